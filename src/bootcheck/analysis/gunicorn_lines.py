@@ -1,0 +1,104 @@
+"""The lines that Gunicorn 19 to 27 and its worker classes write, and what each one means.
+
+Texts and versions: facts proven on real servers; see `tests/data/gunicorn_logs`.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+
+START = "start"
+LISTENING = "listening"
+WORKER_CLASS = "worker_class"
+BOOTING = "booting"
+EXITING = "exiting"
+RAISED = "raised"
+TIMEOUT = "timeout"
+KILLED = "killed"
+EXITED = "exited"
+HALT = "halt"
+REASON = "reason"
+SIGNAL = "signal"
+RELOAD = "reload"
+SERVING = "serving"
+READY = "ready"
+RETIRING = "retiring"
+REQUEST_ERROR = "request_error"
+CANNOT_BIND = "cannot_bind"
+MAIN_LOOP = "main_loop"
+APP_NOT_FOUND = "app_not_found"
+CONFIG_ERROR = "config_error"
+LIFESPAN_FAILED = "lifespan_failed"
+
+_LINES = (
+    (START, r"Starting gunicorn (?P<version>\S+)"),
+    (LISTENING, r"Listening at: (?P<where>.+?)(?: \((?P<pid>\d+)\))?$"),
+    (WORKER_CLASS, r"Using worker(?: class)?: (?P<name>\S+)"),
+    (BOOTING, r"(?:Booting worker with pid: |Worker spawned \(pid:? ?)(?P<pid>\d+)"),
+    (EXITING, r"Worker exiting \(pid: ?(?P<pid>\d+)\)"),
+    (RAISED, r"Exception in worker process"),
+    (TIMEOUT, r"WORKER TIMEOUT \(pid: ?(?P<pid>\d+)\)"),
+    (KILLED, r"Worker with pid (?P<pid>\d+) was terminated due to signal (?P<number>\d+)"),
+    (KILLED, r"Worker \(pid: ?(?P<pid>\d+)\) was sent (?:(?P<name>SIG\w+)|(?:code|signal) (?P<number>\d+))!"),
+    (EXITED, r"Worker \(pid: ?(?P<pid>\d+)\) exited with code (?P<code>-?\d+)"),
+    (HALT, r"Shutting down: Master"),
+    (REASON, r"(?:^|\] |\s)Reason: (?P<reason>Worker failed to boot|App failed to load)"),
+    (REASON, r"HaltServer '(?P<reason>Worker failed to boot|App failed to load)"),
+    (SIGNAL, r"Handling signal: (?P<name>\w+)"),
+    (RELOAD, r"Hang up: Master|Worker reloading: |Autorestarting worker after current request|Parent changed, shutting down"),
+    (READY, r"Application startup complete|Booted, ready to serve"),
+    (LIFESPAN_FAILED, r"Application startup failed\. Exiting|ASGI lifespan startup failed"),
+    (SERVING, r'"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) [^"]*HTTP/\d(?:\.\d)?" [1-5]\d\d'),
+    (REQUEST_ERROR, r"Error handling request|Exception on \S+ \[[A-Z]+\]|Internal Server Error: |Exception in ASGI application|Socket error processing request"),
+    (CANNOT_BIND, r"Connection in use: |[Cc]an't connect to |connection to .* failed: \[Errno|Invalid address: |is not a valid port number"),
+    (MAIN_LOOP, r"Unhandled exception in main loop"),
+    (APP_NOT_FOUND, r"Failed to find (?:attribute|application object) '[^']*' in '|Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
+    (
+        CONFIG_ERROR,
+        r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?gunicorn: error: |^usage: gunicorn \[OPTIONS\]|"
+        r"^Error: (?!.*\bHTTP\b)|^ImportError: .*config|^Worker class '.*' not found",
+    ),
+)
+_TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)
+_TRIGGER = re.compile(
+    r"[Gg]unicorn|Listening at|[Ww]orker|WORKER|Shutting down|Reason: |HaltServer|Handling signal|Hang up|Parent changed|Application startup|lifespan|"
+    r'HTTP/\d|Error |Error: |Exception |Connection in use|[Cc]an\'t connect|connection to |Invalid |valid port|Unhandled|Failed to|Application object|^usage'
+)
+
+
+def event_of(text: str) -> tuple[str, re.Match[str]] | None:
+    """Return what a line means and its parts, or None where Gunicorn would not say it."""
+    if _TRIGGER.search(text) is None:
+        return None
+    for kind, pattern in _TABLE:
+        match = pattern.search(text)
+        if match is not None:
+            return kind, match
+    return None
+
+
+def signal_of(match: re.Match[str]) -> str:
+    """Return the signal's name of a KILLED line; 139 and 11 are both SIGSEGV (core dumped, or not)."""
+    if match.groupdict().get("name"):
+        return str(match["name"])
+    number = int(match["number"][:4])
+    return signal_name(number - 128 if number > 128 else number)  # noqa: PLR2004 - the core-dump bit of a wait status
+
+
+_NAMES = {
+    1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
+    10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
+}  # fmt: skip
+"""Linux's numbers, whatever machine reads the log."""
+
+
+def signal_name(number: int) -> str:
+    """Return SIGTERM for 15."""
+    if number in _NAMES:
+        return _NAMES[number]
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+

@@ -1,0 +1,146 @@
+"""From what a user named to open streams: files, directories, standard input.
+
+In a directory only regular files are opened, no link is followed, and nothing is waited for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from bootcheck.analysis.readers.stream import Stream, Unreadable
+
+STDIN = "-"
+_OWN_FOLDER = re.compile(r"^bootcheck-\d+$")
+"""Where the directory that was named can be written to by others, reports lie in such a folder."""
+_OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One file to read, or why it cannot be read."""
+
+    name: str
+    named: bool
+    """The user named it, rather than a directory around it."""
+    problem: str | None = None
+    missing: bool = False
+
+
+def places(paths: Sequence[str]) -> Iterator[Place]:
+    """Yield every file behind these paths, in the order given and by name within a directory."""
+    for path in paths:
+        if path == STDIN:
+            yield Place(STDIN, named=True)
+            continue
+        try:
+            mode = os.stat(path).st_mode
+        except (OSError, ValueError) as exc:
+            missing = isinstance(exc, (FileNotFoundError, NotADirectoryError, ValueError))
+            yield Place(path, named=True, problem=reason(exc), missing=missing)
+            continue
+        if stat.S_ISDIR(mode):
+            yield from _directory(path)
+        else:
+            yield Place(path, named=True)
+
+
+def _directory(path: str) -> Iterator[Place]:
+    try:
+        with os.scandir(path) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as exc:
+        yield Place(path, named=False, problem=reason(exc))
+        return
+    for entry in entries:
+        if entry.name.startswith(".") or entry.name.endswith(".fault"):
+            # Half-written reports; and fault dumps, which are read with the journal they belong to.
+            continue
+        try:
+            if entry.is_file(follow_symlinks=False):
+                yield Place(entry.path, named=False)
+            elif entry.is_dir(follow_symlinks=False):
+                if _OWN_FOLDER.match(entry.name):
+                    yield from _directory(entry.path)
+            else:
+                yield Place(entry.path, named=False, problem=_kind(entry.stat(follow_symlinks=False).st_mode))
+        except OSError as exc:
+            yield Place(entry.path, named=False, problem=reason(exc))
+
+
+@contextmanager
+def opened(place: Place, stdin: BinaryIO) -> Iterator[Stream]:
+    """Open a place for reading; raises Unreadable with the reason."""
+    if place.name == STDIN:
+        yield Stream(STDIN, _reader(stdin.fileno()) if _has_descriptor(stdin) else stdin.read)
+        return
+    try:
+        fd = os.open(place.name, _OPEN | (0 if place.named else _NO_LINK))
+    except (OSError, ValueError) as exc:
+        raise Unreadable(reason(exc)) from exc
+    try:
+        mode = os.fstat(fd).st_mode
+        pipe = stat.S_ISFIFO(mode) and place.named
+        if not stat.S_ISREG(mode) and not pipe and place.name != os.devnull:
+            raise Unreadable(_kind(mode))
+        if pipe:
+            # `analyze <(kubectl logs pod)`: a pipe without a writer is at its end at once.
+            os.set_blocking(fd, True)
+        yield Stream(place.name, _reader(fd), None if pipe else place.name)
+    finally:
+        os.close(fd)
+
+
+class _reader:  # noqa: N801 - a function that keeps a descriptor
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def __call__(self, size: int) -> bytes:
+        try:
+            return os.read(self._fd, size)
+        except OSError as exc:
+            raise Unreadable(reason(exc)) from exc
+
+
+def _has_descriptor(stream: BinaryIO) -> bool:
+    try:
+        return stream.fileno() >= 0
+    except (OSError, AttributeError, ValueError):
+        return False
+
+
+def _kind(mode: int) -> str:
+    for test, name in (
+        (stat.S_ISLNK, "a symbolic link, which is not followed"),
+        (stat.S_ISFIFO, "a pipe, which is not opened"),
+        (stat.S_ISSOCK, "a socket, which is not opened"),
+        (stat.S_ISCHR, "a device, which is not opened"),
+        (stat.S_ISBLK, "a device, which is not opened"),
+        (stat.S_ISDIR, "a directory"),
+    ):
+        if test(mode):
+            return name
+    return "not a regular file"
+
+
+def reason(exc: Exception) -> str:
+    """Return why in a few words, without the path that stands beside it."""
+    return (exc.strerror if isinstance(exc, OSError) else None) or str(exc)
+
+
+def report_directories(environ: Mapping[str, str], base: str = "/tmp") -> list[str]:  # noqa: S108
+    """Return where a server with this environment keeps its reports, likeliest first; nothing is created."""
+    euid = os.geteuid() if hasattr(os, "geteuid") else 0
+    found: list[str] = []
+    for variable in ("BOOTCHECK_DIR", "STATE_DIRECTORY", "LOGS_DIRECTORY"):
+        value = environ.get(variable, "")
+        path = value if variable == "BOOTCHECK_DIR" else value.split(":")[0]
+        if path:
+            found.append(os.path.abspath(path))
+    return [*found, f"{base}/bootcheck-{euid}"]

@@ -1,0 +1,182 @@
+"""A line of a log without what its carriers put before it: time, host, container, pid, level.
+
+journald, syslog, docker, compose, kubectl, CRI, Heroku, Fly, CloudWatch, foreman and pm2 each put
+something before a line, some of them before each other's.
+"""
+
+from __future__ import annotations
+
+import re
+from calendar import timegm
+from dataclasses import dataclass
+
+MAX_PREFIXES = 5
+
+
+@dataclass(slots=True)
+class Record:
+    """One line of a log. Mutable, because there are many and each is filled in steps."""
+
+    text: str
+    source: str
+    line: int
+    at: float | None = None
+    """Epoch seconds."""
+    pid: int | None = None
+    """Of the process that logged it, where the line says so."""
+    level: str | None = None
+    stream: str = ""
+    """The container, service or pod that wrote it, where the prefix says so."""
+    host: str | None = None
+    headed: bool = False
+    """It begins a message; False for what may continue one (a traceback's lines)."""
+
+
+_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
+_GUNICORN = re.compile(rf"\[(?P<time>{_TIME})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
+_GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
+_ISO = re.compile(rf"(?P<time>{_TIME})(?P<end>\s+|$)")
+_SYSLOG_TIME = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
+_PREFIXES = (
+    # journald and syslog: `Nov 27 09:15:37 web-1 gunicorn[812]: `
+    re.compile(rf"(?:<\d+>)?(?P<time>{_SYSLOG_TIME}) (?P<host>[\w.\-]+) (?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"),
+    # syslog, RFC 5424
+    re.compile(r"<\d+>1 (?P<time>\S+) (?P<host>\S+) (?P<stream>\S+) (?:(?P<pid>\d+)|\S+) \S+ (?:-|\[.*?\]) ?"),
+    # the times of dashboards: `Nov 27 09:15:37 AM  `
+    re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)\s+"),
+    # compose, pm2 and foreman: `web-1  | `, `0|web  | `, `09:15:37 web.1  | `
+    re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.\-]{0,80}) *\| ?(?!\|)"),
+    # kubectl --prefix
+    re.compile(r"\[(?P<stream>pod/[\w./\-]+)\] ?"),
+)
+_AFTER_TIME = (
+    # CRI: `stderr F `
+    re.compile(r"(?:stdout|stderr) [FP] "),
+    # Heroku: `app[web.1]: `, and the platform's own `heroku[web.1]: `
+    re.compile(r"(?P<stream>(?:app|heroku)\[[\w.\-]+\]): ?"),
+    # Fly: `app[e784] ams [info] `
+    re.compile(r"(?P<stream>\w+\[\w+\]) \w{3} \[\w+\] ?"),
+    # journald -o short-iso
+    re.compile(r"(?P<host>[\w.\-]+) (?P<stream>[\w@./\-]+)\[(?P<pid>\d+)\]: ?"),
+    # CloudWatch: the name of the stream
+    re.compile(r"(?P<stream>[\w\-]+/[\w.\-]+/[\w.\-]+) "),
+)
+_LEVEL = re.compile(r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|WARN|INFO|DEBUG|NOTICE|TRACE)\]?(?:[:\s\]|]|$)")
+_PYTHON_HEAD = re.compile(
+    r"(?:\[[^\]]{4,40}\] |[^A-Za-z]{0,4}(?:[\w.]{1,40}[^A-Za-z]{1,4}){0,3}?)(?P<level>CRITICAL|FATAL|ERROR|WARNING|INFO|DEBUG)\b"
+)
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|$)")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def record_of(raw: str, source: str, line: int) -> Record:
+    """Return the line's own text, and what its prefixes say."""
+    record = Record(clean(raw), source, line)
+    text = record.text
+    for _ in range(MAX_PREFIXES):
+        if text.startswith("["):
+            match = _GUNICORN.match(text)
+            if match is not None:
+                _head(record, match)
+                text = text[match.end() :]
+                break
+        rest = _one_prefix(record, text)
+        if rest is None:
+            break
+        text = rest
+    if not record.headed:
+        _level(record, text)
+    record.text = text
+    return record
+
+
+def clean(text: str) -> str:
+    """Return the text without colours and control characters, which must never reach a terminal."""
+    if "\x1b" in text:
+        text = _ANSI.sub("", text)
+    return _CONTROL.sub("", text) if not text.isprintable() else text
+
+
+def _head(record: Record, match: re.Match[str]) -> None:
+    groups = match.groupdict()
+    if groups.get("time"):
+        record.at = epoch(groups["time"]) or record.at
+    record.pid = int(match["pid"][:9])
+    record.level = match["level"]
+    record.headed = True
+
+
+def _one_prefix(record: Record, text: str) -> str | None:
+    if text[:4].isdigit():
+        match = _ISO.match(text)
+        if match is not None:
+            record.at = epoch(match["time"]) or record.at
+            return _after_time(record, text[match.end() :])
+    if record.at is not None and text.startswith("["):
+        old = _GUNICORN_OLD.match(text)
+        if old is not None:
+            _head(record, old)
+            return text[old.end() :]
+    for pattern in _PREFIXES:
+        match = pattern.match(text)
+        if match is not None:
+            _note(record, match)
+            return text[match.end() :]
+    return None
+
+
+def _after_time(record: Record, text: str) -> str:
+    for pattern in _AFTER_TIME:
+        match = pattern.match(text)
+        if match is not None:
+            _note(record, match)
+            return text[match.end() :]
+    return text
+
+
+def _note(record: Record, match: re.Match[str]) -> None:
+    groups = match.groupdict()
+    if groups.get("time"):
+        record.at = epoch(groups["time"]) or record.at
+    if groups.get("host"):
+        record.host = groups["host"]
+    if groups.get("stream"):
+        record.stream = groups["stream"]
+
+
+def _level(record: Record, text: str) -> None:
+    match = _LEVEL.match(text) or _PYTHON_HEAD.match(text)
+    if match is not None:
+        record.level = {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(match["level"], match["level"])
+        record.headed = True
+
+
+_last: tuple[str, float | None] = ("", None)
+
+
+def epoch(text: str) -> float | None:
+    """Return the epoch seconds of a time as logs write it; one without a zone counts as UTC."""
+    global _last  # noqa: PLW0603 - the next line mostly has the same time
+    if text != _last[0]:
+        _last = (text, _epoch(text))
+    return _last[1]
+
+
+_PARTS = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)? ?(Z|UTC|[+-]\d\d:?\d\d)?")
+
+
+def _epoch(text: str) -> float | None:
+    match = _PARTS.match(text)
+    if match is None:
+        return None
+    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
+    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 62 and year >= 1970):
+        return None
+    fraction = float(f"0.{match[7]}") if match[7] else 0.0
+    zone = match[8] or "Z"
+    offset = 0
+    if zone[0] in "+-":
+        digits = zone[1:].replace(":", "")
+        offset = (int(digits[:2]) * 60 + int(digits[2:])) * 60 * (1 if zone[0] == "+" else -1)
+    return timegm((year, month, day, hour, minute, second)) - offset + fraction
+

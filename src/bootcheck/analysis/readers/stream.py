@@ -1,0 +1,81 @@
+"""A named stream of bytes, and its lines: bounded, whatever is in it."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+CHUNK = 1 << 16
+MAX_LINE = 1 << 22
+"""Bytes that are kept of one line; the rest of a longer one is passed over."""
+
+Read = Callable[[int], bytes]
+
+
+class Unreadable(Exception):  # noqa: N818 - it is a value that happens to be raised
+    """Why a source cannot be read, or not to its end; its text is for people."""
+
+
+@dataclass(slots=True)
+class Stream:
+    """Bytes with a name. `read` may raise OSError or Unreadable."""
+
+    name: str
+    """What a user recognises: a path, `-`, or `archive.tar.gz/member`."""
+    read: Read
+    path: str | None = None
+    """The regular file behind it, where there is one that was not unpacked."""
+    _ahead: bytes = b""
+
+    def peek(self, size: int) -> bytes:
+        """Return the first bytes without taking them."""
+        while len(self._ahead) < size:
+            more = self.read(size - len(self._ahead))
+            if not more:
+                break
+            self._ahead += more
+        return self._ahead[:size]
+
+    def take(self, size: int) -> bytes:
+        """Return up to `size` bytes, empty at the end."""
+        if self._ahead:
+            taken, self._ahead = self._ahead[:size], self._ahead[size:]
+            return taken
+        return self.read(size)
+
+    def push_back(self, data: bytes) -> None:
+        """Put bytes before everything that is still to come."""
+        self._ahead = data + self._ahead
+
+
+def lines(stream: Stream, limit: int = MAX_LINE) -> Iterator[bytes]:
+    """Yield lines without their ends; of a line over the limit only its beginning."""
+    pending = b""
+    skipping = False
+    for chunk in _utf8_chunks(stream):
+        *whole, rest = chunk.split(b"\n")
+        for line in whole:
+            if not skipping:
+                yield (pending + line).rstrip(b"\r")
+            pending, skipping = b"", False
+        if skipping:
+            continue
+        pending += rest
+        if len(pending) > limit:
+            yield pending[:limit]
+            pending, skipping = b"", True
+    if pending:
+        yield pending.rstrip(b"\r")
+
+
+def _utf8_chunks(stream: Stream) -> Iterator[bytes]:
+    head = stream.peek(3)
+    decoder = None
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        # What PowerShell makes of `kubectl logs > file`.
+        decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+    elif head.startswith(codecs.BOM_UTF8):
+        stream.take(3)
+    while chunk := stream.take(CHUNK):
+        yield chunk if decoder is None else decoder.decode(chunk).encode("utf-8", "replace")

@@ -1,0 +1,97 @@
+"""Log lines that travel inside a JSON object: docker, journald, fluentd, cloud exports, JSON loggers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bootcheck.analysis.readers.prefixes import Record, clean, epoch, record_of
+
+_TEXT = ("log", "message", "MESSAGE", "msg", "event", "textPayload", "text", "body", "line")
+_NESTED = ("jsonPayload", "data", "record", "fields", "_source", "result")
+_LEVEL = ("levelname", "level", "severity", "log.level", "levelName", "log_level")
+_TIME = ("time", "timestamp", "@timestamp", "asctime", "ts", "__REALTIME_TIMESTAMP", "datetime", "created", "ingestionTime")
+_PID = ("process", "pid", "process_id", "_PID", "process.pid", "processId")
+_TRACE = ("exc_info", "exception", "traceback", "stack_trace", "exc_text", "stacktrace", "error.stack_trace", "stack")
+_HOST = ("host", "hostname", "_HOSTNAME", "host.name")
+_STREAM = ("SYSLOG_IDENTIFIER", "container_name", "kubernetes.pod_name", "logStreamName", "logStream", "pod", "service")
+_LEVELS = {"30": "INFO", "40": "WARNING", "50": "ERROR", "WARN": "WARNING", "FATAL": "CRITICAL"}
+MAX_TEXT_LINES = 2_000
+
+
+def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[Record]:
+    """Yield the log lines of one JSON object; none where it is no log line."""
+    inner = next((wrapper[key] for key in _NESTED if isinstance(wrapper.get(key), dict)), None)
+    text = _first_text(wrapper, _TEXT)
+    if text is None and inner is not None:
+        wrapper = {**inner, **{key: value for key, value in wrapper.items() if key not in _NESTED}}
+        text = _first_text(wrapper, _TEXT)
+    if text is None:
+        return
+    carrier = "log" in wrapper or "MESSAGE" in wrapper or "textPayload" in wrapper
+    for number, part in enumerate(text.splitlines()[:MAX_TEXT_LINES]):
+        record = record_of(part, source, line) if carrier or number else Record(clean(part), source, line)
+        _fill(record, wrapper)
+        if not number and not carrier:
+            record.headed = True
+        yield record
+    trace = _first_text(wrapper, _TRACE)
+    if trace is not None:
+        for part in trace.splitlines()[:MAX_TEXT_LINES]:
+            continued = Record(clean(part), source, line)
+            _fill(continued, wrapper)
+            yield continued
+
+
+def _fill(record: Record, wrapper: Mapping[str, Any]) -> None:
+    if record.at is None:
+        record.at = next((at for key in _TIME if (at := _time(wrapper.get(key))) is not None), None)
+    if record.pid is None:
+        record.pid = next((pid for key in _PID if (pid := _number(wrapper.get(key))) is not None), None)
+    if record.level is None:
+        level = (_first_text(wrapper, _LEVEL) or "").upper()
+        record.level = _LEVELS.get(level, level) or None
+    record.host = record.host or _first_text(wrapper, _HOST)
+    record.stream = record.stream or _stream(wrapper)
+
+
+def _stream(wrapper: Mapping[str, Any]) -> str:
+    pod = wrapper.get("kubernetes")
+    if isinstance(pod, dict):
+        return str(pod.get("pod_name") or pod.get("pod") or "")
+    return _first_text(wrapper, _STREAM) or ""
+
+
+def _first_text(wrapper: Mapping[str, Any], keys: tuple[str, ...]) -> str | None:
+    for key in keys:
+        value = wrapper.get(key)
+        if isinstance(value, str) and value:
+            return value
+        if isinstance(value, int) and key in ("level", "severity"):
+            return str(value)
+        if isinstance(value, list) and key in _TRACE and value and all(isinstance(item, str) for item in value):
+            return "\n".join(value)
+    return None
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value if 0 < value < 1 << 31 else None
+    return int(value) if isinstance(value, str) and value.isdigit() and len(value) < 10 else None
+
+
+def _time(value: object) -> float | None:
+    if isinstance(value, str):
+        if value.isdigit() and len(value) <= 19:
+            value = int(value)
+        else:
+            return epoch(value.replace("T", " "))
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    # Seconds, or their thousandths, millionths or billionths: told apart by size.
+    for unit in (1.0, 1e3, 1e6, 1e9):
+        if 1e8 < value / unit < 1e10:
+            return float(value / unit)
+    return None

@@ -1,0 +1,54 @@
+"""The address to bind is held by another process.
+
+What it means
+    Gunicorn tries its address five times, a second apart, and gives up with status 1. Nothing serves.
+
+How it looks
+    `Connection in use: ('0.0.0.0', 8000)`, `Retrying in 1 second.`, `Can't connect to ('0.0.0.0', 8000)`.
+
+Why it happens
+    An earlier server, or orphaned workers of a killed master, still hold the port; two units or
+    containers share it (host network); the app itself binds the port while it is imported.
+
+What to do
+    Find the holder with `ss -ltnp 'sport = :PORT'` and stop it, or bind another port.
+
+How to know it is fixed
+    `ss -ltn` shows nobody on the port while the server is down, and `Listening at:` when it is up.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "address-in-use"
+RULES: tuple[str, ...] = ()
+
+_SAID = re.compile(r"Connection in use: |Address already in use|EADDRINUSE|\[Errno (?:98|48)\]|WinError 10048", re.IGNORECASE)
+_WHERE = re.compile(r"Connection in use: (.+)|connection to (.+?) failed|Can't connect to (.+)")
+_PORT = re.compile(r", (\d+)\)|:(\d+)\b")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from gunicorn's own words, or from an EADDRINUSE that ended the process."""
+    error = trouble.error
+    line = trouble.line(_SAID)
+    if not (line and trouble.role == "master") and not (error is not None and _SAID.search(error.text)):
+        return None
+    text = line[0].text if line else (error.text if error is not None else "")
+    where = first(_WHERE, text, "the address")
+    port = first(_PORT, where) or "PORT"
+    gave_up = [item for item in trouble.said if "Can't connect" in item.text][:1]
+    return conclude(
+        trouble,
+        f"The address {where} is held by another process, so gunicorn cannot listen.",
+        f"Find the holder (ss -ltnp 'sport = :{port}') and stop it, or bind another address.",
+        "Look for workers of an earlier master that was killed: they keep its socket.",
+        code="BC405",
+        confirm=f"ss -ltnp 'sport = :{port}'",
+        evidence=[*line, *gave_up] or None,
+    )

@@ -1,0 +1,62 @@
+"""The application's own modules do not import each other.
+
+What it means
+    A module of the app was found but not what is asked of it, or one that exists cannot be found from
+    here: a circle of imports, the wrong working directory or PYTHONPATH, a name that hides a package.
+
+How it looks
+    `cannot import name 'db' from partially initialized module 'app' (most likely due to a circular import)`,
+    `No module named 'myproject.settings'`, `attempted relative import`, `'app' is not a package`.
+
+Why it happens
+    Two modules import each other at their top; gunicorn starts in another directory than `flask run`;
+    app.py beside a folder app/.
+
+What to do
+    Move what both need into a third module, or import inside the function. Start in the project's root
+    (`--chdir`). Rename what hides a package.
+
+How to know it is fixed
+    `python -c "import MODULE"` in gunicorn's working directory succeeds.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.trouble import Trouble, is_library
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "app-import-error"
+RULES: tuple[str, ...] = ()
+
+_CIRCULAR = re.compile(r"partially initialized module|most likely due to a circular import")
+_SAID = re.compile(r"attempted relative import|is not a package|No module named '?__main__\.")
+_MISSING = re.compile(r"No module named '?([\w.]+)'?")
+_NAME = re.compile(r"cannot import name '?(\w+)'?")
+_PATH = re.compile(r"\(([^)]+\.py)\)")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where both ends of the import are the app's."""
+    error = trouble.error
+    if error is None or not error.is_a("ImportError", "ModuleNotFoundError", "AttributeError", "ValueError", "SystemError"):
+        return None
+    text = error.text
+    circular = bool(_CIRCULAR.search(text))
+    own_name = bool(_NAME.search(text)) and not is_library(first(_PATH, text)) and error.is_a("ImportError")
+    module = first(_MISSING, text)
+    if not (circular or own_name or _SAID.search(text) or (module and error.is_own(module))):
+        return None
+    action = (
+        "Break the circle: import inside the function that needs it, or move what both need into a third module."
+        if circular or own_name
+        else "Start gunicorn in the project's root (--chdir, --pythonpath), and rename files that hide a package."
+    )
+    return conclude(
+        trouble,
+        f"The app's own modules do not import each other{' (a circle of imports)' if circular else ''}: {one_line(text)}",
+        action,
+        confirm="python -c 'import MODULE' in gunicorn's working directory",
+    )

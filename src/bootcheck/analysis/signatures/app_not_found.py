@@ -1,0 +1,63 @@
+"""The module or attribute named as the app does not exist (BC502).
+
+What it means
+    Gunicorn was told to serve MODULE:ATTRIBUTE, and from its working directory there is no such
+    module, or the module has no such name. Worker status 4, master status 4 or 3.
+
+How it looks
+    `Failed to find attribute 'application' in 'app'.`, `Failed to find application object`,
+    `Reason: App failed to load.`, or `ModuleNotFoundError: No module named 'wsgi'` whose traceback ends in
+    gunicorn's own import_app.
+
+Why it happens
+    The wrong working directory (use `--chdir`), a renamed module, a factory without brackets
+    (`app:create_app()`), a file left out of the image.
+
+What to do
+    Start in the directory that holds the package, and name what is really there.
+
+How to know it is fixed
+    `gunicorn --check-config MODULE:ATTRIBUTE` in that directory ends with status 0.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "app-not-found"
+RULES = ("BC502",)
+
+_SAID = re.compile(r"Failed to find (?:attribute|application object) '[^']*' in '[^']*'|Failed to parse '.*' as an attribute|Application object must be callable")
+_MISSING = re.compile(r"No module named '?([\w.]+)'?")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where gunicorn's own import of the target failed, and not one inside the app."""
+    error = trouble.error
+    line = trouble.line(_SAID)
+    target = first(_MISSING, error.text) if error is not None else ""
+    by_gunicorn = error is not None and (error.is_a("AppImportError") or (bool(target) and _ends_in_gunicorn(error)))
+    if trouble.cause is not Cause.APP_NOT_FOUND and not by_gunicorn:
+        return None
+    if error is not None and trouble.cause is Cause.EXCEPTION and not by_gunicorn:
+        return None
+    what = one_line(line[0].text) if line else (one_line(error.message) if error is not None else "the target was not found")
+    return conclude(
+        trouble,
+        f"The app does not exist as it was named: {what}",
+        "Name an existing module and attribute (gunicorn MODULE:ATTRIBUTE); a factory needs brackets: MODULE:create_app().",
+        "Start in the directory that holds the module, or give --chdir or --pythonpath.",
+        code="BC502",
+        confirm="gunicorn --check-config MODULE:ATTRIBUTE",
+        evidence=[*line, *trouble.shown()][:3] if error is not None or not line else line,
+    )
+
+
+def _ends_in_gunicorn(error: Raised) -> bool:
+    own = [frame for frame in error.frames if not frame.file.startswith("<") and "importlib" not in frame.file]
+    return bool(own) and "gunicorn" in own[-1].file and own[-1].function in ("import_app", "load_wsgiapp", "load")

@@ -1,0 +1,53 @@
+"""Workers disturb each other while they start.
+
+What it means
+    Every worker does the same one-time work, and the second finds what the first has made: a table, a
+    row, a file, a lock. One worker boots, the others fail, or all do by turns.
+
+How it looks
+    `table users already exists`, `duplicate key value violates unique constraint`, `database is locked`,
+    `FileExistsError`, in some workers of one start and not in others.
+
+Why it happens
+    `db.create_all()`, seed data, a download or a cache directory at import time, in every worker.
+
+What to do
+    Do it once: in a job before the start, or with bootcheck's `initialise` check and `run_once`, which let
+    one worker do it while the others wait.
+
+How to know it is fixed
+    Four workers start together ten times without one of these errors.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import BOOT, Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "app-startup-race"
+RULES: tuple[str, ...] = ()
+
+_SAID = re.compile(
+    r"(?:table|relation|type|index|schema) \"?[\w.]+\"? already exists|duplicate key value violates unique constraint|UNIQUE constraint failed|"
+    r"database is locked|deadlock detected|Duplicate entry|\(1050,|\(1062,|\(1061,|\(1213,|tuple concurrently updated|could not obtain lock|"
+    r"Lock wait timeout|Text file busy|another (?:process|instance) is (?:already )?running|could not acquire .*lock|is already locked",
+    re.IGNORECASE,
+)
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where what a worker makes at its start is there already, or held."""
+    error = trouble.error
+    if error is None or trouble.moment != BOOT or not (error.is_a("FileExistsError", "BlockingIOError") or _SAID.search(error.text)):
+        return None
+    return conclude(
+        trouble,
+        f"Workers disturb each other while they start: {one_line(error.text)}",
+        "Do one-time set-up once: before the server starts, or in one worker while the others wait (bootcheck's initialise check, run_once).",
+        confirm="start with --workers 1: if that always works, it is a race",
+        confidence="medium",
+        against=("With a single worker there is no race: then the leftover of an earlier start is in the way.",),
+    )

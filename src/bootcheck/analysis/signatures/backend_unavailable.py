@@ -1,0 +1,69 @@
+"""Another service that the start needs refuses, times out or denies access.
+
+What it means
+    Redis, a broker, a search engine, an HTTP API or a store of secrets was asked while the app was
+    loaded, and did not answer as needed.
+
+How it looks
+    `redis.exceptions.ConnectionError: Error 111 connecting to redis:6379`, `NewConnectionError`,
+    `NoCredentialsError`, `kombu.exceptions.OperationalError`.
+
+Why it happens
+    The service is down, elsewhere, or slower to start than the app; credentials are not mounted; the
+    network policy blocks it.
+
+What to do
+    Do not call it while a module is imported: connect at first use, with a timeout and retries. Until
+    then make the service reachable, or wait for it before the server starts.
+
+How to know it is fixed
+    The same call from this machine answers, and the app boots while the service is down.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "backend-unavailable"
+RULES: tuple[str, ...] = ()
+
+_MODULES = re.compile(
+    r"^(?:redis|kombu|amqp|pika|aio_pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|httpx|httpcore|aiohttp|botocore|boto3|hvac|kafka|aiokafka|"
+    r"confluent_kafka|grpc|google|azure|consul|ldap|ldap3|smtplib|pymemcache|pylibmc|memcache|nats|etcd3|minio|docker|neo4j|influxdb|huggingface_hub|openai|"
+    r"urllib\.error|http\.client|socket)\."
+)
+_KINDS = re.compile(
+    r"Connection|Timeout|timeout|Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|AccessDenied|Auth|HTTPError|HTTPStatusError|URLError|"
+    r"NoBroker|SERVER_DOWN|ClientError|Unreachable|OperationalError|RpcError|Busy|Disconnected|gaierror|BrokenPipe|EndpointConnection|ResponseError"
+)
+_PLAIN = ("ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "ConnectionError", "TimeoutError", "timeout", "gaierror", "URLError", "HTTPError", "RemoteDisconnected")
+_SAID = re.compile(
+    r"\[Errno (?:111|110|113|101|61|-2|-3)\]|Connection refused|Name or service not known|Temporary failure in name resolution|timed out|Max retries exceeded|"
+    r"We couldn't connect to|Unable to locate credentials|AccessDenied|Error 111 connecting|Failed to establish a new connection|NOAUTH|WRONGPASS",
+    re.IGNORECASE,
+)
+_WHERE = re.compile(r"connecting to ([\w.\-]+:\d+)|host='([\w.\-]+)'|://([\w.\-]+(?::\d+)?)|to ([\w.\-]+:\d+)")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from the exceptions of clients of services; a database's own are not among them."""
+    error = trouble.error
+    if error is None:
+        return None
+    by_module = bool(_MODULES.search(error.type)) and bool(_KINDS.search(error.name))
+    by_kind = error.is_a(*_PLAIN) or (error.is_a("OSError", "RuntimeError", "Exception") and bool(_SAID.search(error.text)))
+    if not by_module and not by_kind:
+        return None
+    where = first(_WHERE, error.text)
+    return conclude(
+        trouble,
+        f"A service that the start needs{f' ({where})' if where else ''} does not answer: {one_line(error.text)}",
+        "Make the service reachable from this machine, or wait for it before the server starts.",
+        "Call it at first use instead of while a module is imported, with a timeout.",
+        confirm=f"curl -v {where} or nc -zv {where.replace(':', ' ')}" if where else None,
+        confidence="high" if by_module else "medium",
+    )

@@ -1,0 +1,74 @@
+"""Gunicorn binds, or tries to bind, the wrong address.
+
+What it means
+    The address in `--bind` does not exist here, cannot be resolved or is misspelt; or gunicorn
+    listens where nobody outside can reach it, and the platform gives up waiting for its port.
+
+How it looks
+    `[Errno -2] Name or service not known`, `[Errno 99] Cannot assign requested address`,
+    `'80o0' is not a valid port number`; or `Listening at: http://127.0.0.1:8000` inside a container
+    and then a platform's `No open ports detected`, `Error R10 (Boot timeout)`.
+
+Why it happens
+    An address of another machine; `$PORT` that nobody expanded; loopback inside a container; a port
+    other than the one that the platform probes.
+
+What to do
+    Bind `0.0.0.0:$PORT` inside a container, and check that the platform's port is the same.
+
+How to know it is fixed
+    `Listening at:` shows the right address, and the platform's health check is answered.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "bad-bind-address"
+RULES = ("BC524",)
+
+_SAID = re.compile(
+    r"connection to .* failed: \[Errno -?(?:2|3|5|8|99|49|11001)\]|Invalid address: |is not a valid port number|Cannot assign requested address|"
+    r"Can't assign requested address",
+    re.IGNORECASE,
+)
+_BINDING = re.compile(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
+_RESOLVE = re.compile(r"Name or service not known|nodename nor servname|Name does not resolve|No address associated|getaddrinfo")
+TELLTALE = re.compile(
+    r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|[Ff]ailed to bind to \$PORT|"
+    r"failed to start and (?:then )?listen on the port|not listening on the expected port|no process is listening on|port the app is listening on"
+)
+TELLTALE_CAUSE = Cause.SIGTERM
+_LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where binding failed for the address's own sake, or a platform misses a loopback listener."""
+    error = trouble.error
+    line = trouble.line(_SAID)
+    if line and trouble.role == "master" and "Errno 13" not in line[0].text:
+        return _bad(trouble, one_line(line[0].text), line)
+    if error is not None and any(_BINDING.search(f.file) and f.function in ("create_sockets", "bind", "__init__", "parse_address") for f in error.frames):
+        if _SAID.search(error.text) or _RESOLVE.search(error.text):
+            return _bad(trouble, one_line(error.text), None)
+    missed = trouble.line(TELLTALE)
+    loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
+    if missed and loopback:
+        return _bad(trouble, f"it listens at {loopback}, which nobody outside the container reaches", missed)
+    return None
+
+
+def _bad(trouble: Trouble, what: str, evidence: object) -> Finding:
+    return conclude(
+        trouble,
+        f"Gunicorn binds the wrong address: {what}",
+        "Correct --bind: inside a container 0.0.0.0 and the port that the platform expects, never 127.0.0.1 or a name of another machine.",
+        code="BC524",
+        confirm="ss -ltn inside the container",
+        evidence=evidence,  # type: ignore[arg-type]
+    )

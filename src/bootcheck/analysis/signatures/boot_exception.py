@@ -1,0 +1,52 @@
+"""The app raised while it was loaded (BC501).
+
+What it means
+    The import of the app, a server hook or the start of its lifespan raised. The worker ends with
+    status 3, and gunicorn stops the whole server: `Reason: Worker failed to boot.`
+
+How it looks
+    `Exception in worker process` and a traceback. Under `--preload` a RuntimeError is one line,
+    `Error: …`, without any traceback.
+
+Why it happens
+    A fault in the app's own start-up code, or something that it needs is not there. `analyze` answers
+    with a closer class where it knows the exception.
+
+What to do
+    Read the last lines of the traceback: the exception, and the last file that is yours.
+
+How to know it is fixed
+    `python -c "import MODULE"` with the server's environment, and `bootcheck check`, end with status 0.
+"""
+
+from __future__ import annotations
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "app-exception"
+RULES = ("BC501",)
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude at least what was raised, and that the process died of it."""
+    if trouble.cause not in (Cause.EXCEPTION, Cause.APP_NOT_FOUND):
+        return None
+    error = trouble.error
+    if error is None:
+        return conclude(
+            trouble,
+            f"{trouble.who} failed to boot, and the log does not say why.",
+            "Look above the first line of this log, or start once with --log-level debug: the traceback is missing.",
+            confidence="low",
+            evidence=trouble.said[-3:],
+        )
+    where = f" at {error.where}" if error.where else ""
+    return conclude(
+        trouble,
+        f"The app raised {one_line(error.text)} while it was loaded{where}.",
+        f"Look at {error.where} and the line above it in the traceback." if error.where else "Read the last lines of the traceback.",
+        confirm="bootcheck check",
+    )

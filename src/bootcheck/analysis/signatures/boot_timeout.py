@@ -1,0 +1,53 @@
+"""The master timed a worker out while it was still starting.
+
+What it means
+    Up to Gunicorn 21 the worker's heartbeat clock runs from the fork. An import or model load that is
+    longer than `timeout` (30 s by default) is ended by SIGABRT, and the next worker meets the same end.
+
+How it looks
+    `WORKER TIMEOUT (pid:31)` about `timeout` seconds after `Booting worker with pid: 31`, again and again,
+    and no request in between.
+
+Why it happens
+    A model that loads for a minute; a hanging connection at import; a slow disk. From Gunicorn 22 on the
+    timeout does not cover the boot, and a probe ends it instead.
+
+What to do
+    Raise `--timeout` above the measured load, load with `--preload`, and find the slow import
+    (`python -X importtime`). Give network calls at import a timeout.
+
+How to know it is fixed
+    The worker's boot report is there, and its duration is below the timeout.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.trouble import BOOT, Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "boot-timeout"
+RULES: tuple[str, ...] = ()
+
+TELLTALE = re.compile(r"Error R10 \(Boot timeout\)|start operation timed out\. Terminating|Startup probe failed")
+TELLTALE_CAUSE = Cause.SIGTERM
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where the timeout fell into the boot, or the platform says that the start took too long."""
+    waited = trouble.line(TELLTALE) if trouble.role == "master" else ()
+    if not (trouble.cause is Cause.GUNICORN_TIMEOUT and trouble.moment == BOOT) and not waited:
+        return None
+    took = f" after {trouble.uptime:.0f} s" if trouble.uptime else ""
+    in_step = f" in step {trouble.step}" if trouble.step else ""
+    return conclude(
+        trouble,
+        f"{trouble.who} was ended{took} because it was still starting{in_step}.",
+        "Raise --timeout above the time that the app needs to load, or load it once with --preload.",
+        "Find what is slow: python -X importtime -c 'import APP'; give network calls at import a timeout.",
+        confidence="high" if trouble.step or trouble.exception is not None else "medium",
+        evidence=waited or [*trouble.said[-2:], *(trouble.shown()[-1:] if trouble.exception is not None else ())],
+    )

@@ -1,0 +1,65 @@
+"""Gunicorn's own configuration is unusable.
+
+What it means
+    Gunicorn stopped before it loaded the app: its configuration file is missing or raises, an
+    option is unknown, a value is of the wrong kind, or a server hook in the file raises.
+
+How it looks
+    `Failed to read config file:`, `Error: 'conf.py' doesn't exist`, `Invalid value for workers: many`,
+    `gunicorn: error: unrecognized arguments:`, or a traceback that enters your file from `cfg.post_fork`.
+
+Why it happens
+    A typing error; a variable that the file reads and that is not set here; a hook written for
+    another release; the wrong working directory.
+
+What to do
+    Correct the option or value that the message names. In the file, read variables with a default.
+
+How to know it is fixed
+    `gunicorn --check-config -c FILE APP` ends with status 0.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "config-file-error"
+RULES = ("BC521",)
+
+_SAID = re.compile(
+    r"Failed to read config file: |^Invalid value for \w+: |gunicorn: error: |^usage: gunicorn \[OPTIONS\]|^Error: '.*' doesn't exist$|"
+    r"^Error: (?:Value must|Not an? |Value is not|Unknown|Unable to|No such (?:user|group)|Invalid value|.*\barity\b)"
+)
+_HOOK = re.compile(
+    r"\bcfg\.(?P<hook>on_starting|on_reload|when_ready|pre_fork|post_fork|post_worker_init|worker_int|worker_abort|pre_exec|"
+    r"pre_request|post_request|child_exit|worker_exit|nworkers_changed|on_exit|ssl_context)\("
+)
+_READING = frozenset({"get_config_from_filename", "get_config_from_module_name", "load_config_from_module_name_or_filename"})
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from gunicorn's words, or from a traceback that enters the configuration file."""
+    error = trouble.error
+    frames = error.frames if error is not None else ()
+    hook = next((found["hook"] for frame in frames if "gunicorn" in frame.file and (found := _HOOK.search(frame.code))), None)
+    reading = any(frame.function in _READING for frame in frames)
+    line = trouble.line(_SAID)
+    if hook is None and not reading and not (line and trouble.role == "master"):
+        return None
+    what = f"the hook {hook} raised {error.text}" if hook and error else ""
+    if not what:
+        what = one_line(line[0].text if line else "")
+        what = f"{what} ({one_line(error.text)})" if error is not None and reading else what
+    return conclude(
+        trouble,
+        f"Gunicorn's own configuration is unusable: {what or (one_line(error.text) if error else '')}",
+        f"Correct {error.where}." if error is not None and error.where else "Correct the option or value that the message names.",
+        "Read variables in the configuration file with a default, so that a missing one does not stop gunicorn.",
+        code="BC521",
+        confirm="gunicorn --check-config -c FILE APP",
+        evidence=[*line, *trouble.shown()][:4] if error is not None else trouble.said[:4],
+    )

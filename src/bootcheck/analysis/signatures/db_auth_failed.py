@@ -1,0 +1,53 @@
+"""The database refuses user, password or database name.
+
+What it means
+    The server was reached and said no: this user may not log in, the password is wrong, or the
+    database does not exist.
+
+How it looks
+    `FATAL: password authentication failed for user "app"`, `(1045, "Access denied for user …")`,
+    `database "app" does not exist`, `no pg_hba.conf entry for host`.
+
+Why it happens
+    A rotated password; a special character in the URL that was not percent-encoded; the database of
+    another environment; an address that pg_hba.conf does not list.
+
+What to do
+    Log in by hand with the same URL from the same machine. Percent-encode the password in a URL.
+
+How to know it is fixed
+    `bootcheck check` passes the step database.login.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "db-auth-failed"
+RULES: tuple[str, ...] = ()
+
+_SAID = re.compile(
+    r"password authentication failed|\bpg_hba\.conf\b|fe_sendauth: no password supplied|role \"[^\"]*\" does not exist|database \"[^\"]*\" does not exist|"
+    r"is not permitted to log in|permission denied for (?:table|relation|schema|database|sequence|function)|InvalidPassword|InvalidCatalogName|InvalidAuthorization|"
+    r"InsufficientPrivilege|Access denied for user|Unknown database|\(104[459],|\(1049,|\(1698,|Login failed for user|ORA-01017|"
+    r"SASL authentication failed|Authentication failed\.?.{0,80}(?:code|Mongo|18)|bad auth : |command \w+ requires authentication|"
+    r"Passwort-Authentifizierung|authentification par mot de passe|autentificación (?:password )?fall",
+    re.IGNORECASE,
+)
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from the server's own refusal."""
+    error = trouble.error
+    if error is None or not _SAID.search(error.text):
+        return None
+    return conclude(
+        trouble,
+        f"The database refuses the login: {one_line(error.text)}",
+        "Check user, password and database name of the URL by hand from this machine (psql, mysql); percent-encode special characters.",
+        confirm="bootcheck check",
+    )

@@ -1,0 +1,60 @@
+"""Several workers use a database connection that was made before the fork.
+
+What it means
+    With `--preload` the app opened a connection in the master; every worker inherited the same
+    socket, and their conversations mix. Rows go to the wrong request.
+
+How it looks
+    `Commands out of sync; you can't run this command now`, `SSL error: decryption failed or bad record mac`,
+    `lost synchronization with server`, `Packet sequence number wrong`, seldom alone.
+
+Why it happens
+    A query at import time under `--preload`: it leaves a connection in the pool that the fork copies.
+
+What to do
+    Let bootcheck dispose of the engine after the fork (`fresh_pools`), or call
+    `engine.dispose(close=False)` in `post_fork`.
+
+How to know it is fixed
+    Under load, each worker's connections have local ports of their own (`ss -tnp`).
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "db-forked-connection"
+RULES: tuple[str, ...] = ()
+WHILE_SERVING = True
+
+_SAID = re.compile(
+    r"Commands out of sync|decryption failed or bad record mac|lost synchronization with server|PGRES_TUPLES_OK and no message|"
+    r"PGRES_COPY_OUT|Packet sequence number wrong|insufficient data in \"D\" message|unexpected response from server; first received character|"
+    r"message type 0x[0-9a-f]+ arrived from server while idle|NOAUTH_FORK|MongoClient opened before fork",
+    re.IGNORECASE,
+)
+_TLS = re.compile(r"bad record mac", re.IGNORECASE)
+_DATABASE = re.compile(r"psycopg|MySQL|pymysql|sqlalchemy|django\.db|asyncpg|OperationalError|DatabaseError|InterfaceError|InternalError|ProgrammingError")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from errors of mixed conversations, which one process alone hardly meets."""
+    error = trouble.error
+    if error is None or not _SAID.search(error.text):
+        return None
+    if _TLS.search(error.text) and not _DATABASE.search(error.text):
+        return None
+    return conclude(
+        trouble,
+        f"Workers share a database connection made before the fork: {one_line(error.text)}",
+        "Dispose of the engine after the fork: bootcheck does it (fresh_pools); by hand call engine.dispose(close=False) in post_fork.",
+        "Do not query the database while the app is imported under --preload.",
+        code=None if trouble.died else "BC201",
+        confirm="ss -tnp shows one local port per worker towards the database",
+        confidence="high" if trouble.died or not _TLS.search(error.text) else "medium",
+        against=("Threads that share one connection without a pool show the same errors.",),
+    )

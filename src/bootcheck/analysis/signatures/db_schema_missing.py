@@ -1,0 +1,54 @@
+"""A table or column is missing: migrations were not run.
+
+What it means
+    The app reached its database and asks for something that is not there.
+
+How it looks
+    `relation "users" does not exist`, `no such table: users`, `Table 'app.users' doesn't exist`,
+    `(1146, …)`.
+
+Why it happens
+    Migrations run after the deploy or not at all; a new database; the URL of another one; a query at
+    import time, before `migrate` could run.
+
+What to do
+    Run the migrations before the server starts (a job, an init container), and do not query the
+    database while a module is imported.
+
+How to know it is fixed
+    `alembic current` or `manage.py showmigrations` shows the head, and the app boots.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "db-schema-missing"
+RULES: tuple[str, ...] = ()
+WHILE_SERVING = True
+
+_SAID = re.compile(
+    r"relation \"([^\"]+)\" does not exist|no such table: (\S+)|no such column: (\S+)|Table '([^']+)' doesn't exist|UndefinedTable|\(1146,|\(1054,|"
+    r"column \"?([\w.]+)\"? does not exist|ORA-00942|Invalid object name '([^']+)'",
+    re.IGNORECASE,
+)
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from the server's own words."""
+    error = trouble.error
+    if error is None or not _SAID.search(error.text):
+        return None
+    name = first(_SAID, error.text)
+    return conclude(
+        trouble,
+        f"The database lacks {name or 'a table'}: {one_line(error.text)}",
+        "Run the migrations before the server starts: flask db upgrade, alembic upgrade head, manage.py migrate.",
+        "Check that DATABASE_URL names the database that was migrated.",
+        code=None if trouble.died else "BC302",
+        confirm="alembic current; manage.py showmigrations",
+    )

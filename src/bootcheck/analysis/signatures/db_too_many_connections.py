@@ -1,0 +1,52 @@
+"""The database's connection limit is reached.
+
+What it means
+    The server refuses new connections because it has as many as it allows.
+
+How it looks
+    `FATAL: sorry, too many clients already`, `remaining connection slots are reserved`,
+    `(1040, 'Too many connections')`.
+
+Why it happens
+    workers × (pool_size + max_overflow) × instances exceeds the server's limit, often during a rolling
+    deploy when old and new instances run together; connections that are never returned.
+
+What to do
+    Lower the pools, put a pooler (PgBouncer, ProxySQL) in front, or raise the limit.
+
+How to know it is fixed
+    `bootcheck check` computes all pools against the server's live limit and finds room.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "db-too-many-connections"
+RULES: tuple[str, ...] = ()
+WHILE_SERVING = True
+
+_SAID = re.compile(
+    r"too many clients already|remaining connection slots are reserved|too many connections|TooManyConnections|\(1040,|\(1203,|max_user_connections|"
+    r"max_connections_per_hour|no more connections allowed|MaxClientsInSessionMode|max clients reached|ORA-00020",
+    re.IGNORECASE,
+)
+_REDIS = re.compile(r"^redis\b")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from the server's own words."""
+    error = trouble.error
+    if error is None or not _SAID.search(error.text) or _REDIS.search(error.type):
+        return None
+    return conclude(
+        trouble,
+        f"The database's connection limit is reached: {one_line(error.text)}",
+        "Lower pool_size and max_overflow (all workers of all instances count), or put a pooler in front of the database.",
+        code=None if trouble.died else "BC215",
+        confirm="select count(*) from pg_stat_activity; show processlist",
+    )

@@ -1,0 +1,64 @@
+"""The database cannot be reached.
+
+What it means
+    The connection failed before any login: refused, name not resolved, no answer in time, server still
+    starting, TLS not possible.
+
+How it looks
+    `connection to server at "db", port 5432 failed: Connection refused`, `could not translate host name`,
+    `(2003, "Can't connect to MySQL server on 'db'")`, `ServerSelectionTimeoutError`.
+
+Why it happens
+    The database starts later than the app; `localhost` inside a container; a firewall or security
+    group; a wrong port; a server that only listens on its own loopback.
+
+What to do
+    Check host and port from this machine. Let the start wait (`database(wait=30)`) where the database may
+    come later.
+
+How to know it is fixed
+    `bootcheck check` passes the steps database.dns and database.tcp.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "db-unreachable"
+RULES: tuple[str, ...] = ()
+
+_DATABASE = re.compile(r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|django\.db|peewee|pymongo|motor|oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|clickhouse)\b")
+_FRAMES = re.compile(r"/(?:psycopg2?|asyncpg|MySQLdb|pymysql|aiomysql|mysql/connector|pymongo|oracledb|cassandra|pyodbc)/")
+_SAID = re.compile(
+    r"could not connect to server|connection to server (?:at|on)|Can't connect to (?:local )?(?:MySQL )?server|\(200[2356],|\(2013,|could not translate host name|"
+    r"Connection refused|Connection timed out|timeout expired|timed out|No route to host|Network is unreachable|server closed the connection unexpectedly|"
+    r"the database system is (?:starting up|shutting down|in recovery)|server does not support SSL|Name or service not known|name resolution|"
+    r"ServerSelectionTimeout|AutoReconnect|No servers found|ORA-12(?:541|514|170|545)|failed to resolve|NoHostAvailable|Connection reset by peer|"
+    r"Lost connection to|gaierror|Unable to connect|\[08001\]|connection is bad|could not receive data",
+    re.IGNORECASE,
+)
+_PLAIN = ("ConnectionRefusedError", "gaierror", "TimeoutError", "timeout", "ConnectionResetError", "OSError")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where a database's driver reports that it got no connection."""
+    error = trouble.error
+    if error is None or not _of_database(error) or not (_SAID.search(error.text) or error.is_a(*_PLAIN)):
+        return None
+    return conclude(
+        trouble,
+        f"The database cannot be reached: {one_line(error.text)}",
+        "Check host, port and network from this machine; inside a container `localhost` is the container itself.",
+        "If the database starts later than the app, let the start wait for it: database(wait=30) in bootcheck.conf.py.",
+        confirm="bootcheck check",
+    )
+
+
+def _of_database(error: Raised) -> bool:
+    if _DATABASE.search(error.type):
+        return True
+    return error.is_a("OperationalError", "InterfaceError", *_PLAIN) and any(_FRAMES.search(frame.file) for frame in error.frames)

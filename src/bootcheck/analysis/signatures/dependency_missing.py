@@ -1,0 +1,72 @@
+"""A third-party package is not installed.
+
+What it means
+    The app imports a package that this environment does not have.
+
+How it looks
+    `ModuleNotFoundError: No module named 'psycopg2'`, `Error loading MySQLdb module`,
+    `Did you install mysqlclient?`.
+
+Why it happens
+    It is missing from the requirements; it was installed into another environment than the one
+    gunicorn runs in; a development requirement is imported in production.
+
+What to do
+    Add it to the requirements and install them into gunicorn's own environment. The import name and
+    the package name may differ (`cv2` is opencv-python, `yaml` is PyYAML).
+
+How to know it is fixed
+    `python -c "import NAME"` with gunicorn's Python ends with status 0.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "dependency-missing"
+RULES: tuple[str, ...] = ()
+
+_MISSING = re.compile(r"No module named '?([\w.]+)'?")
+_SAID = re.compile(
+    r"Error loading (\w+) module|Did you install (\w+)|DistributionNotFound: The '([\w.\-]+)|The (\w+) (?:package|library) is not installed|"
+    r"(?:please |must |need to )(?:pip )?install (?:the )?[`'\"]?([\w.\-\[\]]+)|Unable to import required dependenc\w+|"
+    r"No such DBAPI|Can't load plugin: sqlalchemy\.dialects:(?!postgres$)(\S+)|No package metadata was found for (\S+)",
+    re.IGNORECASE,
+)
+_IMPORT = ("ModuleNotFoundError", "ImportError", "PackageNotFoundError", "DistributionNotFound", "ImproperlyConfigured", "NoSuchModuleError", "RuntimeError")
+PACKAGES = {
+    "cv2": "opencv-python-headless", "PIL": "Pillow", "yaml": "PyYAML", "MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]",
+    "sklearn": "scikit-learn", "dotenv": "python-dotenv", "jwt": "PyJWT", "bs4": "beautifulsoup4", "Crypto": "pycryptodome", "dateutil": "python-dateutil",
+    "environ": "django-environ", "decouple": "python-decouple", "corsheaders": "django-cors-headers", "rest_framework": "djangorestframework",
+    "flask_sqlalchemy": "Flask-SQLAlchemy", "magic": "python-magic", "google": "the google-… package that is meant", "ldap": "python-ldap",
+    "storages": "django-storages", "debug_toolbar": "django-debug-toolbar", "dj_database_url": "dj-database-url",
+}  # fmt: skip
+"""Import names whose package has another name."""
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where the missing module is none of the app's own."""
+    error = trouble.error
+    if error is None or not error.is_a(*_IMPORT):
+        return None
+    module = first(_MISSING, error.text)
+    if not module:
+        module = first(_SAID, error.text)
+        if not module and not _SAID.search(error.text):
+            return None
+    elif error.is_own(module) or "is not a package" in error.text:
+        return None
+    top = module.partition(".")[0]
+    package = PACKAGES.get(top, top.replace("_", "-"))
+    return conclude(
+        trouble,
+        f"The package that provides '{module}' is not installed." if module else f"A package is not installed: {one_line(error.text)}",
+        f"Install it into gunicorn's own environment and add it to the requirements: pip install {package or 'PACKAGE'}",
+        "If it is installed, compare `which gunicorn` with `which pip`: they may be of two environments.",
+        confirm=f"python -c 'import {top}'" if top else None,
+    )
+

@@ -1,0 +1,58 @@
+"""A path that the start needs is missing, read-only or full.
+
+What it means
+    The file system, not the code, stops the start: no such file or directory, no space, no inodes,
+    a read-only mount, no usable temporary directory.
+
+How it looks
+    `FileNotFoundError: [Errno 2] No such file or directory: 'settings/production.yaml'`,
+    `[Errno 28] No space left on device`, `Read-only file system`, `Can't create workertmp`.
+
+Why it happens
+    A relative path and another working directory; a file left out of the image; a volume that is not
+    mounted; `readOnlyRootFilesystem` without a writable /tmp.
+
+What to do
+    Create or mount what the message names. For the heartbeat file use `--worker-tmp-dir /dev/shm`.
+
+How to know it is fixed
+    `df -h PATH`, `df -i PATH` and `ls -l PATH` as the workers' user show room and the file.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "filesystem"
+RULES: tuple[str, ...] = ()
+
+_TYPES = ("FileNotFoundError", "NotADirectoryError", "IsADirectoryError")
+_SAID = re.compile(
+    r"\[Errno (?:2|20|21|28|30|116|122|5)\]|No space left on device|Read-only file system|Can't create workertmp|No usable temporary directory|"
+    r"unable to open database file|Disk quota exceeded|Stale (?:NFS )?file handle|disk I/O error|database or disk is full",
+    re.IGNORECASE,
+)
+_PATH = re.compile(r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|RuntimeError: (\S+) doesn't exist")
+_SOCKET = re.compile(r"\.sock\b")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from ENOENT, ENOSPC, EROFS and their like."""
+    error = trouble.error
+    if error is None or not (error.is_a(*_TYPES) or _SAID.search(error.text)):
+        return None
+    if error.is_a("FileExistsError") or ("No such file" in error.text and _SOCKET.search(error.text)):
+        return None
+    path = first(_PATH, error.text)
+    temporary = "workertmp" in error.text or "temporary directory" in error.text
+    return conclude(
+        trouble,
+        f"The file system stops the start: {one_line(error.text)}",
+        "Give the heartbeat file a place: --worker-tmp-dir /dev/shm." if temporary else f"Create, mount or make room for {path or 'the path that is named'}.",
+        "Check that the path is right from the server's working directory (relative paths start there).",
+        confirm=f"ls -ld {path}; df -h {path}" if path.startswith("/") else "df -h; df -i",
+    )

@@ -1,0 +1,59 @@
+"""A fault signal ended the process in native code (BC509).
+
+What it means
+    SIGSEGV, SIGBUS, SIGFPE or SIGABRT ended a process: C or C++ code, not Python, went wrong. No
+    Python traceback is printed and the request that met it is not logged.
+
+How it looks
+    `Worker (pid:31) was sent SIGSEGV!`, `was sent code 139!`, `was terminated due to signal 11`, exit
+    status 139 or 134 of a container; in a report the Python stack of every thread at the fault.
+
+Why it happens
+    A library that does not survive a fork (loaded by `--preload`); two builds of one runtime in one
+    process (OpenMP, protobuf, libpq); NumPy 1 extensions under NumPy 2; real memory errors.
+
+What to do
+    Look at the stack in the report first: it names the Python call that entered native code. Then load
+    that library after the fork, pin or upgrade it, or set its thread variables to 1.
+
+How to know it is fixed
+    The request or import that ended it, repeated under `python -X faulthandler`, comes back.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.trouble import BOOT, Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "native-crash"
+RULES = ("BC509",)
+
+TELLTALE = re.compile(
+    r"Fatal Python error: (?:Segmentation fault|Aborted|Bus error|Floating)|segfault at [0-9a-f]+ ip|Segmentation fault|double free or corruption|"
+    r"free\(\): invalid|malloc\(\): |munmap_chunk\(\)|terminate called after throwing|Uncaught signal: (?:6|11)|terminated on signal (?:6|11)|"
+    r"may have been in progress in another thread when fork\(\) was called|code=(?:killed|dumped), (?:signal|status)=(?:11/)?SEGV|"
+    r"(?:exit(?:ed with)?|exit code|status) (?:code )?139\b"
+)
+TELLTALE_CAUSE = Cause.NATIVE_CRASH
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from the signal that ended it."""
+    if trouble.cause is not Cause.NATIVE_CRASH:
+        return None
+    name = trouble.signal or "a fault signal"
+    around = trouble.line(TELLTALE)
+    when = " while it was starting" if trouble.moment == BOOT else ""
+    return conclude(
+        trouble,
+        f"{trouble.who} was ended by {name}{when}: native code failed.",
+        "Run it once under bootcheck, or with PYTHONFAULTHANDLER=1: the stack names the call that entered native code.",
+        "Suspect libraries loaded before the fork (--preload), and native packages upgraded last.",
+        confirm="PYTHONFAULTHANDLER=1 and the same request or import again",
+        confidence="high" if trouble.signal else "medium",
+        evidence=[*around, *trouble.said[-2:]][:3],
+    )

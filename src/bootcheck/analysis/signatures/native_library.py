@@ -1,0 +1,62 @@
+"""A shared library is missing, or does not fit this system.
+
+What it means
+    A Python package with native code was found, but the system library under it was not, or is of
+    another version, libc or processor. Python cannot load it.
+
+How it looks
+    `ImportError: libGL.so.1: cannot open shared object file`, `undefined symbol`, `GLIBC_2.34' not found`,
+    `wrong ELF class`, `no pq wrapper available`.
+
+Why it happens
+    A slim image without the library; a wheel built on a newer distribution; Alpine (musl) with a
+    glibc wheel; an environment copied from another machine.
+
+What to do
+    Install the system package that holds the library (`apt-file search NAME`, `apk info --who-owns`),
+    or a package that brings its own (psycopg[binary], opencv-python-headless).
+
+How to know it is fixed
+    `python -c "import PACKAGE"` succeeds inside the same image, and `ldd` on the .so lists no `not found`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "native-library"
+RULES: tuple[str, ...] = ()
+
+_SAID = re.compile(
+    r"cannot open shared object file|undefined symbol|GLIBC(?:XX)?_[\d.]+'? not found|GLIBC(?:XX)?_\S+ not found|wrong ELF class|invalid ELF header|"
+    r"symbol lookup error|Library not loaded|incompatible architecture|Error loading shared library|Error relocating|: symbol not found|"
+    r"static TLS block|no pq wrapper available|libpq library not found|DLL load failed|failed to find libmagic|"
+    r"cannot load library|no library called|file too short$",
+    re.IGNORECASE,
+)
+TELLTALE = re.compile(r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: ")
+TELLTALE_CAUSE = Cause.OS_EXIT
+_LIBRARY = re.compile(r"([\w+.\-/]+\.(?:so|dylib|dll)[\w.\-]*)|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from the loader's own words in an import or a load of a library."""
+    error = trouble.error
+    line = trouble.line(TELLTALE) if error is None else ()
+    if not line and (error is None or not _SAID.search(error.text) or error.is_a("ProgrammingError", "OperationalError")):
+        return None
+    text = line[0].text if line else (error.text if error is not None else "")
+    library = first(_LIBRARY, text, "a shared library")
+    return conclude(
+        trouble,
+        f"The system library {library} is missing or does not fit: {one_line(text)}",
+        f"Install the system package that holds {library} into this image, or use a package that brings it along.",
+        "If the wheel was built for another system (Alpine, an older glibc), install it again inside this image.",
+        confirm="python -c 'import PACKAGE' inside the same image",
+        evidence=line or None,
+    )

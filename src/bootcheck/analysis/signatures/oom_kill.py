@@ -1,0 +1,59 @@
+"""The kernel or the container killed the process for memory (BC508).
+
+What it means
+    A process used more memory than its control group, or the machine, has. The kernel sends SIGKILL;
+    nothing in the process can run any more.
+
+How it looks
+    `Worker (pid:31) was sent SIGKILL! Perhaps out of memory?`, `was terminated due to signal 9`, exit
+    status 137, `OOMKilled`, `Out of memory: Killed process`. Gunicorn guesses at memory for every
+    SIGKILL: it is none where the same pid had WORKER TIMEOUT, or a stop had been ordered.
+
+Why it happens
+    Workers × what each one loads exceeds the limit; a leak; one large request; a limit set for one
+    worker and shared by four.
+
+What to do
+    Raise the limit or lower the workers; share what is loaded with `--preload`; recycle with
+    `max_requests`. Compare the peak in the report with the limit.
+
+How to know it is fixed
+    `oom_kill` in the group's `memory.events` no longer rises.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "oom-kill"
+RULES = ("BC508",)
+
+TELLTALE = re.compile(
+    r"Out of memory: Kill|[Mm]emory cgroup out of memory|oom-kill:|OOMKilled|killed by the OOM killer|Error R1[45] \(Memory|"
+    r"[Mm]emory limit of .{1,40} exceeded|exceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|Container killed due to memory|"
+    r"Ran out of memory \(used over|result 'oom-kill'|OutOfMemoryError: Container|(?:exit(?:ed with)?|exit code|status) (?:code )?137\b"
+)
+TELLTALE_CAUSE = Cause.OOM
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from a SIGKILL that nobody ordered; a word of the kernel makes it certain."""
+    if trouble.cause is not Cause.OOM:
+        return None
+    proof = trouble.line(TELLTALE)
+    seen = "evidence" in trouble.facts
+    return conclude(
+        trouble,
+        f"{trouble.who} was killed for memory (SIGKILL)." if proof or seen else f"{trouble.who} got SIGKILL that nobody had ordered: most likely for memory.",
+        "Raise the memory limit, or lower the number of workers or what each one loads.",
+        "Look for what grows: max_requests recycles workers until it is found.",
+        confirm="cat /sys/fs/cgroup/memory.events; journalctl -k | grep -i 'killed process'",
+        confidence="high" if proof or seen else "medium",
+        against=() if proof or seen else ("An operator or a script may have sent the SIGKILL: the log does not name the sender.",),
+        evidence=[*proof, *trouble.said[-2:]][:3],
+    )

@@ -1,0 +1,55 @@
+"""The operating system refuses a file, socket or directory.
+
+What it means
+    The process may not do what the app or gunicorn wants of it: read a file, write a log, create a
+    socket, bind a port below 1024.
+
+How it looks
+    `PermissionError: [Errno 13] Permission denied: '/var/log/app/app.log'`, `Operation not permitted`.
+
+Why it happens
+    The workers' user differs from the one who made the file; a read-only or root-owned volume;
+    `runAsNonRoot` with a port below 1024; SELinux or AppArmor.
+
+What to do
+    Give the path to the workers' user, or write elsewhere. Bind a port above 1024.
+
+How to know it is fixed
+    `sudo -u USER test -w PATH` succeeds, and the server starts.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "permission-denied"
+RULES: tuple[str, ...] = ()
+
+_SAID = re.compile(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
+_PATH = re.compile(r"Permission denied: ['\"]?([^'\"\s]+)|not permitted: ['\"]?([^'\"\s]+)|connection to (.+?) failed|Can't connect to (.+)")
+_DATABASE = re.compile(r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|sqlalchemy|django\.db)\b|for (?:table|relation|schema|database|sequence) ")
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from EACCES or EPERM; a database's own refusal of a table is none."""
+    error = trouble.error
+    line = trouble.line(_SAID) if trouble.role == "master" else ()
+    refused = error is not None and (error.is_a("PermissionError") or (error.is_a("OSError", "IOError", "error") and _SAID.search(error.text)))
+    if error is not None and not refused and error.is_a("ValueError", "RuntimeError") and _SAID.search(error.text):
+        # logging.config wraps what its handler met.
+        refused = True
+    if (not refused and not line) or (error is not None and _DATABASE.search(error.text)):
+        return None
+    text = error.text if error is not None and refused else line[0].text
+    path = first(_PATH, text)
+    return conclude(
+        trouble,
+        f"The operating system refuses {path or 'a file or socket'}: {one_line(text)}",
+        f"Let the workers' user use {path or 'it'} (owner, mode, mount options), or choose another place; ports below 1024 need a capability.",
+        confirm=f"ls -ld {path}" if path.startswith("/") else None,
+        evidence=None if refused else line,
+    )

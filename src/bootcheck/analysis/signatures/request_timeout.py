@@ -1,0 +1,49 @@
+"""The master timed a worker out while it was serving (BC510).
+
+What it means
+    A worker did not report to the master for `timeout` seconds. The master sends SIGABRT, a second later
+    SIGKILL. With sync workers that means: one request took longer than `timeout`.
+
+How it looks
+    `WORKER TIMEOUT (pid:31)`, then `Error handling request` with a traceback that ends in handle_abort,
+    then perhaps `was sent SIGKILL! Perhaps out of memory?`, which is not about memory here.
+
+Why it happens
+    A slow query or an upstream call without a timeout; a model that loads inside the first request; a
+    client that sends slowly to a sync worker without a proxy; native code that holds the interpreter.
+
+What to do
+    Look at the traceback or at the report's stack for the line it stood in. Give that call a timeout,
+    move the work out of the request, or use threads or async workers for slow clients.
+
+How to know it is fixed
+    No WORKER TIMEOUT under the load that showed it.
+"""
+
+from __future__ import annotations
+
+from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.trouble import Trouble, is_library
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "request-timeout"
+RULES = ("BC510",)
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude from WORKER TIMEOUT of a worker that was ready."""
+    if trouble.cause is not Cause.GUNICORN_TIMEOUT:
+        return None
+    frames = trouble.exception.frames if trouble.exception is not None else ()
+    inner = next((frame for frame in reversed(frames) if not is_library(frame.file)), None)
+    where = f" It stood in {inner.function} ({inner.file}:{inner.line})." if inner is not None else ""
+    return conclude(
+        trouble,
+        f"The master timed out {trouble.who[0].lower()}{trouble.who[1:]} that was serving.{where}",
+        "Give the call that it stood in a timeout, or move that work out of the request.",
+        "Slow clients or long requests by design: use gthread or async workers behind a buffering proxy; raise --timeout last.",
+        confidence="high" if inner is not None else "medium",
+        against=() if inner is not None else ("No traceback shows what it was doing: it may have been idle, or in native code.",),
+        evidence=[*trouble.said[-2:], *(trouble.shown()[-1:] if inner is not None else ())],
+    )

@@ -1,0 +1,57 @@
+"""A probe, a health check or a supervisor stops a server that is otherwise well (BC513).
+
+What it means
+    Gunicorn works, and somebody outside declares it dead: a liveness probe, a load balancer's health
+    check, an autoscaler, a supervisor that waits for another sign of life.
+
+How it looks
+    `Liveness probe failed`, `failed liveness probe, will be restarted`, `Task failed ELB health checks`,
+    `start operation timed out`, followed by `Handling signal: term` and a clean stop.
+
+Why it happens
+    The probe's path answers 404 or needs a login; its timeout is shorter than a slow answer; it starts
+    before the app is ready; `Type=notify` without a notification; too few workers, all of them busy.
+
+What to do
+    Probe a cheap path that does not touch the database; give slow starts a startup probe; set
+    failureThreshold × periodSeconds above the longest boot measured.
+
+How to know it is fixed
+    The restart count stays where it is through a deploy and through peak load.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "external-stop"
+RULES = ("BC513",)
+
+TELLTALE = re.compile(
+    r"[Ll]iveness probe (?:failed|errored)|failed liveness probe|Readiness probe failed|[Hh]ealth ?checks? (?:has |have )?failed|failed (?:ELB |container )?health checks|"
+    r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|start operation timed out|Timed out waiting for (?:the )?health|"
+    r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|State changed from up to (?:crashed|down)"
+)
+TELLTALE_CAUSE = Cause.SIGTERM
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where the platform itself says that it ends the server."""
+    line = trouble.line(TELLTALE)
+    if not line or trouble.cause not in (Cause.SIGTERM, Cause.SIGKILL_EXTERNAL):
+        return None
+    return conclude(
+        trouble,
+        f"The server was stopped from outside: {one_line(line[0].text)}",
+        "Check what the probe asks for and how long it waits; give slow starts a startup probe.",
+        "Raise failureThreshold × periodSeconds above the longest boot measured.",
+        code="BC513",
+        confidence="medium",
+        against=("A probe may fail because the app hangs: look for WORKER TIMEOUT or slow answers before it.",),
+        evidence=[*line, *trouble.said][:4],
+    )

@@ -1,0 +1,57 @@
+"""The worker class cannot be imported.
+
+What it means
+    Gunicorn could not load what `worker_class` (`-k`) names: the package is not installed, too old
+    or broken, or the name is misspelt. The server ends before it listens.
+
+How it looks
+    `Error: class uri 'gevent' invalid or not found:` and a traceback in brackets below it.
+
+Why it happens
+    gevent, eventlet, tornado or uvicorn-worker are not among gunicorn's requirements; eventlet left
+    with Gunicorn 27; `uvicorn.workers` moved to the package uvicorn-worker.
+
+What to do
+    Install the package into the same environment, `pip install 'gunicorn[gevent]'` or
+    `pip install uvicorn-worker`, or correct the name.
+
+How to know it is fixed
+    `gunicorn --check-config -k CLASS APP` says nothing about the class, and the server listens.
+"""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.conclusion import conclude, first
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.finding import Finding
+
+CAUSE_CLASS = "worker-class-unavailable"
+RULES = ("BC522",)
+
+_SAID = re.compile(r"class uri (?:u?['\"](?P<uri>[^'\"]+)['\"]|(?P<bare>\S+)) invalid or not found")
+_NEEDS = re.compile(r"(?:gevent|eventlet|tornado)\w* worker requires|You need (?:gevent|eventlet|tornado)|requires (?:gevent|eventlet) \d")
+_MISSING = re.compile(r"No module named '?([\w.]+)")
+_PACKAGE = {"gevent": "'gunicorn[gevent]'", "eventlet": "'gunicorn[eventlet]' 'gunicorn<27'", "uvicorn": "uvicorn-worker", "uvicorn_worker": "uvicorn-worker"}
+
+
+def match(trouble: Trouble) -> Finding | None:
+    """Conclude where the class itself could not be loaded."""
+    error = trouble.error
+    in_loader = error is not None and any(frame.function == "load_class" for frame in error.frames)
+    line = (*trouble.line(_SAID), *trouble.line(_NEEDS))[:1]
+    if not line and not in_loader:
+        return None
+    name = first(_SAID, line[0].text, "the worker class") if line else "the worker class"
+    missing = first(_MISSING, error.text if error is not None else trouble.text)
+    package = _PACKAGE.get((missing or name).partition(".")[0], missing.partition(".")[0])
+    why = f": {error.text}" if error is not None and not error.text.startswith("RuntimeError: class uri") else ""
+    return conclude(
+        trouble,
+        f"Gunicorn cannot load its worker class {name}{why}",
+        f"Install it into the same environment: pip install {package}" if package else "Correct the name given to -k or worker_class.",
+        code="BC522",
+        confirm="gunicorn --check-config -k CLASS APP",
+        evidence=[*line, *trouble.shown()][:3],
+    )

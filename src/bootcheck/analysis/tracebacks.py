@@ -1,0 +1,146 @@
+"""Tracebacks put back together from lines: frames, exceptions and their chains."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from bootcheck.analysis.trouble import Frame, Raised
+
+MAX_FRAMES = 200
+MAX_MESSAGE_LINES = 30
+MAX_CHAIN = 12
+MAX_CODE = 200
+MAX_MESSAGE = 4_000
+
+_START = re.compile(r"^\W*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):?\s*$")
+_FRAME = re.compile(r'^\s*(?:\| +)*File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>.+?))?\s*$')
+_RAISED = re.compile(r"^(?:[+|\-\s]*\| )?(?P<type>[A-Za-z_][\w.]*(?:\.<locals>\.[\w.]+)?)(?:: (?P<message>.*)|:?\s*)$")
+_BARE = re.compile(
+    r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|NotFound|Refused|DoesNotExist|ImproperlyConfigured|NotReady|Interrupt|Exit))"
+    r"(?:: (?P<message>.*))?$"
+)
+_CHAIN = re.compile(
+    r"^\s*(?:The above exception was the direct cause of the following exception|During handling of the above exception, another exception occurred):"
+)
+_REPEATED = re.compile(r"^\s*\[Previous line repeated \d+ more times?\]")
+
+
+@dataclass(slots=True)
+class Block:
+    """One traceback as it is being read: feed it lines until it takes no more."""
+
+    first_line: int = 0
+    chain: list[Raised] = field(default_factory=list)
+    """Root first while it is read."""
+    _frames: list[Frame] = field(default_factory=list)
+    _message: list[str] = field(default_factory=list)
+    _type: str = ""
+    _line: int = 0
+    _state: str = "start"
+    _flat: bool = False
+
+    def feed(self, text: str, line: int) -> bool:
+        """Take a line, or return False where it does not belong to this traceback."""
+        if self._state == "frames":
+            return self._in_frames(text, line)
+        if self._state == "raised":
+            return self._after(text, line)
+        if self._state == "chained" and not text.strip():
+            return True
+        if _START.match(text):
+            self._state = "frames"
+            self._flat = False
+            return True
+        return False
+
+    def close(self) -> tuple[Raised, ...]:
+        """Return the exceptions, the last one raised first."""
+        self._finish()
+        return tuple(reversed(self.chain))
+
+    @property
+    def raised(self) -> bool:
+        """True once the exception itself has been read: what follows may be its text, or something else."""
+        return self._state == "raised"
+
+    @property
+    def frames(self) -> tuple[Frame, ...]:
+        """Every frame of every link, as far as it was read."""
+        return (*(frame for link in self.chain for frame in link.frames), *self._frames)
+
+    def _in_frames(self, text: str, line: int) -> bool:
+        frame = _FRAME.match(text)
+        if frame is not None:
+            if not self._frames:
+                self._flat = not text[:1].isspace()
+            if len(self._frames) < MAX_FRAMES:
+                self._frames.append(Frame(frame["file"], int(frame["line"][:9]), frame["function"] or ""))
+            return True
+        if not text.strip() or _REPEATED.match(text):
+            return True
+        raised = _RAISED.match(text)
+        if text[:1].isspace() or (self._flat and (raised is None or not _looks_raised(raised["type"], self._frames))):
+            self._code(text)
+            return True
+        if raised is None:
+            # Cut before its end: what was read still names the place.
+            return False
+        self._type = raised["type"]
+        self._message = [raised["message"] or ""]
+        self._line = line
+        self._state = "raised"
+        return True
+
+    def _code(self, text: str) -> None:
+        if self._frames and not self._frames[-1].code and text.strip(" ~^"):
+            last = self._frames[-1]
+            self._frames[-1] = Frame(last.file, last.line, last.function, text.strip()[:MAX_CODE])
+
+    def _after(self, text: str, line: int) -> bool:
+        if _CHAIN.match(text):
+            self._finish()
+            self._state = "chained"
+            return True
+        if _START.match(text) or _BARE.match(text) or len(self._message) >= MAX_MESSAGE_LINES:
+            # From 25 on Gunicorn prints the exception's text once more.
+            return text.strip() == self._message[0].strip()
+        self._message.append(text.rstrip())
+        return True
+
+    def _finish(self) -> None:
+        if self._type and len(self.chain) < MAX_CHAIN:
+            message = "\n".join(self._message).strip()[:MAX_MESSAGE]
+            self.chain.append(Raised(type=self._type, message=message, frames=tuple(self._frames), line=self._line))
+        self._type, self._message, self._frames = "", [], []
+
+
+def start(text: str, line: int) -> Block | None:
+    """Return a block where a traceback begins here, or an exception stands alone."""
+    block = Block(first_line=line)
+    if "Traceback (most" in text and block.feed(text, line):
+        return block
+    bare = _BARE.match(text)
+    if bare is None:
+        return None
+    block._type, block._message, block._line = bare["type"], [bare["message"] or ""], line  # noqa: SLF001
+    block._state = "raised"  # noqa: SLF001
+    return block
+
+
+def parse(text: str) -> tuple[Raised, ...]:
+    """Return the exceptions of a whole printed traceback, the last one raised first."""
+    block: Block | None = None
+    found: tuple[Raised, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if block is not None and block.feed(line, number):
+            continue
+        if block is not None:
+            found = block.close() or found
+        block = start(line, number)
+    return (block.close() or found) if block is not None else found
+
+
+def _looks_raised(kind: str, frames: list[Frame]) -> bool:
+    name = kind.rpartition(".")[2]
+    return bool(frames) and name[:1].isupper() and not name.isupper()

@@ -1,0 +1,184 @@
+"""What is known about one process in trouble, before anyone has an opinion on it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Evidence
+
+BOOT = "boot"
+"""The process was still starting."""
+REQUEST = "request"
+"""It was serving a request."""
+STOP = "stop"
+"""It was on its way out, as ordered."""
+UNKNOWN = "unknown"
+
+
+SYNTAX = ("SyntaxError", "IndentationError", "TabError")
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One line of a traceback."""
+
+    file: str
+    line: int
+    function: str
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """An exception as it was printed: its type, its text and the frames it passed."""
+
+    type: str
+    message: str = ""
+    frames: tuple[Frame, ...] = ()
+    """Outermost first; of what was printed."""
+    line: int | None = None
+    """Where in the source its last line stands."""
+
+    @property
+    def name(self) -> str:
+        """The class's own name, without its module."""
+        return self.type.rpartition(".")[2]
+
+    @property
+    def text(self) -> str:
+        """As Python prints it: `type: message`."""
+        return f"{self.type}: {self.message}" if self.message else self.type
+
+    @property
+    def where(self) -> str:
+        """File and line of the innermost frame that is not a library's, else of the innermost."""
+        frames = [frame for frame in self.frames if not is_library(frame.file)] or list(self.frames)
+        return f"{frames[-1].file}:{frames[-1].line}" if frames else ""
+
+    def is_a(self, *names: str) -> bool:
+        """Tell whether the class's own name is one of these."""
+        return self.name in names
+
+    def is_own(self, module: str) -> bool:
+        """Tell whether a module is the app's: its first part is a folder or a file on the traceback's paths."""
+        top = module.partition(".")[0]
+        for frame in self.frames:
+            parts = frame.file.replace("\\", "/").split("/")
+            if not is_library(frame.file) and (top in parts or f"{top}.py" in parts):
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the same source says about the server around a process."""
+
+    version: str | None = None
+    """Gunicorn's, as the log names it."""
+    worker_class: str | None = None
+    listening: tuple[str, ...] = ()
+    notes: tuple[Evidence, ...] = ()
+    """Lines of the platform (supervisor, kernel, orchestrator) and of the start."""
+
+    @property
+    def release(self) -> tuple[int, ...]:
+        """The version as numbers, empty where unknown."""
+        return tuple(int(part) for part in re.findall(r"\d+", self.version or "")[:2])
+
+    def note(self, pattern: re.Pattern[str]) -> Evidence | None:
+        """Return the first note that fits."""
+        return next((note for note in self.notes if pattern.search(note.text)), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One process that died or cannot serve, as far as the sources tell."""
+
+    cause: Cause
+    role: str = "worker"
+    pid: int | None = None
+    moment: str = UNKNOWN
+    step: str | None = None
+    exception: Raised | None = None
+    chain: tuple[Raised, ...] = ()
+    """The exception and what it came from, the last one raised first."""
+    exit_code: int | None = None
+    signal: str | None = None
+    at: float | None = None
+    """When it ended, in epoch seconds."""
+    since: float | None = None
+    """When it started."""
+    host: str | None = None
+    stops_server: bool = False
+    """The server ended because of it."""
+    served: bool = False
+    """Requests were answered by this server before."""
+    said: tuple[Evidence, ...] = ()
+    """Lines that speak of this process, in order."""
+    around: Surroundings = field(default_factory=Surroundings)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def uptime(self) -> float | None:
+        """Seconds from its start to its end."""
+        return None if self.at is None or self.since is None else max(0.0, self.at - self.since)
+
+    @property
+    def error(self) -> Raised | None:
+        """The exception, where it is the cause and not a consequence (a timeout raises SystemExit)."""
+        return self.exception if self.cause in _BY_EXCEPTION else None
+
+    @property
+    def died(self) -> bool:
+        """False for a trouble that ended no process."""
+        return self.cause is not Cause.NONE
+
+    @property
+    def who(self) -> str:
+        """How a sentence names the process."""
+        return "The server" if self.role == "master" else f"A {self.role}"
+
+    @property
+    def text(self) -> str:
+        """All lines that speak of it."""
+        return "\n".join(item.text for item in self.said)
+
+    def says(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
+        """Search the lines that speak of it, then those around it."""
+        return next((match for item in (*self.said, *self.around.notes) if (match := pattern.search(item.text))), None)
+
+    def line(self, pattern: re.Pattern[str]) -> tuple[Evidence, ...]:
+        """Return the first line that fits, as evidence."""
+        return tuple(item for item in (*self.said, *self.around.notes) if pattern.search(item.text))[:1]
+
+    def links(self) -> Iterator[Trouble]:
+        """Yield this trouble once per exception of its chain, the last one raised first."""
+        if not self.chain:
+            yield self
+        for link in self.chain:
+            yield replace(self, exception=link)
+
+    def shown(self) -> tuple[Evidence, ...]:
+        """Return the exception as evidence: its own line and the place it came from."""
+        if self.exception is None:
+            return self.said[-2:]
+        source = self.said[0].source if self.said else ""
+        found = [Evidence(source=source, line=self.exception.line, text=self.exception.text)]
+        if self.exception.frames:
+            inner = next((f for f in reversed(self.exception.frames) if not is_library(f.file)), self.exception.frames[-1])
+            code = f": {inner.code}" if inner.code else ""
+            found.append(Evidence(source=f"{inner.file}", line=inner.line, text=f"in {inner.function}{code}"))
+        return tuple(found)
+
+
+_BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.APP_NOT_FOUND, Cause.OS_EXIT, Cause.NONE})
+_LIBRARY = re.compile(r"site-packages|dist-packages|/lib(?:64)?/python\d|<frozen |\\Lib\\|^<")
+
+
+def is_library(path: str) -> bool:
+    """Tell whether a file of a traceback belongs to an installed library or Python itself."""
+    return bool(_LIBRARY.search(path))

@@ -1,0 +1,92 @@
+"""Questions asked live, before serving: one file per check, listed here.
+
+A check is declared in the configuration file (`checks.env("SECRET_KEY", secret=True)`), or
+discovered because its subject is there. Modules are loaded when first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bootcheck.checks.base import Check, Planned, Server
+    from bootcheck.checks.config_classes import config_classes as config_classes
+    from bootcheck.checks.database import database as database
+    from bootcheck.checks.database_url import database_url as database_url
+    from bootcheck.checks.descriptors import descriptors as descriptors
+    from bootcheck.checks.disk import disk as disk
+    from bootcheck.checks.env import env as env
+    from bootcheck.checks.flask_settings import flask_settings as flask_settings
+    from bootcheck.checks.imports import imports as imports
+    from bootcheck.checks.initialise import initialise as initialise
+    from bootcheck.checks.migrations import migrations as migrations
+    from bootcheck.checks.models import models as models
+    from bootcheck.checks.paths import paths as paths
+    from bootcheck.checks.pool import pool as pool
+    from bootcheck.checks.port import port as port
+    from bootcheck.checks.worker_tmp_dir import worker_tmp_dir as worker_tmp_dir
+
+CHECKS = (
+    "env",
+    "database_url",
+    "config_classes",
+    "imports",
+    "paths",
+    "disk",
+    "worker_tmp_dir",
+    "descriptors",
+    "port",
+    "database",
+    "migrations",
+    "flask_settings",
+    "models",
+    "pool",
+    "initialise",
+)
+"""Every check, in the order in which they run."""
+
+__all__ = [*CHECKS, "discover", "order"]  # noqa: PLE0604 - the names are those of CHECKS
+
+
+def __getattr__(name: str) -> Any:
+    if name not in CHECKS:
+        msg = f"module 'bootcheck.checks' has no attribute {name!r}; the checks are {', '.join(CHECKS)}"
+        raise AttributeError(msg)
+    factory = getattr(import_module(f"bootcheck.checks.{name}"), name)
+    # The submodule of the same name was bound here by its import: users mean the function.
+    globals()[name] = factory
+    return factory
+
+
+DISCOVERED = {
+    "env": "SECRET_KEY",
+    "database_url": "DATABASE_URL",
+    "database": "DATABASE_URL",
+    "pool": "DATABASE_URL",
+}
+"""Checks that nobody need declare, and the variable whose presence is their subject."""
+
+
+def discoverable(environ: Mapping[str, str]) -> bool:
+    """Tell whether any check finds its subject in this environment, without loading one."""
+    return any(environ.get(variable) for variable in DISCOVERED.values())
+
+
+def discover(environ: Mapping[str, str], server: Server, declared: Sequence[Check]) -> Iterator[Check]:
+    """Yield the checks whose subject is there and that nobody declared."""
+    known = {(check.name, check.subject) for check in declared}
+    for name in CHECKS:
+        if not environ.get(DISCOVERED.get(name, "")):
+            continue
+        finder = getattr(import_module(f"bootcheck.checks.{name}"), "discover", None)
+        for check in () if finder is None else finder(environ, server):
+            if (check.name, check.subject) not in known:
+                yield check
+
+
+def order(planned: Sequence[Planned]) -> list[Planned]:
+    """Return the checks in the order of `CHECKS`, each kind in the order of declaration."""
+    place = {name: index for index, name in enumerate(CHECKS)}
+    return sorted(planned, key=lambda item: place.get(item.check.name, len(place)))

@@ -1,0 +1,271 @@
+"""A module that the app needs cannot be imported.
+
+What it means
+
+BC130: importing a named module failed. Three cases are told apart: the module itself is not there; it is
+there, but something that it imports is not; it is there and raised while it ran.
+
+How it looks
+
+`ModuleNotFoundError: No module named 'yaml'`, `ImportError: cannot import name 'x' from 'y'`,
+`ImportError: libGL.so.1: cannot open shared object file`, and then Gunicorn's `Worker failed to boot`, in
+every worker again.
+
+Why it happens
+
+The image was built from other requirements than the code; Gunicorn runs in another virtual environment or
+directory than you think; a package was installed under another name than it is imported by; a system library
+is missing from a slim image; two modules import each other.
+
+What to do
+
+Install the package that the finding names into the environment of the running Python (the evidence names it),
+correct the spelling, or start Gunicorn in the app's directory (`chdir`).
+
+How to know it is fixed
+
+The checkpoint `imports.<module>` has passed; it carries the time and the memory that the import cost.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import ClassVar
+
+from bootcheck.checks import options
+from bootcheck.checks.base import Context, Moment
+from bootcheck.checks.spelling import nearest
+from bootcheck.model.checkpoint import Phase
+from bootcheck.model.encode import shorten
+from bootcheck.model.finding import Evidence, Finding, Severity
+from bootcheck.probes.process import Rss
+from bootcheck.recorder import type_name
+
+RULES: tuple[str, ...] = ("BC130",)
+
+DISTRIBUTIONS: Mapping[str, str] = MappingProxyType(
+    {
+        "Crypto": "pycryptodome",
+        "Levenshtein": "levenshtein",
+        "MySQLdb": "mysqlclient",
+        "OpenSSL": "pyOpenSSL",
+        "PIL": "pillow",
+        "attr": "attrs",
+        "bs4": "beautifulsoup4",
+        "cv2": "opencv-python-headless",
+        "dateutil": "python-dateutil",
+        "decouple": "python-decouple",
+        "discord": "discord.py",
+        "docx": "python-docx",
+        "dotenv": "python-dotenv",
+        "environ": "django-environ",
+        "faiss": "faiss-cpu",
+        "fitz": "PyMuPDF",
+        "flask_cors": "flask-cors",
+        "flask_jwt_extended": "flask-jwt-extended",
+        "flask_login": "flask-login",
+        "flask_migrate": "flask-migrate",
+        "flask_sqlalchemy": "flask-sqlalchemy",
+        "flask_wtf": "flask-wtf",
+        "git": "GitPython",
+        "google.cloud.storage": "google-cloud-storage",
+        "google.protobuf": "protobuf",
+        "grpc": "grpcio",
+        "jose": "python-jose",
+        "jwt": "PyJWT",
+        "ldap": "python-ldap",
+        "magic": "python-magic",
+        "markdown": "Markdown",
+        "multipart": "python-multipart",
+        "mysql": "mysql-connector-python",
+        "pkg_resources": "setuptools",
+        "pptx": "python-pptx",
+        "psycopg": "psycopg[binary]",
+        "psycopg2": "psycopg2-binary",
+        "pythonjsonlogger": "python-json-logger",
+        "rest_framework": "djangorestframework",
+        "serial": "pyserial",
+        "skimage": "scikit-image",
+        "sklearn": "scikit-learn",
+        "slugify": "python-slugify",
+        "socketio": "python-socketio",
+        "telegram": "python-telegram-bot",
+        "uvicorn_worker": "uvicorn-worker",
+        "yaml": "PyYAML",
+        "zmq": "pyzmq",
+    }
+)
+"""Modules whose package has another name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imports:
+    """Imports modules one after the other and measures each."""
+
+    name: ClassVar[str] = "imports"
+    moment: ClassVar[Moment] = Moment.PREFLIGHT
+    phase: ClassVar[Phase] = Phase.CONFIGURATION
+
+    modules: tuple[str, ...]
+    required: bool = True
+    seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse names that no module can have."""
+        options.texts("imports", "modules", self.modules)
+        if not self.modules:
+            options.refuse("imports", "modules", "is empty", "Name at least one module.")
+        for module in self.modules:
+            options.module("imports", "modules", module)
+        options.flag("imports", "required", self.required)
+        options.number("imports", "seconds", self.seconds, least=0.1)
+
+    @property
+    def subject(self) -> str:
+        """The modules."""
+        return ", ".join(self.modules)
+
+    @property
+    def budget(self) -> float:
+        """What the imports may take together."""
+        return self.seconds
+
+    def run(self, context: Context) -> Iterator[Finding]:
+        """Yield why a module cannot be imported."""
+        if os.getcwd() not in sys.path:
+            # Gunicorn puts its working directory first too.
+            sys.path.insert(0, os.getcwd())
+        rss = Rss()
+        for module in self.modules:
+            failure = self._import(context, module, rss)
+            if failure is not None:
+                yield self._finding(context, module, failure)
+
+    def _import(self, context: Context, module: str, rss: Rss) -> BaseException | None:
+        before, loaded = rss() or 0, len(sys.modules)
+        try:
+            with context.recorder.step(f"imports.{module}", self.phase) as step:
+                importlib.import_module(module)
+                step.detail(rss_growth_bytes=max(0, (rss() or 0) - before), modules=len(sys.modules) - loaded)
+        except Exception as exc:  # noqa: BLE001 - a module may raise anything while it runs
+            return exc
+        except SystemExit as exc:
+            return exc
+        return None
+
+    def _finding(self, context: Context, module: str, exc: BaseException) -> Finding:
+        summary, action = _explain(module, exc)
+        text = f"{type_name(exc)}: {shorten(context.recorder.redactor.mask(str(exc)), 300)}"
+        place = _place(exc)
+        evidence = [
+            Evidence(source=place.filename, line=place.lineno, text=text)
+            if place is not None
+            else Evidence(source=module, text=text),
+            Evidence(source="python", text=f"{sys.executable} (prefix {sys.prefix}), in {os.getcwd()}"),
+        ]
+        return Finding(
+            code="BC130",
+            severity=Severity.ERROR if self.required else Severity.WARNING,
+            summary=summary,
+            action=action,
+            evidence=tuple(evidence),
+            confirm=f"python -c 'import {module}'",
+        )
+
+
+def imports(*modules: str, required: bool = True, seconds: float = 60.0) -> Imports:
+    """Import modules before any worker does, and record what each costs.
+
+    Args:
+        modules: dotted names, for example "myapp.models", "numpy".
+        required: False makes a failure a warning.
+        seconds: the most that they may take together.
+    """
+    return Imports(modules=modules, required=required, seconds=seconds)
+
+
+def pip_line(module: str) -> str:
+    """Return the command that installs the package of a module."""
+    known = next((name for name in _parents(module) if name in DISTRIBUTIONS), None)
+    requirement = DISTRIBUTIONS[known] if known else module.partition(".")[0].replace("_", "-")
+    return f'pip install "{requirement}"' if "[" in requirement else f"pip install {requirement}"
+
+
+def _explain(module: str, exc: BaseException) -> tuple[str, tuple[str, ...]]:
+    if isinstance(exc, ModuleNotFoundError) and exc.name:
+        if exc.name in _parents(module):
+            return _not_there(module, exc.name)
+        return (
+            f"{module} is there, but imports {exc.name}, which is not installed.",
+            (*_suggestions(exc.name), "Add it to the requirements that the image is built from."),
+        )
+    if isinstance(exc, ImportError):
+        return f"{module} cannot be imported: a name or a library that it needs is missing.", (_import_advice(exc),)
+    if isinstance(exc, SystemExit):
+        return f"{module} ends the process (sys.exit) while it is imported.", (
+            "Move what it does at import time behind `if __name__ == '__main__':`.",
+        )
+    return f"{module} raises {type_name(exc)} while it is imported.", (
+        "Read the evidence: it names the exception and the line.",
+    )
+
+
+def _not_there(module: str, missing: str) -> tuple[str, tuple[str, ...]]:
+    parent, _, last = missing.rpartition(".")
+    if parent:
+        package = sys.modules.get(parent)
+        siblings = [found.name for found in pkgutil.iter_modules(getattr(package, "__path__", []))]
+        near = nearest(last, siblings)
+        action = (
+            f"Did you mean {parent}.{near}?" if near else f"{parent} holds: {', '.join(siblings[:12]) or 'no module'}."
+        )
+        return f"{module} does not exist: {parent} is there and has no module {last}.", (action,)
+    return f"{module} does not exist: no module {missing} is installed or lies in the working directory.", (
+        *_suggestions(missing),
+        "If it is your own, start Gunicorn in (chdir), or give it (pythonpath), the directory above it.",
+    )
+
+
+def _suggestions(missing: str) -> tuple[str, ...]:
+    if missing.partition(".")[0] in sys.stdlib_module_names:
+        return (f"{missing} belongs to another Python version than {sys.version_info[0]}.{sys.version_info[1]}.",)
+    near = nearest(missing, [found.name for found in pkgutil.iter_modules()]) if "." not in missing else None
+    typo = (f"Did you mean {near}?",) if near and missing not in DISTRIBUTIONS else ()
+    return (*typo, pip_line(missing))
+
+
+def _import_advice(exc: ImportError) -> str:
+    text = str(exc)
+    if "partially initialized module" in text:
+        return "Two modules import each other: move one of the imports into the function that uses it."
+    if ".so" in text and ("cannot open shared object" in text or "undefined symbol" in text or "not found" in text):
+        library = text.partition(":")[0]
+        return f"Install the system package that brings {library} (slim images leave many out)."
+    if text.startswith("cannot import name"):
+        return f"Compare the installed version of {exc.name or 'the package'} with the one the code was written for."
+    return "Read the evidence: it names the exception and the line."
+
+
+def _parents(module: str) -> list[str]:
+    parts = module.split(".")
+    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+
+
+def _place(exc: BaseException) -> traceback.FrameSummary | None:
+    frames = traceback.extract_tb(exc.__traceback__)
+    ours = (__file__, importlib.__file__)
+    return next(
+        (
+            frame
+            for frame in reversed(frames)
+            if frame.filename not in ours and not frame.filename.startswith("<frozen ")
+        ),
+        None,
+    )

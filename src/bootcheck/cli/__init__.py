@@ -1,0 +1,135 @@
+"""The command line: one file per command, listed in `COMMANDS`.
+
+A command is a module `bootcheck.cli.<name>` with
+
+    NAME = "check"                                  # what is typed
+    HELP = "Run the preflight without a server."    # one line for `bootcheck --help`
+
+    def configure(parser: argparse.ArgumentParser) -> None: ...
+    def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int: ...
+
+Its docstring is the description in `bootcheck <name> --help`. `run` prints findings to `out`,
+complaints to `err`, and returns 0 (nothing wrong), 1 (findings) or 2 (could not look). A
+`BootcheckError` becomes one line on `err` and its `exit_code`. A module imports what is heavy
+inside `run`: `--help` imports every command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Sequence
+from typing import Protocol, TextIO, cast
+
+from bootcheck.model.errors import BootcheckError
+
+COMMANDS: tuple[str, ...] = ("init", "check", "analyze", "show", "explain", "selftest")
+"""In the order in which `bootcheck --help` lists them; each is a module of this package."""
+
+WIDTH = 80
+BROKEN_PIPE = 141
+"""128 + SIGPIPE, as a tool that the signal ends."""
+INTERRUPTED = 130
+
+
+class Command(Protocol):
+    """What a command module offers."""
+
+    NAME: str
+    HELP: str
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Add the command's arguments."""
+
+    def run(self, args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+        """Do it and return the exit code."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never raises for what a user or a pipe does."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that knows only ASCII gets escapes instead of a traceback.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = _dispatch(arguments)
+        sys.stdout.flush()
+    except BootcheckError as exc:
+        print(f"bootcheck: {exc}", file=sys.stderr)
+        return exc.exit_code
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more at its end, and would complain there.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return code
+
+
+def command(name: str) -> Command:
+    """Return the module of a listed command."""
+    return cast("Command", importlib.import_module(f"bootcheck.cli.{name}"))
+
+
+def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
+    """Return the parser that knows these commands."""
+    top = argparse.ArgumentParser(
+        prog="bootcheck",
+        description="Says why a Gunicorn server cannot start, or why it died.",
+        epilog="Exit codes: 0 nothing wrong, 1 findings, 2 could not look.",
+        formatter_class=_Formatter,
+    )
+    top.add_argument("--version", action="version", version=f"bootcheck {version()}")
+    subparsers = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name in names:
+        module = command(name)
+        sub = subparsers.add_parser(
+            module.NAME, help=module.HELP, description=inspect.getdoc(module), formatter_class=_Formatter
+        )
+        module.configure(sub)
+        sub.set_defaults(run=module.run)
+    return top
+
+
+def version() -> str:
+    """Return the installed version of bootcheck."""
+    from importlib import metadata  # noqa: PLC0415 - 10 ms that only --version and --help need
+
+    try:
+        return metadata.version("bootcheck")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def _dispatch(arguments: list[str]) -> int:
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    if name is not None and name not in COMMANDS:
+        print(_unknown(name), file=sys.stderr)
+        return 2
+    try:
+        args = parser(COMMANDS if name is None else (name,)).parse_args(arguments)
+    except SystemExit as exc:
+        # argparse ends the process for --help, --version and a usage error.
+        return exc.code if isinstance(exc.code, int) else 0
+    if args.command is None:
+        parser().print_help(sys.stderr)
+        return 2
+    return int(args.run(args, sys.stdout, sys.stderr))
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
+    hint = f"Did you mean `bootcheck {near[0]}`?" if near else f"Commands: {', '.join(COMMANDS)}."
+    return f"bootcheck: there is no command {name!r}. {hint}"
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Strictly private: 80 columns wherever it is printed, descriptions as they are written."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=WIDTH, max_help_position=26)

@@ -1,0 +1,35 @@
+"""The zero-file configuration: `gunicorn -c python:bootcheck.conf app:app`.
+
+Executes `./gunicorn.conf.py` first where there is one, takes its settings over, and arms unless
+that file did.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from bootcheck.gunicorn import arm as _arming
+from bootcheck.settings import disabled as _disabled
+from bootcheck.sinks.stderr import say as _say
+
+_FILE = "gunicorn.conf.py"
+
+
+def _take_over(namespace: dict[str, Any]) -> None:
+    path = os.path.join(os.getcwd(), _FILE)  # noqa: PTH118
+    if not os.path.isfile(path) or namespace.get("_reading"):  # noqa: PTH113
+        return
+    namespace["_reading"] = True
+    theirs: dict[str, Any] = {"__name__": "__config__", "__file__": path, "__builtins__": __builtins__}
+    with open(path, "rb") as file:  # noqa: PTH123
+        code = compile(file.read(), path, "exec")
+    if not _disabled():
+        _say(f"bootcheck: taking the settings of {path}")
+    exec(code, theirs)  # noqa: S102 - a configuration file is code, executed as Gunicorn would
+    mine = {name for name in namespace if name.startswith("_")}
+    namespace.update({name: value for name, value in theirs.items() if name not in mine})
+
+
+_take_over(globals())
+_arming.arm(globals())

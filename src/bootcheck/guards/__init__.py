@@ -1,0 +1,8 @@
+"""Things that change the process to prevent a failure: one file per prevention.
+
+`GUARDS` names each once; a file that it does not name fails a test.
+"""
+
+from __future__ import annotations
+
+GUARDS = ("fresh_pools", "native_crash", "once", "sigterm")

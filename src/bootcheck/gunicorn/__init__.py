@@ -1,0 +1,1 @@
+"""The only package that knows Gunicorn: arming, hooks, the master as receiver, the workers."""

@@ -1,0 +1,122 @@
+"""Arming: what happens when the configuration file is executed, before everything else.
+
+    # at the end of gunicorn.conf.py or bootcheck.conf.py
+    import bootcheck
+
+    bootcheck.arm(globals())
+
+Armed once per process image: a reload executes the file again, then only the declared checks
+are taken anew.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bootcheck.gunicorn import chain, seams
+from bootcheck.model.errors import CheckOptionError, SettingError
+from bootcheck.settings import Settings, disabled
+from bootcheck.sinks.stderr import say
+
+if TYPE_CHECKING:
+    from bootcheck.checks.base import Check
+    from bootcheck.gunicorn.master import Master
+    from bootcheck.sinks import Sink
+
+_master: Master | None = None
+
+
+def arm(
+    namespace: MutableMapping[str, Any] | None = None,
+    *,
+    checks: Sequence[Check] = (),
+    sinks: Sequence[Sink] = (),
+    exit_codes: Mapping[int, int] | None = None,
+    environ: MutableMapping[str, str] = os.environ,
+) -> None:
+    """Arm this Gunicorn: call it at the end of its configuration file with `globals()`.
+
+    `checks` are declared: an error of one stops the start. `sinks` get every checkpoint as well.
+    `exit_codes` replaces the codes of a refused start, for example `{69: 1}`.
+    Hooks that the file defines still run. Does nothing with `BOOTCHECK_DISABLE=1` and for
+    `--check-config` or `--print-config`. Ends the process with 78 where a `BOOTCHECK_*` variable
+    or a check's option is wrong, saying which one.
+    """
+    if disabled(environ) or _only_looking(namespace, environ):
+        return
+    if not sys.platform.startswith("linux"):
+        say("bootcheck: diagnosing a running server needs Linux; this server runs without it.")
+        return
+    for check in checks:
+        if not hasattr(check, "run"):
+            msg = f"checks=[...] holds {check!r}, which is no check. Write for example checks.env('SECRET_KEY')."
+            raise CheckOptionError(msg)
+    master = _armed(sinks, environ)
+    if master is None:
+        return
+    if checks or namespace is not None:
+        master.declare(checks, exit_codes)
+    if namespace is not None:
+        _export(namespace, master)
+
+
+def armed() -> Master | None:
+    """Return the armed master of this process image, or None."""
+    return _master
+
+
+def install(cfg: Any) -> None:
+    """Chain the hooks into a configuration (used where there is no configuration file of ours)."""
+    if _master is not None:
+        chain.install(cfg, _master.hooks())
+
+
+def _armed(sinks: Sequence[Sink], environ: MutableMapping[str, str]) -> Master | None:
+    if _master is not None:
+        return _master
+    try:
+        settings = Settings.from_environ(environ)
+    except SettingError as exc:
+        for line in str(exc).splitlines():
+            say(f"bootcheck: {line}")
+        from bootcheck.model.codes import EX_CONFIG  # noqa: PLC0415
+
+        raise SystemExit(EX_CONFIG) from exc
+    return _begin(settings, sinks, environ)
+
+
+def _begin(settings: Settings, sinks: Sequence[Sink], environ: MutableMapping[str, str]) -> Master | None:
+    from bootcheck.gunicorn.master import Master  # noqa: PLC0415 - not loaded where nothing is armed
+
+    try:
+        master = Master(settings, environ, sinks)
+        master.arm()
+    except Exception as exc:  # noqa: BLE001 - a guest never breaks the house
+        chain.complain("arming", exc)
+        return None
+    globals()["_master"] = master
+    seams.on_setup(install)
+    return master
+
+
+def _export(namespace: MutableMapping[str, Any], master: Master) -> None:
+    """Leave `nworkers_changed` in the file's namespace: the public way to the Arbiter."""
+    current: Callable[..., Any] | None = namespace.get("nworkers_changed")
+    if not getattr(current, "bootcheck_owned", False):
+        make = master.hooks()["nworkers_changed"]
+        namespace["nworkers_changed"] = chain.plain("nworkers_changed", make(current or _nothing))
+
+
+def _nothing(*args: Any) -> None:  # noqa: ARG001
+    return None
+
+
+def _only_looking(namespace: MutableMapping[str, Any] | None, environ: MutableMapping[str, str]) -> bool:
+    """Tell whether Gunicorn will only check or print its configuration."""
+    words = [*sys.argv[1:], *environ.get("GUNICORN_CMD_ARGS", "").split()]
+    if any(word in ("--check-config", "--print-config") for word in words):
+        return True
+    return namespace is not None and bool(namespace.get("check_config") or namespace.get("print_config"))

@@ -1,0 +1,426 @@
+"""The master: armed, preflighted, watched, and the receiver of its workers' deaths.
+
+On every boot's path: what only a check or a death needs is imported where it is used.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn.receiver import Receiver
+from bootcheck.gunicorn.server import app_uri_of, attributes_of, head, sources_of
+from bootcheck.gunicorn.worker import WorkerBoot
+from bootcheck.guards.native_crash import FaultFile
+from bootcheck.model import bootreport, journal
+from bootcheck.model.identity import new_id
+from bootcheck.model.journal import Key
+from bootcheck.model.outcome import Phase
+from bootcheck.model.redactor import Redactor, secrets_of
+from bootcheck.probes.process import in_container, start_ticks
+from bootcheck.recorder import Recorder, install
+from bootcheck.settings import Settings
+from bootcheck.sinks import Sink
+from bootcheck.sinks.console import Console
+from bootcheck.sinks.directory import ReportDirectory
+from bootcheck.sinks.journal import Journal
+from bootcheck.sinks.ring import Ring
+
+if TYPE_CHECKING:
+    from bootcheck.checks.base import Check, Context, Planned
+    from bootcheck.gunicorn.obituary import Publisher
+    from bootcheck.guards.once import Once
+
+Hook = Callable[..., Any]
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+
+
+class Master:
+    """What one process image of Gunicorn knows of itself, from the configuration file on."""
+
+    def __init__(self, settings: Settings, environ: MutableMapping[str, str], sinks: Sequence[Sink]) -> None:
+        self.settings = settings
+        self.environ = dict(environ)
+        self.extra_sinks = list(sinks)
+        self.redactor = Redactor(self.environ)
+        self.directory = ReportDirectory(self.environ)
+        self.console = Console(settings.log)
+        self.server_id = new_id()
+        self.common: dict[str, Any] = {"bootcheck.server.id": self.server_id}
+        self.exit_codes: Mapping[int, int] = {}
+        """What to exit with instead of 78 and 69, where the user set it."""
+        self.receiver = Receiver(self)
+        self.arbiter: Any = None
+        self.facts: dict[str, Any] = {}
+        self.planned: list[Planned] = []
+        self.once: Once | None = None
+        self.worker: WorkerBoot | None = None
+        """The boot of the worker that this process is, None in the master."""
+        self._publisher: Publisher | None = None
+        self._declared: list[Check] = []
+        self._owner = 0
+        self._ready = False
+        self._ended = False
+        self._preflight_child: Callable[[], int | None] = lambda: None
+        self._preflighted = False
+        self._before: dict[int, Any] = {}
+
+    # -- arming ---------------------------------------------------------------------------------
+
+    def arm(self) -> None:
+        """Open the journal, watch for faults and stop signals, sweep what dead predecessors left."""
+        self._open()
+        for note in self.directory.notes:
+            self.console.note(note)
+        if self.directory.default and in_container():
+            self.console.note(
+                f"reports go to {self.directory.path}, which ends with this container; "
+                "mount a volume and set BOOTCHECK_DIR to keep them"
+            )
+        self._guard_stops()
+        atexit.register(self._at_exit)
+        chain.quietly(self._sweep)()
+
+    def _sweep(self) -> None:
+        names = list(self.directory.names())
+        if any(journal.key_of(name) not in (None, self.key) for name in names):
+            from bootcheck.gunicorn.sweep import sweep  # noqa: PLC0415
+
+            sweep(self)
+        if names:
+            self.directory.prune()
+
+    def _open(self) -> None:
+        """Begin the records of this process; again after Gunicorn forked itself into a daemon."""
+        self._owner = os.getpid()
+        self.key = Key("master", self._owner, start_ticks())
+        self.ring = Ring()
+        sinks: list[Sink] = [Journal(self.directory, self.key), self.ring, self.console, *self.extra_sinks]
+        self.recorder = install(Recorder(sinks, redactor=self.redactor))
+        self.fault = FaultFile(self.directory.create(self.key.fault_name, append=True))
+        self.fault.arm()
+        self.recorder.fact(journal.HEAD, **head("master", self.key, self.server_id))
+        self._boot = self.recorder.step("server.boot", Phase.SERVER)
+        self._boot.__enter__()
+
+    def _reopen_as_daemon(self) -> None:
+        old = self.key
+        self._open()
+        self.directory.remove(old.file_name)
+        self.directory.remove(old.fault_name)
+        self._guard_stops()
+
+    @property
+    def is_here(self) -> bool:
+        """True in the master itself, False in anything forked from it."""
+        return self._owner == os.getpid()
+
+    @property
+    def is_ready(self) -> bool:
+        """True once the preflight is over."""
+        return self._ready
+
+    @property
+    def drops_privileges(self) -> bool:
+        """True where workers run as another user and cannot write into the report directory."""
+        cfg = getattr(self.arbiter, "cfg", None)
+        return cfg is not None and cfg.uid not in (None, os.geteuid())
+
+    @property
+    def publisher(self) -> Publisher:
+        """Where deaths are stored and printed."""
+        if self._publisher is None:
+            from bootcheck.gunicorn.obituary import Publisher  # noqa: PLC0415
+
+            self._publisher = Publisher(self.directory, self.console)
+        return self._publisher
+
+    def declare(self, checks: Sequence[Check], exit_codes: Mapping[int, int] | None = None) -> None:
+        """Take the declared checks of a configuration file; the file of a reload replaces them."""
+        self._declared = list(checks)
+        self.exit_codes = dict(exit_codes or {})
+
+    # -- hooks ----------------------------------------------------------------------------------
+
+    def hooks(self) -> dict[str, Callable[[Hook], Hook]]:
+        """Return, for each hook of Gunicorn's that we need, the maker of a chained one."""
+        return {
+            "nworkers_changed": self._chained(self._on_nworkers, first=True),
+            "on_starting": self._chained(self._on_starting, first=False),
+            "pre_fork": self._pre_fork,
+            "post_fork": self._post_fork,
+            "post_worker_init": self._post_worker_init,
+            "worker_abort": self._worker_abort,
+            "worker_exit": self._worker_exit,
+            "on_exit": self._chained(self._on_exit, first=False),
+            "on_reload": self._chained(self._on_reload, first=True),
+            "pre_exec": self._chained(self._pre_exec, first=False),
+        }
+
+    def _chained(self, ours: Hook, *, first: bool) -> Callable[[Hook], Hook]:
+        ours = chain.quietly(ours)
+
+        def make(user: Hook) -> Hook:
+            def hook(*args: Any) -> None:
+                if first:
+                    ours(*args)
+                user(*args)
+                if not first:
+                    ours(*args)
+
+            return hook
+
+        return make
+
+    def _on_nworkers(self, arbiter: Any, new: int, old: int | None) -> None:  # noqa: ARG002
+        chain.install(arbiter.cfg, self.hooks())
+        # Gunicorn imports a `python:` configuration anew on HUP only if it is not loaded already.
+        sys.modules.pop("bootcheck.conf", None)
+        if self.arbiter is arbiter:
+            return
+        self.arbiter = arbiter
+        if not self.is_here:
+            self._reopen_as_daemon()
+        self._watch(arbiter)
+        if arbiter.cfg.preload_app:
+            self._preflight_once(arbiter)
+            seams.around(arbiter.app, "wsgi", self._loading)
+
+    def _watch(self, arbiter: Any) -> None:
+        self.redactor.learn(secrets_of(dict(arbiter.cfg.env)))
+        self.common = attributes_of(arbiter.cfg, self.server_id, app_uri_of(arbiter))
+        seams.on_wait(chain.quietly(self.receiver.ended))
+        seams.on_kill(arbiter, chain.quietly(self.receiver.sent))
+        seams.on_turn(arbiter, chain.quietly(self.receiver.look))
+        seams.halt_once(arbiter)
+        seams.around(arbiter, "run", self._running)
+
+    def _on_starting(self, arbiter: Any) -> None:
+        self._preflight_once(arbiter)
+        self._release_stops()
+        self.become_ready()
+
+    def _on_reload(self, arbiter: Any) -> None:  # noqa: ARG002
+        if self.once is not None:
+            self.once.reset()
+        self.directory.reopen()
+
+    def _pre_exec(self, arbiter: Any) -> None:  # noqa: ARG002
+        # The new image must not inherit what belongs to this process; its own arming opens anew.
+        self.fault.disarm()
+
+    def _pre_fork(self, user: Hook) -> Hook:
+        before = chain.quietly(self.receiver.before_fork)
+
+        def hook(arbiter: Any, worker: Any) -> None:
+            before(arbiter, worker)
+            try:
+                user(arbiter, worker)
+            except BaseException:
+                self.receiver.unblock()
+                raise
+
+        return hook
+
+    def _post_fork(self, user: Hook) -> Hook:
+        begin = chain.quietly(self._begin_worker)
+
+        def hook(arbiter: Any, worker: Any) -> None:
+            boot = begin(arbiter, worker)
+            if boot is None:
+                user(arbiter, worker)
+                return
+            with boot.telling():
+                user(arbiter, worker)
+
+        return hook
+
+    def _begin_worker(self, arbiter: Any, worker: Any) -> WorkerBoot:
+        self.worker = WorkerBoot(self, arbiter, worker)
+        self.worker.begin()
+        return self.worker
+
+    def _post_worker_init(self, user: Hook) -> Hook:
+        def hook(worker: Any) -> None:
+            boot = self.worker
+            if boot is None:
+                user(worker)
+                return
+            boot.check()
+            with boot.step("worker.post_worker_init", Phase.WORKER):
+                user(worker)
+            chain.quietly(boot.initialised)()
+
+        return hook
+
+    def _worker_abort(self, user: Hook) -> Hook:
+        def hook(worker: Any) -> None:
+            if self.worker is not None:
+                chain.quietly(self.worker.aborted)(sys._getframe(1))  # noqa: SLF001
+            user(worker)
+
+        return hook
+
+    def _worker_exit(self, user: Hook) -> Hook:
+        def hook(arbiter: Any, worker: Any) -> None:
+            try:
+                user(arbiter, worker)
+            finally:
+                # Gunicorn also calls this hook in the master, for workers it found dead.
+                if self.worker is not None and not self.is_here:
+                    chain.quietly(self.worker.ended)()
+
+        return hook
+
+    def _on_exit(self, arbiter: Any) -> None:
+        self.receiver.drain(arbiter)
+
+    # -- preflight ------------------------------------------------------------------------------
+
+    def _preflight_once(self, arbiter: Any) -> None:
+        """Run the checks once per server start; a reload or TTIN never runs them again."""
+        if self._preflighted:
+            return
+        self._preflighted = True
+        environ = {**os.environ, **arbiter.cfg.env}
+        if not self._has_checks(environ):
+            return
+        from bootcheck.checks.base import Moment  # noqa: PLC0415
+        from bootcheck.checks.planning import plan  # noqa: PLC0415
+        from bootcheck.gunicorn.preflight import Preflight  # noqa: PLC0415
+        from bootcheck.model.finding import Severity  # noqa: PLC0415
+
+        context = self.context(arbiter)
+        self.planned = plan(self._declared, self.settings, context.environ, context.server)
+        if any(item.check.moment is Moment.WORKER for item in self.planned):
+            from bootcheck.guards.once import Once  # noqa: PLC0415
+
+            self.once = Once()
+        preflight = Preflight(self.planned, context)
+        self._preflight_child = lambda: preflight.child
+        findings = preflight.run()
+        stopping = [finding for finding in findings if finding.declared and finding.severity is Severity.ERROR]
+        if stopping and self.settings.enforce == "observe":
+            self.console.note(
+                f"observing only: {len(stopping)} of these findings would have stopped the start (BOOTCHECK_ENFORCE)"
+            )
+        elif stopping:
+            from bootcheck.gunicorn.ending import refuse  # noqa: PLC0415
+
+            refuse(self, arbiter, stopping)
+
+    def _has_checks(self, environ: Mapping[str, str]) -> bool:
+        """Tell whether anything is to be checked, without loading any check."""
+        from bootcheck.checks import discoverable  # noqa: PLC0415 - the list alone
+
+        return bool(self._declared or self.settings.require_env or discoverable(environ))
+
+    def context(self, arbiter: Any) -> Context:
+        """Return what checks are given: the environment that workers will see, and the server."""
+        from bootcheck.checks.base import Context, Server  # noqa: PLC0415
+        from bootcheck.gunicorn.preflight import facts_of  # noqa: PLC0415
+
+        return Context(
+            environ={**os.environ, **arbiter.cfg.env},
+            recorder=self.recorder,
+            server=Server(**facts_of(arbiter.cfg, self.environ), app_uri=app_uri_of(arbiter)),
+            sources=sources_of(self.environ, arbiter.cfg.env),
+            facts=self.facts,
+        )
+
+    # -- app load under preload -----------------------------------------------------------------
+
+    def _loading(self, original: Hook) -> Hook:
+        """Wrap the app's import in the master: plain Gunicorn loses its traceback, and no hook runs."""
+
+        def wsgi(*args: Any) -> Any:
+            if not self.is_here or self._ready:
+                return original(*args)
+            try:
+                with self.recorder.step("app.load", Phase.APP, preload=True):
+                    return original(*args)
+            except BaseException as exc:
+                if not (isinstance(exc, KeyboardInterrupt) or self._ended):
+                    from bootcheck.gunicorn.ending import app_not_loaded  # noqa: PLC0415
+
+                    chain.quietly(app_not_loaded)(self, exc)
+                raise
+
+        return wsgi
+
+    # -- ready, stop and end --------------------------------------------------------------------
+
+    def become_ready(self) -> None:
+        """Write the master's boot report: its preflight is over."""
+        if self._ready or not self.is_here:
+            return
+        self._ready = True
+        self._boot.__exit__(None, None, None)
+        now = time.time()
+        self.recorder.fact(journal.READY)
+        report = bootreport.boot_report(self.ring.records, self.common, at=now, hidden=self.redactor.hidden)
+        path = self.directory.store(bootreport.file_name(report, now), bootreport.encoded(report))
+        done = sum(entry["outcome"] != "entered" for entry in report["checkpoints"])
+        self.console.note(f"preflight passed ({done} checkpoints), report {path or 'not stored'}")
+
+    def _guard_stops(self) -> None:
+        """Until Gunicorn has handlers of its own, a stop signal leaves a report."""
+        for signo in _STOP_SIGNALS:
+            previous = signal.getsignal(signo)
+            if previous in (signal.SIG_DFL, signal.default_int_handler):
+                self._before[signo] = previous
+                signal.signal(signo, self._stopped)
+        self.fault.register(signal.SIGTERM)
+
+    def _release_stops(self) -> None:
+        self.fault.unregister()
+        for signo, previous in self._before.items():
+            if signal.getsignal(signo) == self._stopped:
+                signal.signal(signo, previous)
+        self._before = {}
+
+    def _stopped(self, signo: int, frame: FrameType | None) -> None:
+        """Report a stop that came before the server was up, then end as the signal would have."""
+        from bootcheck.gunicorn.ending import die_by, stopped  # noqa: PLC0415
+
+        if self.is_here and not self._ended:
+            child = self._preflight_child()
+            if child is not None:
+                os.kill(child, signal.SIGKILL)
+            chain.quietly(stopped)(self, signo, frame)
+        die_by(signo, self._before.get(signo, signal.SIG_DFL))
+
+    def _running(self, original: Hook) -> Hook:
+        def run(*args: Any) -> Any:
+            try:
+                return original(*args)
+            except BaseException as exc:
+                if self.is_here and not self._ended:
+                    self.receiver.drain(self.arbiter)
+                    from bootcheck.gunicorn.ending import over  # noqa: PLC0415
+
+                    chain.quietly(over)(self, exc)
+                raise
+
+        return run
+
+    def end(self, status: int) -> None:
+        """Write the end of this process's journal, and take the file away: its story is told."""
+        if self._ended:
+            return
+        self._ended = True
+        self.recorder.fact(journal.END, status=status)
+        self.fault.disarm()
+        self.directory.remove(self.key.file_name)
+        self.directory.remove(self.key.fault_name)
+
+    def _at_exit(self) -> None:
+        if self.is_here:
+            chain.quietly(self.end)(0)

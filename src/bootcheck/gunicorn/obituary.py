@@ -1,0 +1,81 @@
+"""From a death to its one report: built, stored, announced on stderr."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from bootcheck.gunicorn import attributes, seams
+from bootcheck.gunicorn.verdict import Death, cause_of, verdict_of
+from bootcheck.model.cause import Cause
+from bootcheck.model.report import Report
+from bootcheck.probes.stacks import of_fault_text
+from bootcheck.sinks import banner
+from bootcheck.sinks.console import Console
+from bootcheck.sinks.directory import ReportDirectory
+from bootcheck.sinks.stderr import say
+
+
+def report_of(death: Death, common: Mapping[str, Any], *, at: float | None = None, hidden: int = 0) -> Report | None:
+    """Return the report of a death, or None where the end was none."""
+    cause = cause_of(death)
+    if cause is None:
+        return None
+    boot = death.boot
+    step = boot.step or (None if death.ready else f"{boot.role.replace('master', 'server')}.boot")
+    if cause is Cause.CHECK_FAILED:
+        failed = [finding.step for finding in boot.findings if finding.severity.value == "error" and finding.step]
+        step = failed[0] if failed else step
+    ended_at = time.time() if at is None else at
+    verdict = verdict_of(death, cause, step)
+    return Report(
+        kind="crash",
+        role=boot.role,
+        pid=boot.pid,
+        at=ended_at,
+        verdict=verdict,
+        step=step,
+        incomplete=bool(verdict.missing) or bool(boot.broken_lines),
+        findings=boot.findings,
+        guards=boot.guards,
+        checkpoints=boot.checkpoints,
+        stacks=tuple(_stacks(death)),
+        attributes={
+            **common,
+            **attributes.of_death(death, ended_at),
+            **death.extra,
+            **({"bootcheck.missing": seams.missing()} if seams.missing() else {}),
+        },
+        annotations=boot.annotations or {},
+        hidden_count=hidden,
+    )
+
+
+class Publisher:
+    """Stores reports and prints deaths: the banner in full once per fingerprint, then a line each."""
+
+    def __init__(self, directory: ReportDirectory, console: Console) -> None:
+        self._directory = directory
+        self._console = console
+        self._seen: dict[str, int] = {}
+
+    def death(self, report: Report, headline: str, *, stops_server: bool = False) -> str | None:
+        """Store a death, print its banner and its `BOOTCHECK_REPORT` line; return the file's path."""
+        path = self._directory.store(report.file_name, report.encoded())
+        count = self._seen[report.fingerprint] = self._seen.get(report.fingerprint, 0) + 1
+        if stops_server or (self._console.mode != "off" and count == 1):
+            say(banner.of_report(report, headline, path))
+        elif self._console.mode != "off":
+            say(f"bootcheck: {headline}: {report.verdict.summary} [{report.verdict.code}] (number {count} of its kind)")
+        say(report.announcement(path))
+        return path
+
+
+def _stacks(death: Death) -> list[dict[str, Any]]:
+    boot = death.boot
+    stacks: list[dict[str, Any]] = []
+    if boot.exception is not None and boot.exception.get("frames"):
+        stacks.append({"thread": "MainThread", "frames": boot.exception["frames"]})
+    stacks += [dict(stack) for stack in boot.stacks]
+    return stacks or of_fault_text(death.fault)

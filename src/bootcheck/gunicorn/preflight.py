@@ -1,0 +1,227 @@
+"""The preflight: static checks here, live ones in a forked child that can be killed.
+
+The master never imports a driver and never opens a connection. The child has the workers' uid
+and environment, sends its records through a pipe, and is ended when a check overruns its budget;
+the checks after that one go on in a new child.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+from bootcheck.checks.base import Context, Moment, Planned, run, run_one
+from bootcheck.gunicorn.verdict import signal_name
+from bootcheck.model import journal
+from bootcheck.model.checkpoint import Outcome, Phase
+from bootcheck.model.finding import Evidence, Finding, Severity
+from bootcheck.recorder import Recorder
+
+GRACE = 0.9
+"""Seconds that a check may take over its own budget."""
+_PR_SET_PDEATHSIG = 1
+
+
+class Preflight:
+    """One run of the checks that come before any worker."""
+
+    def __init__(self, planned: Sequence[Planned], context: Context) -> None:
+        self._planned = planned
+        self._context = context
+        self.child: int | None = None
+        """The pid of the running child, for a signal handler of the master."""
+
+    def run(self) -> list[Finding]:
+        """Run every check of the master's and the preflight's moment; return all findings together."""
+        static = [item for item in self._planned if item.check.moment is Moment.MASTER]
+        live = [item for item in self._planned if item.check.moment is Moment.PREFLIGHT]
+        findings = run(static, self._context)
+        while live:
+            child = _Child(live, self._context)
+            self.child = child.pid
+            try:
+                found, done = child.follow()
+            finally:
+                self.child = None
+            findings += found
+            live = live[done:]
+        return findings
+
+
+class _Child:
+    """One forked process that runs a list of checks."""
+
+    def __init__(self, live: Sequence[Planned], context: Context) -> None:
+        self._live = live
+        self._context = context
+        sys.stdout.flush()
+        sys.stderr.flush()
+        self._spare = os.memfd_create("bootcheck-preflight") if hasattr(os, "memfd_create") else -1
+        self._read, write = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._read)
+            _be_child(live, context, write, self._spare)
+        os.close(write)
+
+    def follow(self) -> tuple[list[Finding], int]:
+        """Take over the child's records; return its findings and how many checks are settled."""
+        findings: list[Finding] = []
+        done = 0
+        recorder = self._context.recorder
+        buffer = b""
+        deadline = time.monotonic() + self._allowed(0)
+        overran = False
+        while True:
+            ready, _, _ = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                overran = True
+                self._kill()
+                break
+            chunk = os.read(self._read, 65536)
+            if not chunk:
+                break
+            buffer += chunk
+            *lines, buffer = buffer.split(b"\n")
+            for line in lines:
+                message = json.loads(line)
+                if message["t"] == "done":
+                    done += 1
+                    deadline = time.monotonic() + self._allowed(done)
+                    self._context.facts.update(message["facts"])
+                    continue
+                if message["t"] == journal.FINDING:
+                    findings.append(Finding.from_dict(message["finding"]))
+                recorder.absorb(message)
+        os.close(self._read)
+        status = os.waitpid(self.pid, 0)[1]
+        if done < len(self._live):
+            findings.append(self._unfinished(self._live[done], status, overran=overran))
+            done += 1
+        if self._spare >= 0:
+            os.close(self._spare)
+        return findings, done
+
+    def _allowed(self, index: int) -> float:
+        return GRACE + (self._live[index].check.budget if index < len(self._live) else 5.0)
+
+    def _kill(self) -> None:
+        try:
+            os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+
+    def _unfinished(self, item: Planned, status: int, *, overran: bool) -> Finding:
+        """Return the finding about a check that was ended, or that took its process with it."""
+        check = item.check
+        recorder = self._context.recorder
+        step = f"check.{check.name}"
+        for seq in recorder.forget_absorbed():
+            recorder.record(step, check.phase, Outcome.FAILED, of=seq, reason="ended")
+        said = _tail(self._spare)
+        if overran:
+            what = f"did not finish within {check.budget:g} s"
+        elif os.WIFSIGNALED(status):
+            what = f"was ended by {signal_name(os.WTERMSIG(status))}"
+        else:
+            what = f"ended its process with status {os.WEXITSTATUS(status)}"
+        finding = Finding(
+            code="BC212" if overran and check.phase is Phase.DATABASE else "BC002",
+            severity=Severity.ERROR if item.declared else Severity.WARNING,
+            summary=f"The check {check.name} ({check.subject}) {what}.",
+            action=("Run `bootcheck check` to see it alone; the last checkpoint names where it was.",),
+            evidence=tuple(Evidence(source="stderr of the check", text=line) for line in said[-5:]),
+            declared=item.declared,
+            step=step,
+            confidence="medium",
+        )
+        recorder.finding(finding)
+        return finding
+
+
+class _Pipe:
+    """The sink of the child: its journal lines go to the master."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    def write(self, record: object, line: bytes) -> None:  # noqa: ARG002
+        while line:
+            line = line[os.write(self._fd, line) :]
+
+
+def _be_child(live: Sequence[Planned], context: Context, pipe: int, spare: int) -> NoReturn:
+    status = 1
+    try:
+        _settle(context, spare)
+        recorder = Recorder([_Pipe(pipe)], redactor=context.recorder.redactor)
+        from bootcheck.recorder import install  # noqa: PLC0415
+
+        install(recorder)
+        own = replace(context, recorder=recorder)
+        for item in live:
+            run_one(item, own)
+            message = {"t": "done", "facts": own.facts}
+            _Pipe(pipe).write(None, json.dumps(message, default=str).encode() + b"\n")
+        status = 0
+    except BaseException:  # noqa: BLE001 - nothing may unwind into the master's frames
+        import traceback  # noqa: PLC0415
+
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _settle(context: Context, spare: int) -> None:
+    """Make the child what a worker will be, and nothing of the master's."""
+    for signo in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
+        signal.signal(signo, signal.SIG_DFL)
+    import ctypes  # noqa: PLC0415 - only here
+
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    # What checks and imported modules print belongs to the finding, not to the server's log.
+    os.dup2(spare if spare >= 0 else null, 2)
+    os.environ.update(context.environ)
+    server = context.server
+    if server.gid is not None and server.gid != os.getegid():
+        os.setgid(server.gid)
+    if server.uid is not None and server.uid != os.geteuid():
+        os.setuid(server.uid)
+
+
+def _tail(fd: int) -> list[str]:
+    if fd < 0:
+        return []
+    size = os.fstat(fd).st_size
+    text = os.pread(fd, 4096, max(0, size - 4096)).decode("utf-8", "replace")
+    return [line for line in text.splitlines() if line.strip()]
+
+
+def facts_of(cfg: Any, environ: dict[str, str]) -> dict[str, Any]:
+    """Return the fields of `checks.base.Server` from a Gunicorn configuration."""
+    inherited = any(name in environ for name in ("GUNICORN_FD", "LISTEN_FDS"))
+    return {
+        "workers": cfg.workers,
+        "threads": cfg.threads,
+        "worker_class": str(cfg.worker_class_str),
+        "bind": () if inherited else tuple(cfg.settings["bind"].get() or ()),
+        "reuse_port": bool(cfg.reuse_port),
+        "worker_tmp_dir": cfg.worker_tmp_dir,
+        "uid": cfg.uid,
+        "gid": cfg.gid,
+        "preload": cfg.preload_app,
+        "timeout": float(cfg.timeout),
+    }

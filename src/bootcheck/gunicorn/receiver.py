@@ -1,0 +1,251 @@
+"""The receiver: the master takes each worker's wait status, journal and fault file into one report."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import sys
+from typing import TYPE_CHECKING, Any
+
+from bootcheck.gunicorn import seams
+from bootcheck.guards.native_crash import close_quietly
+from bootcheck.guards.sigterm import STOP_SIGNALS
+from bootcheck.model.journal import HEAD, READY, Key, read_lines
+from bootcheck.probes.cgroup import memory_group
+
+if TYPE_CHECKING:
+    from bootcheck.gunicorn.master import Master
+    from bootcheck.model.boot import Boot
+
+MAX_JOURNAL = 4 << 20
+MAX_FAULT = 64 << 10
+LAST_WAIT = 1.0
+"""Seconds at the end of a stop for workers that the master killed and did not wait for."""
+
+
+class Child:
+    """One worker, as its master knows it."""
+
+    def __init__(self, worker: Any, spare_fd: int) -> None:
+        self.worker = worker
+        self.age: int = worker.age
+        self.spare_fd = spare_fd
+        self.snapshot: Any = None
+        """What the guard of inherited connections saw before the fork."""
+        self.sent: list[int] = []
+        self.done = False
+        self.published = False
+
+
+class Receiver:
+    """Everything the master keeps about its workers."""
+
+    def __init__(self, master: Master) -> None:
+        self._master = master
+        self._children: dict[int, Child] = {}
+        self._forking: Child | None = None
+        self._blocked = False
+        self._memory = memory_group()
+        self._oom_base = None if self._memory is None else self._memory.oom_kills()
+        self.boot_failures = 0
+        """Workers whose exit code makes Gunicorn stop the server."""
+        self.forked = 0
+        os.register_at_fork(after_in_parent=self.unblock)
+
+    # -- around the fork ------------------------------------------------------------------------
+
+    def before_fork(self, arbiter: Any, worker: Any) -> None:
+        """Prepare for one worker: its spare journal, its snapshot; hold stop signals back."""
+        child = Child(worker, _anonymous())
+        worker.bootcheck_child = child
+        self.forked += 1
+        if arbiter.cfg.preload_app or "sqlalchemy" in sys.modules:
+            from bootcheck.guards import fresh_pools  # noqa: PLC0415 - nothing can be inherited otherwise
+
+            child.snapshot = fresh_pools.before_fork(arbiter.cfg.workers)
+        self._settle_forking(arbiter)
+        self._forking = child
+        # Between the fork and our handlers a stop signal would be lost in the worker.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        self._blocked = True
+
+    def unblock(self) -> None:
+        """Let stop signals through again: in the master after the fork, or when there was none."""
+        if self._blocked and self._master.is_here:
+            self._blocked = False
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def in_child(self, own: Child) -> None:
+        """Close what belongs to the siblings of a new worker."""
+        for child in self._children.values():
+            if child is not own and child.spare_fd >= 0:
+                close_quietly(child.spare_fd)
+        self._children = {}
+
+    def _settle_forking(self, arbiter: Any) -> None:
+        """Enter workers that were forked since into the list by pid."""
+        for pid, worker in list(arbiter.WORKERS.items()):
+            child = getattr(worker, "bootcheck_child", None)
+            if child is not None and pid not in self._children and not child.done:
+                self._children[pid] = child
+                if child is self._forking:
+                    self._forking = None
+
+    # -- what the master does to workers --------------------------------------------------------
+
+    def sent(self, pid: int, signo: int) -> None:
+        """Remember a signal that the master sends itself."""
+        self._settle_forking(self._master.arbiter)
+        child = self._children.get(pid)
+        if child is not None:
+            child.sent.append(int(signo))
+
+    def look(self) -> None:
+        """Look around once per turn of the master's loop."""
+        self._settle_forking(self._master.arbiter)
+        for pid, child in list(self._children.items()):
+            self._publish_for(pid, child)
+
+    def _publish_for(self, pid: int, child: Child) -> None:
+        """Store the boot report of a worker that gave up the right to write here."""
+        if child.published or not self._master.drops_privileges:
+            return
+        for record in read_lines(_contents(child.spare_fd).splitlines())[0]:
+            if record["t"] == READY and isinstance(record.get("file"), str):
+                child.published = True
+                self._master.directory.rename(partial_name(pid), record["file"])
+
+    # -- ends -----------------------------------------------------------------------------------
+
+    def ended(self, pid: int, status: int, usage: Any) -> None:
+        """Take the end of a child; called before Gunicorn looks at it, for every process it reaps."""
+        if not self._master.is_here:
+            return
+        # Up to 23 this runs in the handler of SIGCHLD: a second one must not interrupt the first.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        try:
+            self._ended(pid, status, usage)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+    def _ended(self, pid: int, status: int, usage: Any) -> None:
+        arbiter = self._master.arbiter
+        self._settle_forking(arbiter)
+        child = self._children.pop(pid, None)
+        if child is None:
+            # Gunicorn up to 23 reaps in a signal handler, before the new worker is in its list.
+            child = self._forking if self._is_forking(pid) else None
+            if child is None:
+                return
+            self._forking = None
+        self._account(pid, child, status, usage)
+
+    def _is_forking(self, pid: int) -> bool:
+        """Tell whether this is the worker just forked: its spare journal names the pid."""
+        if self._forking is None:
+            return False
+        records, _ = read_lines(_contents(self._forking.spare_fd).splitlines())
+        return not records or any(record.get("pid") == pid for record in records if record["t"] == HEAD)
+
+    def _account(self, pid: int, child: Child, status: int, usage: Any) -> None:
+        from bootcheck.gunicorn import obituary  # noqa: PLC0415 - only for a death
+        from bootcheck.gunicorn.verdict import Death  # noqa: PLC0415
+
+        child.done = True
+        self._publish_for(pid, child)
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) in seams.app_error_code(self._master.arbiter):
+            self.boot_failures += 1
+        boot, key = self._boot_of(pid, child)
+        death = Death(
+            boot=boot,
+            status=status,
+            sent=tuple(child.sent),
+            timed_out=bool(getattr(child.worker, "aborted", False)),
+            oom_kills=self._oom_delta(),
+            fault=self._fault_of(key),
+            peak_rss_bytes=None if usage is None else usage.ru_maxrss * 1024,
+            memory_limit_bytes=None if self._memory is None else self._memory.limit_bytes(),
+            extra={"bootcheck.worker.age": child.age, "process.parent_pid": os.getpid()},
+        )
+        report = obituary.report_of(death, self._master.common, hidden=int(boot.head.get("hidden", 0) or 0))
+        stored: str | None = ""
+        if report is not None:
+            stored = self._master.publisher.death(report, f"WORKER {pid} DIED ({report.verdict.cause})")
+        if key is not None:
+            self._forget(key, told=stored is not None)
+        if self._master.drops_privileges and not child.published:
+            self._master.directory.remove(partial_name(pid))
+        if child.spare_fd >= 0:
+            close_quietly(child.spare_fd)
+
+    def _forget(self, key: Key, *, told: bool) -> None:
+        """Remove a dead worker's files, except a journal whose report could not be stored."""
+        self._master.directory.remove(key.fault_name)
+        if told:
+            self._master.directory.remove(key.file_name)
+
+    def _boot_of(self, pid: int, child: Child) -> tuple[Boot, Key | None]:
+        from bootcheck.model.boot import Boot  # noqa: PLC0415
+
+        records, broken = read_lines(_contents(child.spare_fd).splitlines())
+        head = next((record for record in records if record["t"] == HEAD), None)
+        if head is None:
+            return Boot(head={"role": "worker", "pid": pid}), None
+        key = Key("worker", pid, int(head.get("start", 0)))
+        disk, more_broken = read_lines(self._master.directory.read(key.file_name, MAX_JOURNAL).splitlines())
+        if disk:
+            # The essentials stand in both; what came after the disk was lost stands in the spare only.
+            essential = {(record["t"], record.get("at")) for record in disk}
+            records = disk + [record for record in records if (record["t"], record.get("at")) not in essential]
+        return Boot.from_records(records, broken + more_broken), key
+
+    def _fault_of(self, key: Key | None) -> str:
+        if key is None:
+            return ""
+        return self._master.directory.read(key.fault_name, MAX_FAULT).decode("utf-8", "replace")
+
+    def _oom_delta(self) -> int | None:
+        now = None if self._memory is None else self._memory.oom_kills()
+        before, self._oom_base = self._oom_base, now
+        return None if now is None or before is None else now - before
+
+    def drain(self, arbiter: Any) -> None:
+        """Wait for workers that the master killed at the end of its stop and left unreaped."""
+        if arbiter is None or not self._master.is_here:
+            return
+        self._settle_forking(arbiter)
+        deadline = time.monotonic() + LAST_WAIT
+        while self._children and time.monotonic() < deadline:
+            for pid in list(self._children):
+                try:
+                    waited, status, usage = os.wait4(pid, os.WNOHANG)
+                except ChildProcessError:
+                    self._children.pop(pid, None)
+                    continue
+                if waited:
+                    self.ended(pid, status, usage)
+            if self._children:
+                time.sleep(0.01)
+
+
+def partial_name(pid: int) -> str:
+    """Return the name under which a worker that drops its privileges prepares its boot report."""
+    return f".boot-{pid}.tmp"
+
+
+def _anonymous() -> int:
+    """Return a descriptor of a file without a name, or -1 where the system has none."""
+    try:
+        return os.memfd_create("bootcheck-journal")
+    except (AttributeError, OSError):
+        return -1
+
+
+def _contents(fd: int) -> bytes:
+    if fd < 0:
+        return b""
+    try:
+        return os.pread(fd, MAX_JOURNAL, 0)
+    except OSError:
+        return b""

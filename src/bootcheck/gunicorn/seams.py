@@ -1,0 +1,227 @@
+"""Every private touch of Gunicorn, in one place.
+
+| touch | what it gives | proven on | without it |
+|---|---|---|---|
+| `Arbiter.setup` | our hooks in each new configuration, also after HUP | 20.1 - 27.0 | the exported `nworkers_changed` does it once |
+| module global `gunicorn.arbiter.os` | exact wait status and resource usage | 20.1 - 27.0 | `status` is missing |
+| `arbiter.kill_worker` | which signals the master itself sent | 20.1 - 27.0 | origin of a signal is missing |
+| `arbiter.reap_workers`, `arbiter.halt` | one clean end although two workers fail at once | 20.1 - 27.0 | Gunicorn's own behaviour |
+| `arbiter.murder_workers` | a look around once per turn of the loop | 20.1 - 27.0 | reports of dropped users come at death |
+| `arbiter.start`, `arbiter.run` | how the master ends | 20.1 - 27.0 | only atexit tells |
+| `arbiter.SIG_QUEUE` | a stop signal lost between fork and handlers | 20.1 - 27.0 | it stays lost |
+| `worker.init_process`, `load_wsgi`, `init_signals` | steps and exceptions of a worker's boot | 20.1 - 27.0 | steps are missing |
+
+Each touch looks at the shape of what it finds first; `missing()` lists what did not fit.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import types
+from collections.abc import Callable
+from typing import Any
+
+_missing: list[str] = []
+
+
+def missing() -> list[str]:
+    """Return what could not be armed on this Gunicorn, for a report's `missing`."""
+    return list(_missing)
+
+
+def _lacks(what: str) -> None:
+    if what not in _missing:
+        _missing.append(what)
+
+
+def version() -> str:
+    """Return Gunicorn's version, empty where it is not loaded."""
+    return str(getattr(sys.modules.get("gunicorn"), "__version__", ""))
+
+
+def on_setup(before: Callable[[Any], None]) -> bool:
+    """Call `before(cfg)` each time an Arbiter takes a configuration: at its start and on HUP."""
+    arbiter = getattr(sys.modules.get("gunicorn.arbiter"), "Arbiter", None)
+    original = getattr(arbiter, "setup", None)
+    if arbiter is None or not _takes(original, ("self", "app")):
+        _lacks("gunicorn.arbiter.Arbiter.setup")
+        return False
+
+    def setup(self: Any, app: Any) -> Any:
+        cfg = getattr(app, "cfg", None)
+        if cfg is not None:
+            before(cfg)
+        return original(self, app)  # type: ignore[misc]
+
+    arbiter.setup = setup
+    return True
+
+
+def on_wait(receive: Callable[[int, int, Any], None]) -> bool:
+    """Call `receive(pid, status, rusage)` for every child that Gunicorn reaps, before it looks at it."""
+    module = sys.modules.get("gunicorn.arbiter")
+    if module is None or getattr(module, "os", None) is not os:
+        _lacks("gunicorn.arbiter.os")
+        return False
+    module.os = _Os(receive)  # type: ignore[attr-defined]
+    return True
+
+
+class _Os(types.ModuleType):
+    """The `os` module as `gunicorn.arbiter` sees it: `waitpid` also tells resource usage."""
+
+    def __init__(self, receive: Callable[[int, int, Any], None]) -> None:
+        super().__init__("os")
+        self.__dict__["_receive"] = receive
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
+
+    def waitpid(self, pid: int, options: int) -> tuple[int, int]:
+        waited, status, usage = os.wait4(pid, options)
+        if waited:
+            self._receive(waited, status, usage)
+        return waited, status
+
+
+def on_kill(arbiter: Any, note: Callable[[int, int], None]) -> bool:
+    """Call `note(pid, signo)` before the master sends a signal to one of its workers."""
+    original = getattr(arbiter, "kill_worker", None)
+    if not _takes(original, ("pid", "sig")):
+        _lacks("arbiter.kill_worker")
+        return False
+
+    def kill_worker(pid: int, sig: int) -> Any:
+        note(pid, sig)
+        return original(pid, sig)  # type: ignore[misc]
+
+    arbiter.kill_worker = kill_worker
+    return True
+
+
+def halt_once(arbiter: Any) -> bool:
+    """Let a second worker that fails while the master halts not break the halt.
+
+    Gunicorn raises HaltServer again inside `halt()`: no on_exit, the pidfile stays, workers
+    are left behind, and the exit code is 1.
+    """
+    errors = sys.modules.get("gunicorn.errors")
+    halt_server = getattr(errors, "HaltServer", None)
+    reap = getattr(arbiter, "reap_workers", None)
+    halt = getattr(arbiter, "halt", None)
+    if halt_server is None or not _takes(reap, ()) or not _takes(halt, ("reason", "exit_status")):
+        _lacks("arbiter.halt")
+        return False
+    halting = []
+
+    def reap_workers() -> Any:
+        while True:
+            try:
+                return reap()  # type: ignore[misc]
+            except halt_server:
+                if not halting:
+                    # Gunicorn pops the worker only after raising; a dead one must not be killed again.
+                    raise
+                _forget_dead(arbiter)
+
+    def once(*args: Any, **kwargs: Any) -> Any:
+        halting.append(True)
+        return halt(*args, **kwargs)  # type: ignore[misc]
+
+    arbiter.reap_workers = reap_workers
+    arbiter.halt = once
+    return True
+
+
+def _forget_dead(arbiter: Any) -> None:
+    """Drop workers that are no longer our children from the master's list."""
+    for pid in list(arbiter.WORKERS):
+        try:
+            os.kill(pid, 0)
+        except OSError as exc:
+            if exc.errno == errno.ESRCH:
+                worker = arbiter.WORKERS.pop(pid, None)
+                tmp = getattr(worker, "tmp", None)
+                if tmp is not None:
+                    tmp.close()
+
+
+def on_turn(arbiter: Any, look: Callable[[], None]) -> bool:
+    """Call `look()` at each turn of the master's loop (once a second when idle)."""
+    original = getattr(arbiter, "murder_workers", None)
+    if not _takes(original, ()):
+        _lacks("arbiter.murder_workers")
+        return False
+
+    def murder_workers() -> Any:
+        look()
+        return original()  # type: ignore[misc]
+
+    arbiter.murder_workers = murder_workers
+    return True
+
+
+def around(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> bool:
+    """Replace a method on one instance by `wrapper(method)`."""
+    original = getattr(owner, name, None)
+    if not callable(original):
+        _lacks(f"{type(owner).__name__}.{name}")
+        return False
+    try:
+        setattr(owner, name, wrapper(original))
+    except (AttributeError, TypeError):
+        _lacks(f"{type(owner).__name__}.{name}")
+        return False
+    return True
+
+
+def queued_stop(arbiter: Any, stop_signals: tuple[int, ...]) -> int | None:
+    """Take a stop signal out of the copy of the master's queue that a new worker inherited.
+
+    The queue is a list up to 23 and a SimpleQueue from 25 on. Only what came after the fork is
+    there for a worker: the master drains its own before it spawns.
+    """
+    found: int | None = None
+    waiting = getattr(arbiter, "SIG_QUEUE", None)
+    if isinstance(waiting, list):
+        found = next((signo for signo in waiting if signo in stop_signals), None)
+        arbiter.SIG_QUEUE = []
+    elif hasattr(waiting, "get_nowait"):
+        while not waiting.empty():
+            signo = waiting.get_nowait()
+            if found is None and signo in stop_signals:
+                found = signo
+    else:
+        _lacks("arbiter.SIG_QUEUE")
+    return found
+
+
+def app_error_code(arbiter: Any) -> tuple[int, int]:
+    """Return Gunicorn's exit codes for a worker that failed to boot and an app that was not found."""
+    return getattr(arbiter, "WORKER_BOOT_ERROR", 3), getattr(arbiter, "APP_LOAD_ERROR", 4)
+
+
+def is_app_not_found(exc: BaseException) -> bool:
+    """Tell whether Gunicorn says that the app's module or attribute does not exist."""
+    errors = sys.modules.get("gunicorn.errors")
+    kind = getattr(errors, "AppImportError", None)
+    return kind is not None and isinstance(exc, kind)
+
+
+def is_halt(exc: BaseException) -> bool:
+    """Tell whether this is the exception by which Gunicorn stops a server."""
+    kind = getattr(sys.modules.get("gunicorn.errors"), "HaltServer", None)
+    return kind is not None and isinstance(exc, kind)
+
+
+def _takes(function: Any, names: tuple[str, ...]) -> bool:
+    """Tell whether a function has exactly these parameters, in this order."""
+    code = getattr(getattr(function, "__func__", function), "__code__", None)
+    if code is None:
+        return False
+    found = code.co_varnames[: code.co_argcount]
+    if hasattr(function, "__self__") and found[:1] == ("self",):
+        found = found[1:]
+    return bool(found == names)

@@ -1,0 +1,246 @@
+"""From the facts about a death to its cause: the first that fits, never a guess."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bootcheck.guards.native_crash import NATIVE_SIGNALS
+from bootcheck.model.boot import Boot
+from bootcheck.model.cause import CODE_OF_CAUSE, Cause
+from bootcheck.model.finding import Evidence, Severity
+from bootcheck.model.report import Verdict
+
+_STOP = frozenset({int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGQUIT)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Death:
+    """What is known about one process that ended."""
+
+    boot: Boot
+    status: int | None = None
+    """The wait status, None where nobody could read it (found by a sweep)."""
+    sent: Sequence[int] = ()
+    """Signals that the master sent it, in order."""
+    timed_out: bool = False
+    """The master called it timed out."""
+    oom_kills: int | None = None
+    """By how much the control group's counter rose since the last death, None where unreadable."""
+    fault: str = ""
+    """What faulthandler wrote."""
+    peak_rss_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+    stopping: bool = False
+    """The master was stopping its workers."""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ready(self) -> bool:
+        """True where the process had become ready."""
+        return self.boot.ready_at is not None
+
+    @property
+    def signo(self) -> int | None:
+        """The signal that ended it."""
+        return os.WTERMSIG(self.status) if self.status is not None and os.WIFSIGNALED(self.status) else None
+
+    @property
+    def exit_code(self) -> int | None:
+        """The status it exited with."""
+        return os.WEXITSTATUS(self.status) if self.status is not None and os.WIFEXITED(self.status) else None
+
+
+def cause_of(death: Death) -> Cause | None:
+    """Return the cause, or None where this end is no death (contract: deaths)."""
+    boot = death.boot
+    kind = str(boot.exception.get("kind")) if boot.exception is not None else None
+    if kind == Cause.CHECK_FAILED:
+        return Cause.CHECK_FAILED
+    if boot.signal is not None and boot.signal.get("reason") == "boot_deadline":
+        return Cause.BOOT_DEADLINE
+    if death.timed_out:
+        return Cause.GUNICORN_TIMEOUT
+    told = death.ready and (death.signo in _STOP or death.exit_code == 0)
+    if told:
+        return None
+    if kind in (Cause.EXCEPTION, Cause.APP_NOT_FOUND, Cause.SYS_EXIT):
+        return Cause(kind)
+    if death.status is None:
+        if boot.signal is not None:
+            return Cause.SIGTERM
+        return Cause.NATIVE_CRASH if _fatal(death.fault) else Cause.VANISHED
+    return _by_status(death)
+
+
+def _by_status(death: Death) -> Cause | None:
+    signo = death.signo
+    if signo in NATIVE_SIGNALS:
+        return Cause.NATIVE_CRASH
+    if signo == signal.SIGKILL:
+        if death.oom_kills:
+            return Cause.OOM
+        return Cause.SIGKILL_GRACEFUL_TIMEOUT if signal.SIGKILL in death.sent else Cause.SIGKILL_EXTERNAL
+    if signo is not None or death.boot.signal is not None:
+        return Cause.SIGTERM
+    if not death.ready and any(sent in _STOP for sent in death.sent):
+        return Cause.SIGTERM
+    return Cause.OS_EXIT
+
+
+def _fatal(fault: str) -> bool:
+    return "Fatal Python error:" in fault
+
+
+def verdict_of(death: Death, cause: Cause, step: str | None) -> Verdict:
+    """Return the verdict: one sentence, the evidence, what speaks against it, what to do."""
+    summary, actions = _told(death, cause, step)
+    return Verdict(
+        cause=cause,
+        code=code_of(death, cause),
+        summary=summary,
+        action=tuple(actions),
+        confirm=_confirm(death, cause),
+        confidence="high" if death.status is not None or cause is Cause.EXCEPTION else "medium",
+        evidence=tuple(_evidence(death, cause)),
+        against=tuple(_against(death, cause)),
+        missing=() if death.status is not None else ("the exit status: nobody was left to wait for the process",),
+    )
+
+
+def code_of(death: Death, cause: Cause) -> str | None:
+    """Return the code: the failed check's own, else that of the cause."""
+    if cause is Cause.CHECK_FAILED:
+        errors = [finding for finding in death.boot.findings if finding.severity is Severity.ERROR]
+        declared = [finding for finding in errors if finding.declared] or errors
+        return declared[0].code if declared else "BC002"
+    return CODE_OF_CAUSE.get(cause)
+
+
+def signal_name(signo: int) -> str:
+    """Return SIGTERM for 15; a number that has no name stays a number."""
+    try:
+        return signal.Signals(signo).name
+    except ValueError:
+        return f"signal {signo}"
+
+
+def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]:  # noqa: C901, PLR0911, PLR0912
+    boot = death.boot
+    who = f"The {boot.role}" + (f" (pid {boot.pid})" if boot.pid else "")
+    where = f" in step {step}" if step else ""
+    exc = boot.exception or {}
+    first_line = (str(exc.get("message", "")).strip().splitlines() or [""])[0]
+    message = f"{exc.get('type')}: {first_line}" if first_line else str(exc.get("type"))
+    if cause is Cause.CHECK_FAILED:
+        errors = [finding for finding in boot.findings if finding.severity is Severity.ERROR]
+        return (
+            "; ".join(finding.summary for finding in errors[:5]) or f"{who} failed a declared check.",
+            [action for finding in errors for action in finding.action][:8],
+        )
+    if cause is Cause.EXCEPTION:
+        return f"{who} raised {message}{where}.", ["Read the traceback below; its last lines name the place."]
+    if cause is Cause.APP_NOT_FOUND:
+        return (
+            f"{who} did not find the app: {first_line}",
+            ["Name an existing module and attribute (gunicorn MODULE:ATTRIBUTE), and start in the directory that holds it."],
+        )
+    if cause is Cause.SYS_EXIT:
+        return (
+            f"{who} called sys.exit({exc.get('code')!r}){where}; Gunicorn starts such a worker again without end.",
+            ["Look at the stack below for who calls sys.exit while the app is loaded; raise an exception instead."],
+        )
+    if cause is Cause.OS_EXIT:
+        return (
+            f"{who} ended with status {death.exit_code}{where} without an exception.",
+            ["Look for os._exit, or native code that calls exit(), in what that step runs."],
+        )
+    if cause is Cause.NATIVE_CRASH:
+        name = signal_name(death.signo) if death.signo else "a fault"
+        return (
+            f"{who} was ended by {name}{where}: a fault in native code.",
+            ["The stack below names the Python call that entered native code; look at that library and its version first."],
+        )
+    if cause is Cause.OOM:
+        return (
+            f"The kernel killed {who[0].lower() + who[1:]} for memory{where}.",
+            ["Raise the memory limit, or lower the number of workers or what each one loads."],
+        )
+    if cause is Cause.GUNICORN_TIMEOUT:
+        return (
+            f"The master timed out {who[0].lower() + who[1:]}{where}.",
+            ["Look at the stack for what kept the worker from its heartbeat; raise `timeout` only if that work is meant to take so long."],
+        )
+    if cause is Cause.BOOT_DEADLINE:
+        return f"{who} was not ready before the boot deadline{where}.", ["The stack below shows what it was waiting for."]
+    if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
+        return (
+            f"{who} did not stop within graceful_timeout{where}, so the master killed it.",
+            ["Look at what holds the worker on its way out; raise `graceful_timeout` if it needs the time."],
+        )
+    if cause is Cause.SIGKILL_EXTERNAL:
+        return (
+            f"{who} got SIGKILL{where}, and neither the master nor the memory limit sent it.",
+            ["Ask who may kill processes here: an orchestrator after its grace period, an operator, a memory killer of the host."],
+        )
+    if cause is Cause.SIGTERM:
+        signo = (boot.signal or {}).get("signo") or death.signo or next(iter(death.sent), signal.SIGTERM)
+        origin = "the master" if signo in death.sent else "outside the master"
+        when = "" if death.ready else " before it was ready"
+        return (
+            f"{who} got {signal_name(int(signo))} from {origin}{when}{where}.",
+            ["Find who stops the server while it starts (probe, deploy, supervisor), and what makes this step slow."],
+        )
+    return f"{who} vanished{where}: its journal stops without an end.", [
+        "Look in the host's log for a kill (out of memory, node restart) at the time of the last checkpoint."
+    ]
+
+
+def _evidence(death: Death, cause: Cause) -> list[Evidence]:
+    facts: list[Evidence] = []
+    if death.signo is not None:
+        core = " (core dumped)" if death.status is not None and os.WCOREDUMP(death.status) else ""
+        facts.append(Evidence(source="wait status", text=f"ended by {signal_name(death.signo)}{core}"))
+    elif death.exit_code is not None:
+        facts.append(Evidence(source="wait status", text=f"exited with status {death.exit_code}"))
+    if death.sent:
+        names = ", ".join(signal_name(signo) for signo in death.sent)
+        facts.append(Evidence(source="master", text=f"the master sent it {names}"))
+    if death.timed_out:
+        facts.append(Evidence(source="master", text="the master had declared it timed out"))
+    if cause is Cause.OOM:
+        facts.append(Evidence(source="cgroup", text=f"the kernel's count of memory kills rose by {death.oom_kills}"))
+        if death.peak_rss_bytes and death.memory_limit_bytes:
+            facts.append(
+                Evidence(
+                    source="cgroup",
+                    text=f"it had used {death.peak_rss_bytes >> 20} MB at most; the limit is {death.memory_limit_bytes >> 20} MB",
+                )
+            )
+    if death.boot.signal is not None:
+        facts.append(Evidence(source="journal", text=f"it noticed {death.boot.signal.get('name')}"))
+    span = death.boot.open_span
+    if span is not None and death.boot.last_at is not None:
+        facts.append(Evidence(source="journal", text=f"{span.name} had been entered and not left"))
+    return facts
+
+
+def _against(death: Death, cause: Cause) -> list[str]:
+    if cause is Cause.SIGKILL_EXTERNAL and death.oom_kills is None:
+        return ["The kernel's count of memory kills could not be read, so it may have been memory."]
+    if cause is Cause.NATIVE_CRASH and not death.fault:
+        return ["No fault dump was written: the signal may have been sent by another process."]
+    return []
+
+
+def _confirm(death: Death, cause: Cause) -> str | None:
+    if cause in (Cause.EXCEPTION, Cause.APP_NOT_FOUND, Cause.SYS_EXIT, Cause.CHECK_FAILED):
+        return "bootcheck check"
+    if cause is Cause.OOM:
+        return "cat /sys/fs/cgroup/memory.events"
+    if cause in (Cause.VANISHED, Cause.SIGKILL_EXTERNAL):
+        return f"journalctl -k | grep -i -e 'killed process' -e {death.boot.pid}"
+    return None

@@ -1,0 +1,305 @@
+"""One worker from its fork until it is ready: steps, guards, and the facts for its report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from bootcheck.gunicorn import seams, workers
+from bootcheck.gunicorn.receiver import Child, partial_name
+from bootcheck.gunicorn.server import head, kind_of
+from bootcheck.guards.native_crash import FaultFile, close_quietly
+from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
+from bootcheck.model import bootreport, journal
+from bootcheck.model.journal import Key
+from bootcheck.model.outcome import Phase
+from bootcheck.probes.process import start_ticks
+from bootcheck.recorder import Recorder, Step, install
+from bootcheck.sinks.journal import Journal
+from bootcheck.sinks.ring import Ring
+
+if TYPE_CHECKING:
+    from bootcheck.checks.base import Context
+    from bootcheck.gunicorn.master import Master
+    from bootcheck.model.boot import Boot
+
+
+class WorkerBoot:
+    """The boot of the worker that this process is."""
+
+    def __init__(self, master: Master, arbiter: Any, worker: Any) -> None:
+        self._master = master
+        self._arbiter = arbiter
+        self._worker = worker
+        self._child: Child | None = getattr(worker, "bootcheck_child", None)
+        self._pid = os.getpid()
+        self._parent = os.getppid()
+        self._init_signals: Callable[[], Any] | None = None
+        self._aborted = False
+        self._partial = -1
+        self._told = False
+        self.ready = False
+        self.unsupported: Exception | None = None
+        """Why the app has no lifespan, where that is no failure."""
+
+    # -- the first moments ----------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Open the journal, take the stop signals over, drop what was inherited; then let signals in."""
+        master = self._master
+        child = self._child
+        spare = -1 if child is None else child.spare_fd
+        if child is not None:
+            master.receiver.in_child(child)
+        self.key = Key("worker", self._pid, start_ticks())
+        self.ring = Ring()
+        self._journal = Journal(master.directory, self.key, spare_fd=spare)
+        sinks = [self._journal, self.ring, master.console, *master.extra_sinks]
+        self.recorder = install(Recorder(sinks, redactor=master.redactor))
+        self._fault = FaultFile(master.directory.create(self.key.fault_name, append=True))
+        if master.drops_privileges:
+            # After the change of user this directory is closed to us: the name is given later, by the master.
+            self._partial = master.directory.create(partial_name(self._pid))
+        self._record_head()
+        self._boot = self.recorder.step("worker.boot", Phase.WORKER, age=self._worker.age)
+        self._boot.__enter__()
+        self.guard = StopGuard(self.recorder, self._fault)
+        self._fault.arm()
+        self.guard.arm()
+        os.register_at_fork(after_in_child=self._disarm_in_child)
+        self._wrap()
+        lost = seams.queued_stop(self._arbiter, tuple(int(signo) for signo in STOP_SIGNALS))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        if lost is not None:
+            self.guard.stop(lost)
+        if child is not None and child.snapshot is not None:
+            from bootcheck.guards import fresh_pools  # noqa: PLC0415 - loaded already by the master
+
+            fresh_pools.in_child(child.snapshot, self.recorder)
+
+    def _record_head(self) -> None:
+        self.recorder.fact(journal.HEAD, **head("worker", self.key, self._master.server_id), age=self._worker.age)
+
+    def _wrap(self) -> None:
+        worker = self._worker
+        seams.around(worker, "init_process", self._telling_method)
+        seams.around(worker, "load_wsgi", self._loading)
+        seams.around(worker, "init_signals", self._signalling)
+
+    def _disarm_in_child(self) -> None:
+        # What this worker forks (multiprocessing) must not write into our fault file.
+        if self._pid != os.getpid() and self._fault.fd >= 0:
+            self._fault.disarm()
+
+    # -- steps ----------------------------------------------------------------------------------
+
+    def step(self, name: str, phase: Phase) -> Step:
+        """Return a step of this boot."""
+        return self.recorder.step(name, phase)
+
+    def _signalling(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        """Let Gunicorn set its handlers, then take the stop signals over again."""
+
+        def init_signals() -> Any:
+            if self.ready:
+                return original()
+            # It passes through the default action, where a signal would kill without a word.
+            signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+            try:
+                self._init_signals = original
+                self._fault.disarm()
+                result = original()
+                self._fault.arm()
+                self.guard.arm()
+            finally:
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+            return result
+
+        return init_signals
+
+    def _loading(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        def load_wsgi() -> Any:
+            if self.ready:
+                return original()
+            with self.recorder.step("app.load", Phase.APP, app=self._master.common.get("bootcheck.gunicorn.app")):
+                return original()
+
+        return load_wsgi
+
+    def _telling_method(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        def init_process() -> Any:
+            with self.telling():
+                return original()
+
+        return init_process
+
+    @contextlib.contextmanager
+    def telling(self) -> Iterator[None]:
+        """Keep whatever goes through here and ends the worker, and let it go on."""
+        try:
+            yield
+        except BaseException as exc:
+            if self._pid == os.getpid():
+                self._keep(exc)
+            raise
+
+    def _keep(self, exc: BaseException) -> None:
+        """Journal an exception that ends this worker; our own stop is no exception of the app's."""
+        if self._told or self.guard.stopping or self._aborted:
+            return
+        if self.ready and isinstance(exc, SystemExit) and not exc.code:
+            return
+        self._told = True
+        self.recorder.exception(exc, kind_of(exc, self._master.common.get("bootcheck.gunicorn.app")))
+
+    def failed(self, kind: str, text: str, trace: str) -> None:
+        """Journal a failure that never was an exception here (a lifespan that reported one)."""
+        if self._told:
+            return
+        self._told = True
+        self.recorder.fact(
+            journal.EXCEPTION,
+            kind="exception",
+            type=kind,
+            message=text,
+            traceback=trace,
+            step=self.recorder.open_step,
+            frames=[],
+            chain=[],
+        )
+
+    def aborted(self, frame: FrameType | None) -> None:
+        """Note SIGABRT: Gunicorn's timeout (then the master knows), or somebody else's."""
+        from bootcheck.probes.stacks import of_all_threads  # noqa: PLC0415
+
+        self._aborted = True
+        self.recorder.fact(
+            journal.SIGNAL, signo=int(signal.SIGABRT), name="SIGABRT", step=self.recorder.open_step
+        )
+        self.recorder.fact(journal.STACKS, stacks=of_all_threads(frame)[:20])
+
+    # -- checks and ready -----------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Run the checks that need the loaded app; a declared error ends the boot."""
+        master = self._master
+        if not master.planned:
+            return
+        from bootcheck.checks.base import Moment, run  # noqa: PLC0415
+        from bootcheck.model.finding import Severity  # noqa: PLC0415
+
+        planned = [item for item in master.planned if item.check.moment is Moment.WORKER]
+        if not planned:
+            return
+        context = self._context()
+        findings = run(planned, context)
+        stopping = [f for f in findings if f.declared and f.severity is Severity.ERROR]
+        if stopping and master.settings.enforce != "observe":
+            self.recorder.fact(
+                journal.EXCEPTION,
+                kind="check_failed",
+                type="bootcheck.Refused",
+                message=f"{len(stopping)} declared checks failed",
+                step=stopping[0].step,
+            )
+            self._told = True
+            # Gunicorn stops the server at this status; any other would start the worker again without end.
+            sys.exit(seams.app_error_code(self._arbiter)[0])
+
+    def _context(self) -> Context:
+        from dataclasses import replace  # noqa: PLC0415
+
+        base = self._master.context(self._arbiter)
+        app = getattr(self._worker, "wsgi", None) or getattr(self._worker, "asgi", None)
+        return replace(base, recorder=self.recorder, environ=dict(os.environ), app=app, once=self._once)
+
+    def _once(self, name: str, function: Callable[[], Any]) -> tuple[bool, Any]:
+        once = self._master.once
+        return (True, function()) if once is None else once.run(name, function)
+
+    def initialised(self) -> None:
+        """The app is loaded and its hooks have run: ready, unless the worker class has more to do."""
+        if not workers.will_tell(self._worker, self):
+            self.become_ready()
+
+    def hold(self) -> None:
+        """Hold stop signals back until `rearm`: a server in between takes them with handlers of its own."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+    def rearm(self) -> None:
+        """Take the stop signals again after a server of its own (uvicorn, asyncio) set handlers."""
+        if not self.ready:
+            self.guard.arm()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def become_ready(self, restore: Callable[[], None] | None = None) -> None:
+        """Close the boot: report, handlers back to their owner, one line for people."""
+        if self.ready or self._pid != os.getpid():
+            return
+        self.guard.insist()
+        # A stop that comes from here on finds a worker that is ready, and Gunicorn's own handlers.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            self._become_ready(restore)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def _become_ready(self, restore: Callable[[], None] | None) -> None:
+        self._boot.__exit__(None, None, None)
+        self.ready = True
+        now = time.time()
+        hidden = self._master.redactor.hidden
+        report = bootreport.boot_report(self.ring.records, self._master.common, at=now, hidden=hidden)
+        name = bootreport.file_name(report, now)
+        path = self._store(name, bootreport.encoded(report))
+        self.recorder.fact(journal.READY, file=name if self._partial >= 0 else None)
+        self._fault.disarm()
+        self.guard.release(restore or self._init_signals)
+        self._fault.arm()
+        if self.ring in self.recorder.sinks:
+            self.recorder.sinks.remove(self.ring)
+        took = report["attributes"]["bootcheck.boot.duration_s"]
+        self._master.console.note(f"worker {self._pid} ready after {took} s, report {path or 'not stored'}")
+
+    def _store(self, name: str, data: bytes) -> str | None:
+        if self._partial < 0:
+            return self._master.directory.store(name, data)
+        try:
+            os.write(self._partial, data)
+        except OSError:
+            return None
+        finally:
+            close_quietly(self._partial)
+        return f"{self._master.directory.path}/{name}"
+
+    def boot(self) -> Boot:
+        """Return this worker's records put together."""
+        from bootcheck.model.boot import Boot  # noqa: PLC0415 - only for a death
+
+        return Boot.from_records(self.ring.records)
+
+    # -- the end --------------------------------------------------------------------------------
+
+    def ended(self) -> None:
+        """Write the journal's end; without a living master also the report."""
+        if self._pid != os.getpid():
+            return
+        self.recorder.fact(journal.END)
+        if os.getppid() == self._parent:
+            return
+        from bootcheck.gunicorn import obituary  # noqa: PLC0415 - only for a death without a master
+        from bootcheck.gunicorn.verdict import Death  # noqa: PLC0415
+
+        death = Death(boot=self.boot(), status=None)
+        if death.boot.exception is not None or death.boot.signal is not None:
+            report = obituary.report_of(death, self._master.common, hidden=self._master.redactor.hidden)
+            if report is not None:
+                self._master.publisher.death(report, f"WORKER {self._pid} DIED ({report.verdict.cause})")
+        self._master.directory.remove(self.key.file_name)
+        self._master.directory.remove(self.key.fault_name)

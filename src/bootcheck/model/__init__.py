@@ -1,0 +1,1 @@
+"""Frozen values that cross the stages: standard library only, no I/O."""

@@ -1,0 +1,94 @@
+"""The report of a process that has become ready, made straight from its records.
+
+The same layout as `bootcheck.model.report`; written apart because every healthy boot makes one
+and must not pay for what only a death needs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bootcheck.model import journal
+from bootcheck.model.clock import compact, rfc3339
+from bootcheck.model.identity import new_id
+
+FINGERPRINT = "b007b007b007b007"
+"""All finished boots share it: they have no fault to tell apart."""
+
+
+def boot_report(
+    records: Sequence[Mapping[str, Any]], common: Mapping[str, Any], *, at: float, hidden: int = 0
+) -> dict[str, Any]:
+    """Return the report of a boot from its records, the journal's head first."""
+    head: Mapping[str, Any] = next((record for record in records if record["t"] == journal.HEAD), {})
+    role = str(head.get("role", "worker"))
+    findings = [record["finding"] for record in records if record["t"] == journal.FINDING]
+    started = head.get("at")
+    return {
+        "schema_version": 1,
+        "report_id": new_id(),
+        "kind": "boot",
+        "timestamp": rfc3339(at),
+        "role": role,
+        "incomplete": False,
+        "step": None,
+        "verdict": _verdict(role, len(findings)),
+        "findings": findings,
+        "fingerprint": FINGERPRINT,
+        "attributes": {
+            **common,
+            "process.pid": head.get("pid", 0),
+            "process.parent_pid": head.get("ppid", 0),
+            "bootcheck.ready": True,
+            "bootcheck.boot.duration_s": round(at - started, 3) if isinstance(started, (int, float)) else None,
+        },
+        "stacks": [],
+        "guards": [
+            {key: value for key, value in record.items() if key != "t"}
+            for record in records
+            if record["t"] == journal.GUARD
+        ],
+        "checkpoints": [_entry(record) for record in records if record["t"] == journal.CHECKPOINT],
+        "annotations": {record["name"]: record["value"] for record in records if record["t"] == journal.ANNOTATION},
+        "redaction": {"hidden_count": hidden},
+    }
+
+
+def file_name(report: Mapping[str, Any], at: float) -> str:
+    """Return the report's name in the report directory."""
+    return f"boot-{compact(at)}-{FINGERPRINT}-{report['role']}-{report['attributes']['process.pid']}.json"
+
+
+def encoded(report: Mapping[str, Any]) -> bytes:
+    """Return the file's content."""
+    return json.dumps(report, indent=1, default=str).encode("ascii") + b"\n"
+
+
+def _verdict(role: str, findings: int) -> dict[str, Any]:
+    who = "The master has passed its preflight" if role == "master" else "The worker is ready"
+    return {
+        "code": None,
+        "cause": "none",
+        "summary": f"{who}." if not findings else f"{who}, with {findings} finding{'s' if findings > 1 else ''}.",
+        "action": [],
+        "confirm": None,
+        "confidence": "high",
+        "evidence": [],
+        "against": [],
+        "missing": [],
+    }
+
+
+def _entry(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "seq": record["seq"],
+        "name": record["name"],
+        "phase": record["phase"],
+        "outcome": record["outcome"],
+        "at": rfc3339(record["at"]),
+        "duration_ms": record.get("duration_ms"),
+        "rss_bytes": record.get("rss_bytes"),
+        "detail": record.get("detail") or {},
+    }

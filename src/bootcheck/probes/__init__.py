@@ -1,0 +1,1 @@
+"""Read-only measurements without opinion, from the standard library and /proc."""

@@ -1,0 +1,178 @@
+"""SQLAlchemy's engines and open connections in this process, found without a registry: it has none.
+
+Nothing is imported: a process that has not loaded SQLAlchemy has no engine. The pass over the heap
+asks each object for its type only (`issubclass(type(o), C)`): `isinstance` would run lazy objects.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bootcheck.model.redact import mask
+
+_STEPS = ("driver_connection", "_connection", "_sock", "_usock", "_socket", "sock", "_transport", "_writer")
+"""Attributes that lead from a DBAPI connection to its socket, in the drivers known."""
+
+
+@dataclass(slots=True)
+class Heap:
+    """What one pass over the heap found."""
+
+    engines: list[Any] = field(default_factory=list)
+    records: list[Any] = field(default_factory=list)
+    """Pool records: each holds one DBAPI connection, idle or checked out."""
+    connections: list[Any] = field(default_factory=list)
+    """Core connections, which hold a checked-out record."""
+
+
+def loaded() -> bool:
+    """Tell whether the process has loaded SQLAlchemy."""
+    return "sqlalchemy.engine.base" in sys.modules
+
+
+def module(name: str) -> Any:
+    """Return a module if it is loaded, else None: nothing is imported."""
+    return sys.modules.get(name)
+
+
+def on_heap() -> Heap:
+    """Return engines, pool records and connections; 10 to 60 ms, and it touches every object's count."""
+    heap = Heap()
+    kinds = [
+        (_class("sqlalchemy.engine.base", "Engine"), heap.engines),
+        (_class("sqlalchemy.engine.base", "Connection"), heap.connections),
+        (_class("sqlalchemy.pool.base", "_ConnectionRecord"), heap.records),
+    ]
+    present = [(kind, place) for kind, place in kinds if kind is not None]
+    seen: dict[type, list[Any] | None] = {}
+    for thing in _objects() if present else ():
+        kind = type(thing)
+        if kind not in seen:
+            seen[kind] = next((place for wanted, place in present if issubclass(kind, wanted)), None)
+        place = seen[kind]
+        if place is not None:
+            place.append(thing)
+    return heap
+
+
+def in_modules() -> list[Any]:
+    """Return the engines that stand in the globals of loaded modules, also behind an async engine or a Flask extension.
+
+    Costs a few milliseconds and leaves the shared pages of a preloaded app alone.
+    """
+    kind = _class("sqlalchemy.engine.base", "Engine")
+    if kind is None:
+        return []
+    found: dict[int, Any] = {}
+    for module in list(sys.modules.values()):
+        names = getattr(module, "__dict__", None)
+        for value in list(names.values()) if type(names) is dict else ():
+            for engine in _engines_of(value, kind):
+                found[id(engine)] = engine
+    return list(found.values())
+
+
+def pool_of(record: Any) -> Any:
+    """Return the pool that a record belongs to, or None."""
+    return getattr(record, "_ConnectionRecord__pool", None)
+
+
+def dbapi_of(record: Any) -> Any:
+    """Return the DBAPI connection of a record, or None; older SQLAlchemy calls it `connection`."""
+    found = getattr(record, "dbapi_connection", None)
+    return record.__dict__.get("connection") if found is None else found
+
+
+def checked_out(record: Any) -> bool:
+    """Tell whether somebody holds the record's connection."""
+    reference = getattr(record, "fairy_ref", None)
+    return reference is not None and reference() is not None
+
+
+def fileno_of(connection: Any, depth: int = 4) -> int | None:
+    """Return the socket's descriptor of a DBAPI connection, None where the driver does not tell."""
+    number = _fileno(connection)
+    if number is not None or depth == 0 or connection is None:
+        return number
+    for step in _STEPS:
+        inner = _attribute(connection, step)
+        if inner is not None and inner is not connection:
+            number = fileno_of(inner, depth - 1)
+            if number is not None:
+                return number
+    return None
+
+
+def label(engine: Any) -> str:
+    """Return an engine's URL without its secrets."""
+    try:
+        url = engine.url
+        render = getattr(url, "render_as_string", None)
+        return mask(str(render(hide_password=True) if render else repr(url)))
+    except Exception:  # noqa: BLE001 - a creator's URL may be anything
+        return "an engine"
+
+
+def in_memory(engine: Any) -> bool:
+    """Tell whether the engine's data live in its connection: to dispose of it would lose them."""
+    if getattr(engine.dialect, "name", "") != "sqlite":
+        return False
+    name = str(engine.url.database or "")
+    return name in ("", ":memory:") or "mode=memory" in name or ":memory:" in name or "memdb" in name
+
+
+def _class(module: str, name: str) -> type | None:
+    found = getattr(sys.modules.get(module), name, None)
+    return found if type(found) is type or issubclass(type(found), type) else None
+
+
+def _objects() -> Iterable[Any]:
+    """Return all tracked objects, also those that the app has frozen."""
+    frozen = gc.get_freeze_count()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        if frozen:
+            gc.unfreeze()
+        return gc.get_objects()
+    finally:
+        if frozen:
+            gc.freeze()
+        if collecting:
+            gc.enable()
+
+
+def _engines_of(value: Any, kind: type) -> Iterator[Any]:
+    of = type(value)
+    if issubclass(of, kind):
+        yield value
+    elif of.__name__ == "AsyncEngine" and of.__module__.startswith("sqlalchemy."):
+        yield value.sync_engine
+    elif of.__module__.startswith("flask_sqlalchemy"):
+        # A WeakKeyDictionary of app to {bind key: engine}; its public face needs an app context.
+        for engines in list(getattr(value, "_app_engines", {}).values()):
+            yield from (engine for engine in engines.values() if issubclass(type(engine), kind))
+
+
+def _fileno(thing: Any) -> int | None:
+    method = _attribute(thing, "fileno")
+    if not callable(method):
+        get = _attribute(thing, "get_extra_info")
+        thing = get("socket") if callable(get) else None
+        method = _attribute(thing, "fileno")
+    try:
+        number = method() if callable(method) else None
+    except Exception:  # noqa: BLE001 - a closed connection, each driver with its own error
+        return None
+    return number if type(number) is int and number >= 0 else None
+
+
+def _attribute(thing: Any, name: str) -> Any:
+    try:
+        return getattr(thing, name, None)
+    except Exception:  # noqa: BLE001 - a property of a closed connection
+        return None

@@ -1,0 +1,313 @@
+"""The recorder: stamps checkpoints and feeds sinks. It never raises, whatever a sink does.
+
+`step()` is the context manager for bootcheck's own code and for the user's:
+
+    with bootcheck.step("load model"):
+        model = load()
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bootcheck.model import journal
+from bootcheck.model.encode import line, plain, shorten
+from bootcheck.model.outcome import Outcome, Phase
+from bootcheck.model.redactor import Redactor
+from bootcheck.probes.process import Rss
+from bootcheck.sinks import Sink
+from bootcheck.sinks.stderr import Say, say
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from bootcheck.model.finding import Finding
+
+MAX_TRACEBACK = 12_000
+MAX_ANNOTATION_NAME = 256
+MAX_ANNOTATION_VALUE = 20 * 1024
+
+
+class Recorder:
+    """The one way from code to sinks in a process."""
+
+    def __init__(
+        self,
+        sinks: Iterable[Sink] = (),
+        *,
+        clock: Callable[[], float] = time.time,
+        rss: Callable[[], int | None] | None = None,
+        redactor: Redactor | None = None,
+        notify: Say = say,
+    ) -> None:
+        self.sinks: list[Sink] = list(sinks)
+        self.redactor = redactor or Redactor()
+        self._clock = clock
+        self._rss = rss or Rss()
+        self._notify = notify
+        self._seq = itertools.count(1)
+        self._open: list[tuple[int, str]] = []
+        self._failed_in: tuple[int, str] | None = None
+
+    @property
+    def open_step(self) -> str | None:
+        """The innermost step that is open now."""
+        try:
+            return self._open[-1][1]
+        except IndexError:
+            return None
+
+    def record(  # noqa: PLR0913
+        self,
+        name: str,
+        phase: Phase,
+        outcome: Outcome,
+        *,
+        of: int | None = None,
+        duration_ms: float | None = None,
+        **detail: object,
+    ) -> int:
+        """Stamp a checkpoint and hand it to every sink; return its `seq`."""
+        seq = next(self._seq)
+        try:
+            # The journal's form of a Checkpoint, built directly: this is on every boot's path.
+            record: dict[str, Any] = {
+                "t": journal.CHECKPOINT,
+                "seq": seq,
+                "name": shorten(self.redactor.mask(str(name)), 200),
+                "phase": phase.value,
+                "outcome": outcome.value,
+                "at": self._clock(),
+            }
+            if of is not None:
+                record["of"] = of
+            if duration_ms is not None:
+                record["duration_ms"] = round(duration_ms, 3)
+            rss = self._rss()
+            if rss is not None:
+                record["rss_bytes"] = rss
+            if detail:
+                mask = self.redactor.mask
+                record["detail"] = {key: plain(value, mask) for key, value in detail.items()}
+            self._feed(record)
+        except Exception as exc:  # noqa: BLE001 - a guest never breaks the house
+            self._notify(f"bootcheck: checkpoint {seq} was lost: {type(exc).__name__}")
+        return seq
+
+    def passed(self, name: str, phase: Phase, **detail: object) -> None:
+        """Record a moment that is a success in itself."""
+        self.record(name, phase, Outcome.PASSED, **detail)
+
+    def failed(self, name: str, phase: Phase, **detail: object) -> None:
+        """Record a moment that is a failure in itself."""
+        self.record(name, phase, Outcome.FAILED, **detail)
+
+    def skipped(self, name: str, phase: Phase, reason: str, **detail: object) -> None:
+        """Record something that was not done, and why not."""
+        self.record(name, phase, Outcome.SKIPPED, reason=reason, **detail)
+
+    def step(self, name: str, phase: Phase = Phase.APP, **detail: object) -> Step:
+        """Return a context manager that records entered, then passed or failed.
+
+        An exception in the block goes on to the caller untouched.
+        """
+        return Step(self, name, phase, detail)
+
+    def fact(self, kind: str, /, **values: object) -> None:
+        """Hand a record that is no checkpoint to every sink."""
+        try:
+            record = {"t": kind, "at": self._clock()}
+            record.update({key: plain(value, self.redactor.mask, depth=6) for key, value in values.items()})
+            self._feed(record)
+        except Exception as exc:  # noqa: BLE001
+            self._notify(f"bootcheck: a {kind} record was lost: {type(exc).__name__}")
+
+    def finding(self, finding: Finding) -> None:
+        """Hand a finding to every sink."""
+        self.fact(journal.FINDING, finding=finding.as_dict())
+
+    def exception(self, exc: BaseException, kind: str) -> None:
+        """Keep an exception: its kind (a cause), chain, frames and traceback, masked and capped."""
+        try:
+            import traceback  # noqa: PLC0415 - only where something was raised
+
+            from bootcheck.probes.stacks import of_traceback  # noqa: PLC0415
+
+            text = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+            if len(text) > MAX_TRACEBACK:
+                text = text[: MAX_TRACEBACK // 3] + "\n  [… cut …]\n" + text[-MAX_TRACEBACK * 2 // 3 :]
+            record: dict[str, Any] = {
+                "t": journal.EXCEPTION,
+                "at": self._clock(),
+                "kind": kind,
+                "type": type_name(exc),
+                "message": plain(_message(exc), self.redactor.mask),
+                "step": self.step_of(exc),
+                "code": plain(getattr(exc, "code", None), self.redactor.mask) if isinstance(exc, SystemExit) else None,
+                "chain": [
+                    {"type": type_name(link), "message": shorten(self.redactor.mask(_message(link)), 500)}
+                    for link in chain(exc)[1:]
+                ],
+                "frames": of_traceback(exc.__traceback__)[:40],
+                "traceback": self.redactor.mask(text),
+            }
+            self._feed(record)
+        except Exception as lost:  # noqa: BLE001
+            self._notify(f"bootcheck: an exception record was lost: {type(lost).__name__}")
+
+    def annotate(self, name: str, value: object) -> None:
+        """Keep a tag that the app gave itself; the name is cut at 256 bytes, the value at 20 KiB."""
+        self.fact(
+            journal.ANNOTATION,
+            name=shorten(str(name), MAX_ANNOTATION_NAME),
+            value=shorten(value, MAX_ANNOTATION_VALUE) if isinstance(value, str) else value,
+        )
+
+    def absorb(self, record: Mapping[str, Any]) -> None:
+        """Take over a record that another recorder made (the preflight child), renumbered as ours."""
+        try:
+            if record["t"] == journal.CHECKPOINT:
+                record = self._renumbered(dict(record))
+            self._feed(dict(record))
+        except Exception as exc:  # noqa: BLE001
+            self._notify(f"bootcheck: a record of the preflight was lost: {type(exc).__name__}")
+
+    def step_of(self, exc: BaseException) -> str | None:
+        """Return the innermost step that this exception passed through, else the open one."""
+        if self._failed_in is not None and self._failed_in[0] == id(exc):
+            return self._failed_in[1]
+        return self.open_step
+
+    def _renumbered(self, record: dict[str, Any]) -> dict[str, Any]:
+        theirs = record["seq"]
+        record["seq"] = next(self._seq)
+        if record["outcome"] == Outcome.ENTERED.value:
+            self._absorbed[theirs] = record["seq"]
+        elif "of" in record:
+            record["of"] = self._absorbed.pop(record["of"], record["of"])
+        return record
+
+    @property
+    def _absorbed(self) -> dict[int, int]:
+        return self.__dict__.setdefault("_absorbed_map", {})  # type: ignore[no-any-return]
+
+    def forget_absorbed(self) -> list[int]:
+        """Return our numbers of absorbed steps that never got an outcome, and forget them."""
+        left = list(self._absorbed.values())
+        self._absorbed.clear()
+        return left
+
+    def _feed(self, record: dict[str, Any]) -> None:
+        encoded = line(record)
+        for sink in tuple(self.sinks):
+            try:
+                sink.write(record, encoded)
+            except Exception as exc:  # noqa: BLE001 - one broken sink must not cost the others
+                if sink in self.sinks:
+                    self.sinks.remove(sink)
+                self._notify(f"bootcheck: {type(sink).__name__} is out of use in pid {os.getpid()}: {type(exc).__name__}")
+
+
+class Step:
+    """The span between a checkpoint `entered` and its outcome."""
+
+    __slots__ = ("_before", "_detail", "_failed", "_name", "_phase", "_recorder", "_seq")
+
+    def __init__(self, recorder: Recorder, name: str, phase: Phase, detail: dict[str, object]) -> None:
+        self._recorder = recorder
+        self._name = name
+        self._phase = phase
+        self._detail = detail
+        self._failed = False
+
+    def __enter__(self) -> Step:
+        self._before = time.perf_counter()
+        self._seq = self._recorder.record(self._name, self._phase, Outcome.ENTERED, **self._detail)
+        self._recorder._open.append((self._seq, self._name))  # noqa: SLF001
+        return self
+
+    def detail(self, **detail: object) -> None:
+        """Add facts that the closing checkpoint carries."""
+        self._detail = {**self._detail, **detail}
+
+    def fail(self, **detail: object) -> None:
+        """Let the step end as failed although nothing is raised."""
+        self._failed = True
+        self.detail(**detail)
+
+    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+        took = (time.perf_counter() - self._before) * 1000
+        recorder = self._recorder
+        detail = self._detail
+        try:
+            recorder._open.remove((self._seq, self._name))  # noqa: SLF001
+        except ValueError:
+            pass
+        if exc is not None:
+            # The innermost step sees an exception first; the outer ones must not rename the place.
+            if recorder._failed_in is None or recorder._failed_in[0] != id(exc):  # noqa: SLF001
+                recorder._failed_in = (id(exc), self._name)  # noqa: SLF001
+            detail = {**detail, "error": type_name(exc), "message": shorten(_message(exc), 500)}
+        outcome = Outcome.FAILED if self._failed or exc is not None else Outcome.PASSED
+        recorder.record(self._name, self._phase, outcome, of=self._seq, duration_ms=took, **detail)
+
+
+_current = Recorder()
+
+
+def current() -> Recorder:
+    """Return this process's recorder; before arming it has no sink and costs next to nothing."""
+    return _current
+
+
+def install(recorder: Recorder) -> Recorder:
+    """Make this the process's recorder and return it."""
+    globals()["_current"] = recorder
+    return recorder
+
+
+def step(name: str, phase: Phase | str = Phase.APP, **detail: object) -> Step:
+    """Record a step of your own: `with bootcheck.step("load model"): ...`.
+
+    The checkpoint names the step, how long it took and the memory afterwards; a process that
+    dies inside it is reported with this name. An exception goes on untouched.
+    """
+    return _current.step(name, Phase(phase), **detail)
+
+
+def annotate(name: str, value: object) -> None:
+    """Put a tag (release, tenant) on every report of this process."""
+    _current.annotate(name, value)
+
+
+def type_name(exc: BaseException) -> str:
+    """Return the dotted name of an exception's class, bare for built-in ones."""
+    kind = type(exc)
+    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def chain(exc: BaseException) -> list[BaseException]:
+    """Return the exception and what it was raised from, outermost first, each once."""
+    links: list[BaseException] = []
+    link: BaseException | None = exc
+    while link is not None and all(link is not seen for seen in links) and len(links) < 20:
+        links.append(link)
+        link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
+    return links
+
+
+def _message(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception as broken:  # noqa: BLE001 - a user's __str__ may raise anything
+        return f"<message that raised {type(broken).__name__}>"
+
+
+def in_interpreter_exit() -> bool:
+    """Tell whether the interpreter is shutting down."""
+    return sys.is_finalizing()

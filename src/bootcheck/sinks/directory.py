@@ -1,0 +1,324 @@
+"""The report directory: found, made secure, pruned; and files in it that nobody can redirect.
+
+`/tmp` is shared with strangers: no link is ever followed, every file is created exclusively.
+The sysctls that would help (`protected_symlinks`) are off on some machines.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+from bootcheck.model.journal import report_name
+
+MAX_REPORTS = 500
+MAX_BYTES = 64 * 1024 * 1024
+PRUNE_SECONDS = 0.05
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+class ReportDirectory:
+    """An open directory, or none: then `path` is None and everything goes to memory and stderr."""
+
+    SLOW = 0.1
+    """Seconds: after one slower operation this process leaves the disk alone."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ, *, base: str = "/tmp") -> None:  # noqa: S108
+        self.path: str | None = None
+        self.notes: list[str] = []
+        """What to say once: fallbacks taken, and why."""
+        self.default = False
+        """True where nobody chose the place."""
+        self.slow = False
+        self._fd = -1
+        self._environ = dict(environ)
+        self._base = base
+        self._open()
+
+    def __bool__(self) -> bool:
+        return self._fd >= 0 and not self.slow
+
+    def create(self, name: str, *, append: bool = False) -> int:
+        """Create a new file, mode 0600, and return its descriptor, or -1 where that cannot be done."""
+        flags = _NEW | (os.O_APPEND if append else 0)
+        return self._timed(lambda: os.open(name, flags, 0o600, dir_fd=self._fd))
+
+    def store(self, name: str, data: bytes) -> str | None:
+        """Write a whole file under a temporary name, then rename it; return its path or None."""
+        partial = f".{name}.{os.getpid()}.tmp"
+        fd = self.create(partial)
+        if fd < 0:
+            return None
+        try:
+            complete = self._timed(lambda: _write_all(fd, data)) >= 0
+            done = complete and self._timed(lambda: _rename(partial, name, self._fd)) >= 0
+        finally:
+            os.close(fd)
+        if not done:
+            self.remove(partial)
+            return None
+        return f"{self.path}/{name}"
+
+    def read(self, name: str, limit: int) -> bytes:
+        """Return the first `limit` bytes of a regular file in this directory, empty where it cannot be read."""
+        if self._fd < 0:
+            return b""
+        try:
+            fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        except OSError:
+            return b""
+        try:
+            if not stat.S_ISREG(os.fstat(fd).st_mode):
+                return b""
+            return os.pread(fd, limit, 0)
+        except OSError:
+            return b""
+        finally:
+            os.close(fd)
+
+    def open_existing(self, name: str) -> int:
+        """Open a regular file of this directory for locking, or return -1."""
+        if self._fd < 0:
+            return -1
+        try:
+            fd = os.open(name, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+        except OSError:
+            return -1
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+        return -1
+
+    def remove(self, name: str) -> bool:
+        """Remove a file; a missing one is fine."""
+        return self._timed(lambda: _unlink(name, self._fd)) >= 0
+
+    def rename(self, old: str, new: str) -> bool:
+        """Rename a file atomically; False where another process was first or it cannot be done."""
+        return self._timed(lambda: _rename(old, new, self._fd)) >= 0
+
+    def names(self, seconds: float = PRUNE_SECONDS) -> Iterator[str]:
+        """Yield file names for at most that long: a directory may hold a hundred thousand."""
+        if not self:
+            return
+        deadline = time.monotonic() + seconds
+        try:
+            # listdir by descriptor dup: the iterator must not move the offset of the kept one.
+            with os.scandir(self._fd) as entries:
+                for entry in entries:
+                    yield entry.name
+                    if time.monotonic() > deadline:
+                        return
+        except OSError:
+            return
+
+    def reopen(self) -> None:
+        """Find a place again if this one was removed meanwhile."""
+        if self._fd < 0 or self.slow:
+            return
+        try:
+            if os.fstat(self._fd).st_nlink:
+                return
+        except OSError:
+            pass
+        self._close()
+        self._open()
+
+    def prune(self, *, keep: int = MAX_REPORTS, max_bytes: int = MAX_BYTES, seconds: float = PRUNE_SECONDS) -> int:
+        """Remove the oldest reports over the limits, the first and last of each fingerprint kept.
+
+        Goes by names alone, opens no file, and stops after `seconds`: the next start goes on.
+        Returns how many files were removed.
+        """
+        deadline = time.monotonic() + seconds
+        reports = sorted(found for found in map(report_name, self.names(seconds * 0.6)) if found is not None)
+        first = {fingerprint: name for _, fingerprint, name in reversed(reports)}
+        last = {fingerprint: name for _, fingerprint, name in reports}
+        protected = {*first.values(), *last.values()}
+        removed = 0
+        excess = len(reports) - keep
+        spare = self._bytes_over(reports, max_bytes) if 0 < len(reports) <= keep * 4 else 0
+        for only_unprotected in (True, False):
+            # The endpoints give way only where there are more of them than the limit allows.
+            for _, _, name in reports:
+                if (excess <= 0 and spare <= 0) or time.monotonic() > deadline:
+                    return removed
+                if (name in protected) is only_unprotected:
+                    continue
+                size = self._size(name)
+                if self.remove(name):
+                    removed += 1
+                    excess -= 1
+                    spare -= size
+            if excess <= 0:
+                break
+        return removed
+
+    def _bytes_over(self, reports: list[tuple[str, str, str]], max_bytes: int) -> int:
+        return sum(self._size(name) for _, _, name in reports) - max_bytes
+
+    def _size(self, name: str) -> int:
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_size
+        except OSError:
+            return 0
+
+    def _timed(self, operation: Callable[[], int]) -> int:
+        """Run one operation on the disk; -1 where it failed. A slow one is the last."""
+        if not self:
+            return -1
+        before = time.monotonic()
+        try:
+            return operation()
+        except OSError as exc:
+            if exc.errno == errno.ENOENT:
+                return self._once_more(operation)
+            return -1
+        finally:
+            if time.monotonic() - before > self.SLOW:
+                self.slow = True
+
+    def _once_more(self, operation: Callable[[], int]) -> int:
+        """The directory may have been removed while we ran; then a new one may do."""
+        try:
+            if os.fstat(self._fd).st_nlink:
+                return -1
+            self.reopen()
+            return operation() if self else -1
+        except OSError:
+            return -1
+
+    def _open(self) -> None:
+        before = time.monotonic()
+        for path, chosen_by in self._candidates():
+            try:
+                self._fd = self._private(path) if chosen_by is None else self._chosen(path)
+            except OSError as exc:
+                self.notes.append(f"cannot use {path}{_by(chosen_by)} for reports: {_reason(exc)}")
+                continue
+            self.default = chosen_by is None
+            self.path = self.path or path
+            break
+        else:
+            self._last_resort()
+        if time.monotonic() - before > self.SLOW * 2:
+            self.slow = True
+            self.notes.append(f"the disk of {self.path} is slow: reports go to memory and stderr")
+
+    def _candidates(self) -> Iterator[tuple[str, str | None]]:
+        for variable in ("BOOTCHECK_DIR", "STATE_DIRECTORY", "LOGS_DIRECTORY"):
+            value = self._environ.get(variable, "")
+            # systemd lists several directories separated by colons.
+            path = value if variable == "BOOTCHECK_DIR" else value.split(":")[0]
+            if path:
+                yield os.path.abspath(path), variable
+        yield f"{self._base}/bootcheck-{_euid()}", None
+
+    def _private(self, path: str) -> int:
+        """Open a directory that must be ours alone, made here if missing."""
+        try:
+            os.mkdir(path, 0o700)
+        except FileExistsError:
+            pass
+        fd = os.open(path, _DIRECTORY)
+        info = os.fstat(fd)
+        if info.st_uid != _euid() or info.st_mode & 0o077:
+            os.close(fd)
+            msg = f"it belongs to uid {info.st_uid} with mode {stat.S_IMODE(info.st_mode):04o}, not to us alone"
+            raise PermissionError(msg)
+        self._must_be_writable(fd)
+        return fd
+
+    def _chosen(self, path: str) -> int:
+        """Open a directory that the operator named, whatever its owner and mode."""
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        fd = os.open(path, _DIRECTORY)
+        self.path = path
+        if os.fstat(fd).st_mode & 0o022:
+            # Others can write here: a folder of our own keeps them from our files.
+            os.close(fd)
+            self.path = f"{path}/bootcheck-{_euid()}"
+            try:
+                return self._private(self.path)
+            except OSError:
+                self.path = None
+                raise
+        try:
+            self._must_be_writable(fd)
+        except OSError:
+            self.path = None
+            raise
+        return fd
+
+    def _must_be_writable(self, fd: int) -> None:
+        try:
+            name = f".bootcheck-{os.getpid()}-{time.monotonic_ns()}"
+            trial = os.open(name, _NEW, 0o600, dir_fd=fd)
+            try:
+                # An empty file can be made on a full disk; a page of data cannot.
+                if os.write(trial, bytes(4096)) != 4096:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            finally:
+                os.close(trial)
+                os.unlink(name, dir_fd=fd)
+        except OSError:
+            os.close(fd)
+            raise
+
+    def _last_resort(self) -> None:
+        try:
+            self.path = tempfile.mkdtemp(prefix="bootcheck-")
+            self._fd = os.open(self.path, _DIRECTORY)
+            self._must_be_writable(self._fd)
+            self.notes.append(f"reports go to {self.path}")
+        except OSError as exc:
+            self.path = None
+            self._fd = -1
+            self.notes.append(f"no directory can be written ({_reason(exc)}): reports go to memory and stderr only")
+
+    def _close(self) -> None:
+        try:
+            os.close(self._fd)
+        except OSError:
+            pass
+        self._fd = -1
+        self.path = None
+
+
+def _euid() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0
+
+
+def _by(variable: str | None) -> str:
+    return "" if variable is None else f" (from {variable})"
+
+
+def _reason(exc: OSError) -> str:
+    return exc.strerror or str(exc)
+
+
+def _write_all(fd: int, data: bytes) -> int:
+    while data:
+        written = os.write(fd, data)
+        if not written:
+            return -1
+        data = data[written:]
+    return 0
+
+
+def _rename(old: str, new: str, fd: int) -> int:
+    os.rename(old, new, src_dir_fd=fd, dst_dir_fd=fd)
+    return 0
+
+
+def _unlink(name: str, fd: int) -> int:
+    try:
+        os.unlink(name, dir_fd=fd)
+    except FileNotFoundError:
+        return 0
+    return 0

@@ -1,0 +1,81 @@
+"""The journal file of one process: one `write(2)` per line, locked while its owner lives.
+
+Once a write fails or takes longer than 100 ms the process goes on in memory (an anonymous file
+that the master can still read after the process died), and says so.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from bootcheck.model.journal import HEAD, READY, Key
+from bootcheck.sinks.directory import ReportDirectory
+from bootcheck.sinks.stderr import Say, say
+
+_ESSENTIAL = frozenset({HEAD, READY})
+
+
+class Journal:
+    """Appends the lines of one process."""
+
+    def __init__(self, directory: ReportDirectory, key: Key, *, spare_fd: int = -1, notify: Say = say) -> None:
+        """Open `<role>-<pid>-<start>.jsonl`; never raises, a place that cannot be used means memory.
+
+        `spare_fd` is an anonymous file made by the parent before the fork; without one the
+        fallback is known to this process alone.
+        """
+        self.key = key
+        self._directory = directory
+        self._notify = notify
+        self._owner = os.getpid()
+        self._spare = spare_fd
+        self._fd = directory.create(key.file_name, append=True)
+        if self._fd >= 0:
+            try:
+                # POSIX locks belong to the process, so a forked child does not keep this one alive.
+                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                pass
+
+    @property
+    def on_disk(self) -> bool:
+        """True while lines reach the file."""
+        return self._fd >= 0
+
+    def write(self, record: Mapping[str, Any], line: bytes) -> None:  # noqa: ARG002
+        """Append one line."""
+        # A child that did not open a journal of its own must not write into its parent's.
+        if self._owner != os.getpid():
+            return
+        on_disk = self._fd >= 0 and self._to_disk(line)
+        # The master finds the file by the head and counts on `ready` whatever the disk does.
+        if self._spare >= 0 and (not on_disk or record["t"] in _ESSENTIAL):
+            os.write(self._spare, line)
+
+    def _to_disk(self, line: bytes) -> bool:
+        before = time.monotonic()
+        try:
+            written = os.write(self._fd, line)
+        except OSError as exc:
+            self._lose(f"{exc.strerror or exc}")
+            return False
+        took = time.monotonic() - before
+        if took > self._directory.SLOW:
+            self._directory.slow = True
+            self._lose(f"one write took {took:.1f} s")
+        elif written != len(line):
+            self._lose("the disk is full")
+            return False
+        return True
+
+    def _lose(self, why: str) -> None:
+        # The descriptor stays open: closing it could block on the same disk.
+        self._fd = -1
+        self._notify(
+            f"bootcheck: the journal in {self._directory.path} stops here ({why}). "
+            f"pid {os.getpid()} goes on in memory; the boot is not affected."
+        )

@@ -1,0 +1,49 @@
+"""What tests share: servers that are stopped and judged when the test ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.harness import Interpreter, Server, interpreter, interpreters
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that asks for `python` once per interpreter under test."""
+    if "python" in metafunc.fixturenames:
+        paths = interpreters()
+        ids = [interpreter(path).label for path in paths] if len(paths) > 1 else ["here"]
+        metafunc.parametrize("python", paths, ids=ids, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def python(request: pytest.FixtureRequest) -> Interpreter:
+    """An interpreter with its Gunicorn."""
+    return interpreter(request.param)
+
+
+@pytest.fixture
+def serve(tmp_path: Path, python: Interpreter) -> Iterator[Callable[..., Server]]:
+    """Start servers that are stopped, and judged, at the end of the test.
+
+    A worker class that this interpreter lacks skips the test.
+    """
+    with ExitStack() as stack:
+        count = 0
+
+        def start(*, run: bool = True, **options: Any) -> Server:
+            nonlocal count
+            why = python.lacks(options.get("worker_class", "sync"))
+            if why is not None:
+                pytest.skip(why)
+            home = options.pop("home", tmp_path / f"server{count or ''}")
+            count += 1
+            server = Server(home, python, **options)
+            stack.callback(server.finish)
+            return server.start() if run else server
+
+        yield start

@@ -1,0 +1,351 @@
+"""Pools across a fork, against real servers: workers get their own connections, the master keeps its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+from typing import Any
+
+import pytest
+
+DRIVERS = ["postgresql+psycopg", "postgresql+psycopg2", "mysql+pymysql", "mysql+mysqldb"]
+
+PRELUDE = """
+import gc, json, os, sys
+from sqlalchemy import create_engine, text
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from bootcheck.guards import fresh_pools
+from bootcheck.recorder import Recorder
+from bootcheck.sinks.memory import Memory
+
+url = os.environ["URL"]
+PID = text("select pg_backend_pid()") if url.startswith("postgresql") else text("select connection_id()")
+memory = Memory()
+recorder = Recorder([memory])
+
+def warm(engine, count=2):
+    held = [engine.connect() for _ in range(count)]
+    pids = [connection.execute(PID).scalar() for connection in held]
+    for connection in held:
+        connection.close()
+    return pids
+
+def in_fork(body):
+    read_end, write_end = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            told = body()
+        except BaseException as exc:
+            told = {"raised": repr(exc)}
+        os.write(write_end, json.dumps(told).encode())
+        gc.collect()
+        # As a worker ends: finalisers and atexit functions run.
+        sys.exit(0)
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        text = pipe.read()
+    os.waitpid(pid, 0)
+    return json.loads(text)
+"""
+
+
+def run(url: str, code: str) -> Any:
+    """Run a script as a master of its own and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", PRELUDE + textwrap.dedent(code)],
+        env={**os.environ, "URL": url, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(params=DRIVERS)
+def url(request: pytest.FixtureRequest) -> str:
+    scheme = request.param
+    module = {"mysqldb": "MySQLdb"}.get(scheme.partition("+")[2], scheme.partition("+")[2])
+    pytest.importorskip(module, reason=f"{module} is not installed")
+    if scheme.startswith("postgresql"):
+        return request.getfixturevalue("postgres").url(scheme, user="app", database="app")
+    return request.getfixturevalue("mariadb").url(scheme)
+
+
+def test_idle_connections_are_closed_in_the_master_and_workers_open_their_own(url):
+    """A warmed pool is inherited by nobody: the master closed it before the fork, and says so."""
+    told = run(
+        url,
+        """
+        engine = create_engine(url)
+        warmed = warm(engine)
+        snapshot = fresh_pools.before_fork(2)
+
+        def body():
+            records = fresh_pools.in_child(snapshot, recorder)
+            return {"records": records, "pids": warm(engine)}
+
+        first, second = in_fork(body), in_fork(body)
+        print(json.dumps({"warmed": warmed, "first": first, "second": second, "after": warm(engine)}))
+        """,
+    )
+    pids = [set(told[name]["pids"]) for name in ("first", "second")]
+
+    assert pids[0].isdisjoint(told["warmed"])
+    assert pids[0].isdisjoint(pids[1])
+    assert [record["action"] for record in told["first"]["records"]] == ["closed"]
+    assert told["first"]["records"][0]["connections"] == 2
+    assert "***" in told["first"]["records"][0]["owner"]
+
+
+def test_a_session_left_open_at_import_is_repaired_and_the_master_keeps_its_connection(url):
+    """A connection that was checked out at the fork serves the master only; in the worker it is replaced."""
+    told = run(
+        url,
+        """
+        engine = create_engine(url)
+        registry = scoped_session(sessionmaker(engine))
+        held = registry.execute(PID).scalar()
+        snapshot = fresh_pools.before_fork(2)
+
+        def body():
+            records = fresh_pools.in_child(snapshot, recorder)
+            session = registry()
+            mine = session.execute(PID).scalar()
+            session.commit()
+            # What a worker does at its end must not reach the master either.
+            engine.dispose()
+            registry.remove()
+            return {"records": records, "mine": mine}
+
+        children = [in_fork(body), in_fork(body)]
+        alive = registry.execute(PID).scalar()
+        print(json.dumps({"held": held, "alive": alive, "children": children}))
+        """,
+    )
+
+    assert told["alive"] == told["held"]
+    mine = [child["mine"] for child in told["children"]]
+    assert len({told["held"], *mine}) == 3
+    for child in told["children"]:
+        assert [record["action"] for record in child["records"]] == ["neutralised", "invalidated"]
+
+
+def test_a_core_connection_left_open_at_import_reconnects_in_the_worker(url):
+    """A Connection that is between transactions is replaced in the worker without an error."""
+    told = run(
+        url,
+        """
+        engine = create_engine(url)
+        connection = engine.connect()
+        held = connection.execute(PID).scalar()
+        connection.commit()
+        snapshot = fresh_pools.before_fork(2)
+
+        def body():
+            fresh_pools.in_child(snapshot, recorder)
+            return connection.execute(PID).scalar()
+
+        mine = in_fork(body)
+        print(json.dumps({"held": held, "mine": mine, "alive": connection.execute(PID).scalar()}))
+        """,
+    )
+
+    assert isinstance(told["mine"], int)
+    assert told["mine"] != told["held"] == told["alive"]
+
+
+def test_a_heartbeat_in_the_master_survives_forks_and_ends_of_workers(url):
+    """A thread of the master that uses the same engine sees no error while workers come and go."""
+    told = run(
+        url,
+        """
+        import threading
+        engine = create_engine(url)
+        warm(engine)
+        stop, errors, beats = threading.Event(), [], []
+
+        def beat():
+            while not stop.is_set():
+                try:
+                    with engine.connect() as connection:
+                        connection.execute(PID).scalar()
+                    beats.append(1)
+                except Exception as exc:
+                    errors.append(repr(exc))
+                stop.wait(0.002)
+
+        thread = threading.Thread(target=beat)
+        thread.start()
+
+        def cycle():
+            snapshot = fresh_pools.before_fork(2)
+
+            def body():
+                fresh_pools.in_child(snapshot, recorder)
+                pids = warm(engine)
+                engine.dispose()
+                return pids
+            return in_fork(body)
+
+        children = [cycle() for _ in range(6)]
+        stop.set()
+        thread.join()
+        print(json.dumps({"errors": errors, "beats": len(beats), "children": children}))
+        """,
+    )
+
+    assert told["errors"] == []
+    assert told["beats"] > 0
+    assert all(isinstance(child, list) for child in told["children"]), told["children"]
+
+
+def test_one_worker_is_reported_and_left_alone(url):
+    """With one worker an inherited connection works today: nothing is changed."""
+    told = run(
+        url,
+        """
+        engine = create_engine(url)
+        warmed = warm(engine, 1)
+        snapshot = fresh_pools.before_fork(1)
+
+        def body():
+            records = fresh_pools.in_child(snapshot, recorder)
+            with engine.connect() as connection:
+                return {"records": records, "mine": connection.execute(PID).scalar()}
+
+        told = in_fork(body)
+        print(json.dumps({"warmed": warmed, **told, "severities": [f.severity for f in fresh_pools.findings(snapshot)]}))
+        os._exit(0)
+        """
+        .replace("os._exit(0)", "sys.stdout.flush(); os._exit(0)"),
+    )
+
+    assert told["mine"] == told["warmed"][0]
+    assert [record["action"] for record in told["records"]] == ["reported"]
+    assert told["severities"] == ["info"]
+
+
+def test_a_raw_connection_is_reported_and_not_touched(postgres):
+    """A driver's connection in a global is nobody's pool: it is named, and still the master's."""
+    told = run(
+        postgres.url("postgresql+psycopg", user="app", database="app"),
+        """
+        import psycopg
+        raw = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
+        pid = raw.execute("select pg_backend_pid()").fetchone()[0]
+        snapshot = fresh_pools.before_fork(2)
+        records = in_fork(lambda: fresh_pools.in_child(snapshot, recorder))
+        finding = fresh_pools.findings(snapshot)[0]
+        alive = raw.execute("select pg_backend_pid()").fetchone()[0]
+        print(json.dumps({"pid": pid, "alive": alive, "records": records, "finding": finding.as_dict()}))
+        """,
+    )
+
+    assert told["alive"] == told["pid"]
+    assert [(record["action"], record["peer"]) for record in told["records"]] == [
+        ("reported", f"{postgres.host}:{postgres.port}")
+    ]
+    assert told["finding"]["code"] == "BC201"
+    assert told["finding"]["severity"] == "warning"
+    assert str(postgres.port) in told["finding"]["summary"]
+
+
+def test_the_heap_is_looked_at_once_while_nothing_new_is_connected(postgres):
+    """Later forks cost no pass over the heap; a new connection is found by another one."""
+    told = run(
+        postgres.url("postgresql+psycopg", user="app", database="app"),
+        """
+        from bootcheck.probes import engines
+        passes = []
+        real = engines.on_heap
+        engines.on_heap = lambda: (passes.append(1), real())[1]
+
+        fresh_pools.before_fork(2)
+        nothing_connected = len(passes)
+        first = create_engine(url)
+        held = first.connect()
+        fresh_pools.before_fork(2)
+        fresh_pools.before_fork(2)
+        fresh_pools.before_fork(2)
+        one = len(passes)
+        second = create_engine(url)
+        warm(second, 1)
+        closed = fresh_pools.before_fork(2).closed
+        print(json.dumps([nothing_connected, one, len(passes), sum(closed.values())]))
+        """,
+    )
+
+    assert told == [0, 1, 2, 1]
+
+
+def test_frozen_objects_are_found_too(postgres):
+    """An app that calls gc.freeze() before the fork hides its engines from the collector, not from the guard."""
+    told = run(
+        postgres.url("postgresql+psycopg", user="app", database="app"),
+        """
+        engine = create_engine(url)
+        warm(engine, 1)
+        gc.collect()
+        gc.freeze()
+        closed = fresh_pools.before_fork(2).closed
+        print(json.dumps([sum(closed.values()), gc.get_freeze_count() > 1000]))
+        """,
+    )
+
+    assert told == [1, True]
+
+
+def test_encrypted_connections_are_repaired_alike(postgres):
+    """Under TLS a goodbye in the worker would spoil the master's record counters; the dead socket prevents it."""
+    told = run(
+        postgres.url("postgresql+psycopg", user="app", database="app", query="sslmode=require"),
+        """
+        engine = create_engine(url)
+        session = Session(engine)
+        held = session.execute(PID).scalar()
+        snapshot = fresh_pools.before_fork(2)
+
+        def body():
+            fresh_pools.in_child(snapshot, recorder)
+            mine = session.execute(PID).scalar()
+            session.close()
+            engine.dispose()
+            return mine
+
+        mine = in_fork(body)
+        print(json.dumps({"held": held, "mine": mine, "alive": session.execute(PID).scalar()}))
+        """,
+    )
+
+    assert isinstance(told["mine"], int)
+    assert told["mine"] != told["held"] == told["alive"]
+
+
+def test_sqlite_in_memory_keeps_its_tables(tmp_path):
+    """Data that live in the connection are not disposed of; a file's idle connection is closed before the fork."""
+    told = run(
+        "sqlite://",
+        f"""
+        memory_engine = create_engine("sqlite://")
+        file_engine = create_engine("sqlite:///{tmp_path}/app.db")
+        for engine in (memory_engine, file_engine):
+            with engine.begin() as connection:
+                connection.execute(text("create table t (n int)"))
+                connection.execute(text("insert into t values (5)"))
+        snapshot = fresh_pools.before_fork(2)
+
+        def body():
+            fresh_pools.in_child(snapshot, recorder)
+            return [e.connect().execute(text("select n from t")).scalar() for e in (memory_engine, file_engine)]
+
+        print(json.dumps({{"closed": list(snapshot.closed.values()), "read": in_fork(body)}}))
+        """,
+    )
+
+    assert told == {"closed": [1], "read": [5, 5]}
