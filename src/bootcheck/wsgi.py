@@ -5,7 +5,7 @@
 
     ok = run_startup_diagnostics(app, db)
     if not ok:
-        sys.exit(ok.exit_code)  # 1, and 3 under Gunicorn: it starts any other code again, without end
+        sys.exit(ok.exit_code)  # 1; under Gunicorn 3 and under uWSGI 22, which start any other code again
 
 Under Gunicorn `bootcheck.arm` does more: it asks before a worker is forked, and it sees deaths.
 """
@@ -42,6 +42,8 @@ from bootcheck.sinks.memory import Memory
 from bootcheck.sinks.stderr import say
 
 _SERVERS = ("uwsgi", "granian", "waitress", "mod_wsgi", "gunicorn.arbiter", "uvicorn", "hypercorn", "cheroot")
+_STOPS = {"gunicorn": 3, "uwsgi": 22}
+"""Gunicorn and uWSGI start a worker that ended with any other code again, without end."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +63,8 @@ class Diagnostics:
 
     @property
     def exit_code(self) -> int:
-        """What to end the process with: 0, or 1; 3 under Gunicorn, which stops for that code only."""
-        if self.ok:
-            return 0
-        return 3 if server_name() == "gunicorn" else 1
+        """What to end the process with: 0, else 1, or the one code that makes this server stop as well."""
+        return 0 if self.ok else _STOPS.get(server_name(), 1)
 
 
 def run_startup_diagnostics(

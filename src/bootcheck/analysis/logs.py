@@ -19,7 +19,7 @@ from bootcheck.analysis.lives import (
     trouble_of,
 )
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import BOOT, REQUEST, UNKNOWN, Raised, Trouble
+from bootcheck.analysis.trouble import BOOT, REQUEST, UNKNOWN, Raised, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -52,6 +52,7 @@ class Log:
         self._sink = sink
         self._telltale = telltale
         self._streams: dict[str, _Stream] = {}
+        self._around = Surroundings()
 
     def feed(self, record: Record) -> None:
         """Take the next line."""
@@ -66,10 +67,17 @@ class Log:
             stream = self._streams[record.stream] = _Stream(self.source, self._sink, self.notes)
         stream.feed(record, telltale=telltale)
 
+    @property
+    def surroundings(self) -> Surroundings:
+        """Return what the log says about its server."""
+        return self._around
+
     def end(self) -> None:
         """Tell what is still open at the log's end."""
         for stream in self._streams.values():
             stream.end()
+            if stream.around.version is not None or self._around.version is None:
+                self._around = stream.around
         self._streams.clear()
 
 
@@ -89,6 +97,7 @@ class _Stream:
         self._loose: tuple[tuple[Raised, ...], Record] | None = None
         self._last_at: float | None = None
         self._host: str | None = None
+        self.around = Surroundings()
 
     def feed(self, record: Record, *, telltale: bool) -> None:
         if record.at is None:
@@ -387,6 +396,8 @@ class _Stream:
         elif server.reason and not server.troubles:
             self._emit(self._failed_for_unknown_reason(server))
         self._forget_loose()
+        if server.version is not None or server.listening:
+            self.around = server.around(self._notes)
         self._server = Server()
 
     def _gave_up(self, server: Server) -> Trouble:

@@ -6,8 +6,10 @@ discovered because its subject is there. Modules are loaded when first used.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -54,10 +56,20 @@ def __getattr__(name: str) -> Any:
     if name not in CHECKS:
         msg = f"module 'bootcheck.checks' has no attribute {name!r}; the checks are {', '.join(CHECKS)}"
         raise AttributeError(msg)
-    factory = getattr(import_module(f"bootcheck.checks.{name}"), name)
-    # The submodule of the same name was bound here by its import: users mean the function.
-    globals()[name] = factory
-    return factory
+    return getattr(import_module(f"bootcheck.checks.{name}"), name)
+
+
+class _Checks(ModuleType):
+    """Strictly private: the name of a check is its function, whoever imports the module of that name first."""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # An import binds a submodule in its package, under the very name that users call.
+        if name in CHECKS and isinstance(value, ModuleType):
+            value = getattr(value, name)
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Checks
 
 
 DISCOVERED = {

@@ -168,12 +168,12 @@ def candidates(url: DatabaseUrl, sqlalchemy: tuple[int, ...] | None) -> tuple[Dr
         if url.driver:
             return (drivers[url.driver],) if url.driver in drivers else ()
         return tuple(drivers.values())
-    default = _DEFAULTS.get(url.backend, "")
-    # SQLAlchemy 2.1 exchanged two of its defaults.
-    if sqlalchemy and sqlalchemy < (2, 1):
-        default = _OLD_DEFAULTS.get(url.backend, default)
-    wanted = drivers.get(url.driver or default)
-    return (wanted,) if wanted else ()
+    new = _DEFAULTS.get(url.backend, "")
+    old = _OLD_DEFAULTS.get(url.backend, new)
+    # SQLAlchemy 2.1 exchanged two of its defaults; of an unknown version either may be right.
+    defaults = (new, old) if not sqlalchemy else (old,) if sqlalchemy < (2, 1) else (new,)
+    names = (url.driver,) if url.driver else tuple(dict.fromkeys(defaults))
+    return tuple(drivers[name] for name in names if name in drivers)
 
 
 def _numbers(text: str) -> tuple[int, ...]:

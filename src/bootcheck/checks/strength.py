@@ -70,14 +70,14 @@ def placeholder_kind(value: str) -> str | None:
     if _TEMPLATE.match(text):
         return "a template marker that was never filled in"
     if lowered in _KNOWN:
-        return "a value from well-known documentation or password lists"
+        return "a value that stands in well-known documentation or word lists"
     if text and len(set(lowered)) == 1:
         return "one character repeated"
     tokens = [token.lower() for token in _SPLIT.split(text) if token]
     letters = sum(len(token) for token in tokens if token.isalpha())
     # Random hexadecimal digits fall apart into `a`, `be` and numbers too: words must be most of it.
     if letters >= 3 and letters * 2 >= sum(map(len, tokens)) and all(map(_is_filler, tokens)):
-        return "made of words that stand for a secret in examples"
+        return "made of nothing but words from examples"
     return None
 
 

@@ -18,9 +18,9 @@ Why it happens
 
 What to do
     bootcheck repairs the pools that it can identify where there are two workers or more: the
-    master closes idle pooled connections before it forks; in the worker a dead socket takes the
-    place of a connection that was still checked out, open sessions are invalidated and each engine
-    gets a new pool. Better: do not query at import. Move it into `initialise(...)` or a
+    master closes idle pooled connections before it forks, unless it has threads that may use them;
+    in the worker a dead socket takes the place of every other pooled connection, open sessions are
+    invalidated and each engine gets a new pool. Better: do not query at import. Move it into `initialise(...)` or a
     `post_worker_init` hook, and close sessions that an import opens (`Session.remove()`).
     Connections that are nobody's pool (a driver's connection in a global, a `psycopg_pool` opened
     at import, a Redis or HTTP client) are only reported (BC201): open them in each worker.
@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import os
 import socket
-import time
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,16 +88,6 @@ class _Known:
 
 
 _known = _Known()
-_born = {"at": 0.0}
-
-
-def _note_birth() -> None:
-    _born["at"] = time.time()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_note_birth)
-
 _kept: list[Any] = []
 """What a worker must not finalise: a finaliser of some drivers says goodbye on the master's socket."""
 
@@ -150,14 +140,22 @@ def _before_fork(workers: int) -> Snapshot:
     # The pass over the heap costs 10 to 60 ms: only when there is a connection that none has seen.
     if any(item.inode not in _known.inodes for item in present) or not files <= _known.files:
         _look_at_heap()
-    closed = _dispose_idle() if workers >= 2 else {}
+    # A thread that uses the pool would at once connect again, in the middle of the fork, where
+    # the drivers' C libraries hold locks that no worker could ever release.
+    closed = _dispose_idle() if workers >= 2 and not _other_threads() else {}
     left = connected() if closed else present
-    if not {item.inode for item in left} <= {item.inode for item in present}:
-        # A thread of the master opened another one meanwhile.
-        _look_at_heap()
     _known.inodes = frozenset(item.inode for item in left)
     _known.files = files
     return Snapshot(repair=workers >= 2, inherited=tuple(_inherited(left, _owners())), closed=closed)
+
+
+def _other_threads() -> bool:
+    """Tell whether the app has threads in the master; Gunicorn's own control thread uses no database."""
+    for thread in threading.enumerate():
+        owner = getattr(getattr(thread, "_target", None), "__self__", None)
+        if thread is not threading.current_thread() and not type(owner).__module__.startswith("gunicorn"):
+            return True
+    return False
 
 
 def _look_at_heap() -> None:
@@ -228,7 +226,6 @@ def _in_child(snapshot: Snapshot) -> list[dict[str, Any]]:
     dead: set[int] = set()
     if snapshot.repair and sqlalchemy.loaded():
         targets = [item for item in snapshot.inherited if item.owner is not None and inode_of(item.fd) == item.inode]
-        targets += _opened_since(snapshot)
         dead = _neutralise(targets)
         done += [_record("neutralised", fd=item.fd, peer=item.peer, owner=item.owner) for item in targets]
         done += _let_go(dead)
@@ -237,30 +234,6 @@ def _in_child(snapshot: Snapshot) -> list[dict[str, Any]]:
         if item.fd not in dead and inode_of(item.fd) == item.inode:
             done.append(_record("reported", fd=item.fd, peer=item.peer, owner=item.owner))
     return done
-
-
-def _opened_since(snapshot: Snapshot) -> list[Inherited]:
-    """Return idle connections that a thread of the master opened between the snapshot and the fork."""
-    seen = {item.fd for item in snapshot.inherited}
-    found: list[Inherited] = []
-    for engine in _by_pool(_known.engines):
-        for record in _queued(engine.pool):
-            number = sqlalchemy.fileno_of(sqlalchemy.dbapi_of(record))
-            inode = None if number is None else inode_of(number)
-            # What is younger than this process was opened here, by another library's fork handler.
-            if number is None or inode is None or number in seen or getattr(record, "starttime", 0.0) > _born["at"]:
-                continue
-            found.append(Inherited(fd=number, inode=inode, peer="", owner=sqlalchemy.label(engine)))
-    return found
-
-
-def _queued(pool: Any) -> list[Any]:
-    queue = getattr(pool, "_pool", None)
-    items = getattr(queue, "queue", None) or getattr(queue, "_queue", None) or ()
-    try:
-        return list(items)
-    except (TypeError, RuntimeError):
-        return []
 
 
 def _neutralise(targets: list[Inherited]) -> set[int]:

@@ -37,6 +37,7 @@ class StopGuard:
         self._owner = os.getpid()
         self._previous: dict[int, Any] = {}
         self._signo = 0
+        self._keeping = False
         self.armed = False
 
     @property
@@ -74,8 +75,10 @@ class StopGuard:
         """Do what a signal would: keep the facts, then unwind with 128 + its number."""
         if not self._signo:
             self._signo = int(signo)
-            self._keep(signo, frame)
+            self._keeping = True
             self._end_anyway(128 + signo)
+            self._keep(signo, frame)
+            self._keeping = False
         raise SystemExit(128 + signo)
 
     def insist(self) -> None:
@@ -90,13 +93,15 @@ class StopGuard:
             signal.signal(signo, signal.SIG_DFL)
             os.kill(os.getpid(), signo)
             return
-        self.stop(signo, frame)
+        if not self._keeping:
+            # Supervisors signal the group as well as the process: the second signal must not cut the first short.
+            self.stop(signo, frame)
 
     def _keep(self, signo: int, frame: FrameType | None) -> None:
-        from bootcheck.probes.stacks import of_all_threads  # noqa: PLC0415 - only for a stop
-
         recorder = self._recorder
         recorder.fact(journal.SIGNAL, signo=signo, name=signal.Signals(signo).name, step=recorder.open_step)
+        from bootcheck.probes.stacks import of_all_threads  # noqa: PLC0415 - only for a stop
+
         stacks = of_all_threads(frame)
         # Under gevent the main thread sits in the hub; the stuck code is in a greenlet.
         if stacks and _in_hub(stacks[0]):

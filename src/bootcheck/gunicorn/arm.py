@@ -43,7 +43,7 @@ def arm(
     `exit_codes` replaces the codes of a refused start, for example `{69: 1}`.
     Hooks that the file defines still run. Does nothing with `BOOTCHECK_DISABLE=1` and for
     `--check-config` or `--print-config`. Ends the process with 78 where a `BOOTCHECK_*` variable
-    or a check's option is wrong, saying which one.
+    is wrong, saying which one.
     """
     if disabled(environ) or _only_looking(namespace, environ):
         return

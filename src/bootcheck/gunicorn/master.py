@@ -68,6 +68,9 @@ class Master:
         self._owner = 0
         self._ready = False
         self._ended = False
+        self._stopping = False
+        self.stopping = False
+        """True once Gunicorn halts: from then on it stops its workers."""
         self._preflight_child: Callable[[], int | None] = lambda: None
         self._preflighted = False
         self._before: dict[int, Any] = {}
@@ -199,8 +202,12 @@ class Master:
         seams.on_wait(chain.quietly(self.receiver.ended))
         seams.on_kill(arbiter, chain.quietly(self.receiver.sent))
         seams.on_turn(arbiter, chain.quietly(self.receiver.look))
-        seams.halt_once(arbiter)
+        seams.on_spawn(arbiter, chain.quietly(self.receiver.may_spawn))
+        seams.halt_once(arbiter, self._halts)
         seams.around(arbiter, "run", self._running)
+
+    def _halts(self) -> None:
+        self.stopping = True
 
     def _on_starting(self, arbiter: Any) -> None:
         self._preflight_once(arbiter)
@@ -235,6 +242,8 @@ class Master:
         def hook(arbiter: Any, worker: Any) -> None:
             boot = begin(arbiter, worker)
             if boot is None:
+                # Ours failed half-way: the worker must not stay deaf to stop signals.
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
                 user(arbiter, worker)
                 return
             with boot.telling():
@@ -388,6 +397,9 @@ class Master:
 
     def _stopped(self, signo: int, frame: FrameType | None) -> None:
         """Report a stop that came before the server was up, then end as the signal would have."""
+        if self._stopping and self.is_here:
+            return
+        self._stopping = True
         from bootcheck.gunicorn.ending import die_by, stopped  # noqa: PLC0415
 
         if self.is_here and not self._ended:

@@ -13,13 +13,18 @@ from bootcheck.guards.native_crash import close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
 from bootcheck.probes.cgroup import memory_group
+from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
     from bootcheck.gunicorn.master import Master
+    from bootcheck.gunicorn.breaker import Breaker
     from bootcheck.model.boot import Boot
+    from bootcheck.model.report import Report
 
 MAX_JOURNAL = 4 << 20
 MAX_FAULT = 64 << 10
+LOOP_EXIT = 3
+"""What a server exits with that the loop breaker stops."""
 LAST_WAIT = 1.0
 """Seconds at the end of a stop for workers that the master killed and did not wait for."""
 
@@ -51,6 +56,8 @@ class Receiver:
         self.boot_failures = 0
         """Workers whose exit code makes Gunicorn stop the server."""
         self.forked = 0
+        self.breaker: Breaker | None = None
+        self._pausing = False
         os.register_at_fork(after_in_parent=self.unblock)
 
     # -- around the fork ------------------------------------------------------------------------
@@ -106,6 +113,7 @@ class Receiver:
         self._settle_forking(self._master.arbiter)
         for pid, child in list(self._children.items()):
             self._publish_for(pid, child)
+        self._break_loop()
 
     def _publish_for(self, pid: int, child: Child) -> None:
         """Store the boot report of a worker that gave up the right to write here."""
@@ -118,18 +126,22 @@ class Receiver:
 
     # -- ends -----------------------------------------------------------------------------------
 
-    def ended(self, pid: int, status: int, usage: Any) -> None:
-        """Take the end of a child; called before Gunicorn looks at it, for every process it reaps."""
+    def ended(self, pid: int, status: int, usage: Any) -> int | None:
+        """Take the end of a child; called before Gunicorn looks at it, for every process it reaps.
+
+        Returns the status that Gunicorn is to see where that is another one: it stops the whole
+        server at exit codes 3 and 4, also while other workers serve.
+        """
         if not self._master.is_here:
-            return
+            return None
         # Up to 23 this runs in the handler of SIGCHLD: a second one must not interrupt the first.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         try:
-            self._ended(pid, status, usage)
+            return self._ended(pid, status, usage)
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
-    def _ended(self, pid: int, status: int, usage: Any) -> None:
+    def _ended(self, pid: int, status: int, usage: Any) -> int | None:
         arbiter = self._master.arbiter
         self._settle_forking(arbiter)
         child = self._children.pop(pid, None)
@@ -137,9 +149,17 @@ class Receiver:
             # Gunicorn up to 23 reaps in a signal handler, before the new worker is in its list.
             child = self._forking if self._is_forking(pid) else None
             if child is None:
-                return
+                return None
             self._forking = None
+        stops = os.WIFEXITED(status) and os.WEXITSTATUS(status) in seams.app_error_code(arbiter)
+        spared = stops and not self._master.stopping and self.any_ready()
+        self.boot_failures += stops and not spared
         self._account(pid, child, status, usage)
+        if not spared:
+            return None
+        if self.breaker is not None:
+            self.breaker.failed_beside_others()
+        return 1 << 8
 
     def _is_forking(self, pid: int) -> bool:
         """Tell whether this is the worker just forked: its spare journal names the pid."""
@@ -154,8 +174,6 @@ class Receiver:
 
         child.done = True
         self._publish_for(pid, child)
-        if os.WIFEXITED(status) and os.WEXITSTATUS(status) in seams.app_error_code(self._master.arbiter):
-            self.boot_failures += 1
         boot, key = self._boot_of(pid, child)
         death = Death(
             boot=boot,
@@ -169,6 +187,7 @@ class Receiver:
             extra={"bootcheck.worker.age": child.age, "process.parent_pid": os.getpid()},
         )
         report = obituary.report_of(death, self._master.common, hidden=int(boot.head.get("hidden", 0) or 0))
+        self._count(death.ready, report)
         stored: str | None = ""
         if report is not None:
             stored = self._master.publisher.death(report, f"WORKER {pid} DIED ({report.verdict.cause})")
@@ -178,6 +197,50 @@ class Receiver:
             self._master.directory.remove(partial_name(pid))
         if child.spare_fd >= 0:
             close_quietly(child.spare_fd)
+
+    def _count(self, ready: bool, report: Report | None) -> None:  # noqa: FBT001
+        """Tell the loop breaker of a death before ready, or that a worker had made it."""
+        if self.breaker is None:
+            from bootcheck.gunicorn.breaker import Breaker  # noqa: PLC0415 - only once something died
+
+            arbiter = self._master.arbiter
+            self.breaker = Breaker(lambda: int(arbiter.num_workers))
+        if ready:
+            self.breaker.became_ready()
+        elif report is not None:
+            self.breaker.died(report.verdict.cause, report.verdict.code, report.verdict.summary)
+
+    def any_ready(self) -> bool:
+        """Tell whether a living worker is ready."""
+        return any(b'"t":"ready"' in _contents(child.spare_fd) for child in self._children.values())
+
+    def may_spawn(self) -> bool:
+        """Tell whether the master may start workers now; said once per pause."""
+        pause = 0.0 if self.breaker is None else self.breaker.pause
+        if not pause:
+            self._pausing = False
+            return True
+        if not self._pausing:
+            self._pausing = True
+            self._master.console.note(f"waiting {pause:.1f} s before the next worker is started")
+        return False
+
+    def _break_loop(self) -> None:
+        """Stop the server when its workers die of the same permanent cause again and again."""
+        breaker = self.breaker
+        if breaker is None or not breaker.tripped:
+            return
+        self._settle_forking(self._master.arbiter)
+        if self.any_ready():
+            breaker.became_ready()
+            return
+        say(
+            f"bootcheck: THE SERVER STOPS: {breaker.waves} waves of workers died before any was ready. "
+            f"The last one: {breaker.last_summary}"
+        )
+        self.boot_failures += 1
+        breaker.became_ready()
+        seams.halt("bootcheck: workers die again and again before any is ready.", LOOP_EXIT)
 
     def _forget(self, key: Key, *, told: bool) -> None:
         """Remove a dead worker's files, except a journal whose report could not be stored."""

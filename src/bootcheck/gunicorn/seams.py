@@ -7,7 +7,8 @@
 | `arbiter.kill_worker` | which signals the master itself sent | 20.1 - 27.0 | origin of a signal is missing |
 | `arbiter.reap_workers`, `arbiter.halt` | one clean end although two workers fail at once | 20.1 - 27.0 | Gunicorn's own behaviour |
 | `arbiter.murder_workers` | a look around once per turn of the loop | 20.1 - 27.0 | reports of dropped users come at death |
-| `arbiter.start`, `arbiter.run` | how the master ends | 20.1 - 27.0 | only atexit tells |
+| `arbiter.spawn_workers` | pauses between respawns while a dependency is down | 20.1 - 27.0 | respawns are not slowed |
+| `arbiter.run` | how the master ends | 20.1 - 27.0 | only atexit tells |
 | `arbiter.SIG_QUEUE` | a stop signal lost between fork and handlers | 20.1 - 27.0 | it stays lost |
 | `worker.init_process`, `load_wsgi`, `init_signals` | steps and exceptions of a worker's boot | 20.1 - 27.0 | steps are missing |
 
@@ -59,8 +60,11 @@ def on_setup(before: Callable[[Any], None]) -> bool:
     return True
 
 
-def on_wait(receive: Callable[[int, int, Any], None]) -> bool:
-    """Call `receive(pid, status, rusage)` for every child that Gunicorn reaps, before it looks at it."""
+def on_wait(receive: Callable[[int, int, Any], int | None]) -> bool:
+    """Call `receive(pid, status, rusage)` for every child that Gunicorn reaps, before it looks at it.
+
+    A status that it returns is what Gunicorn gets to see instead.
+    """
     module = sys.modules.get("gunicorn.arbiter")
     if module is None or getattr(module, "os", None) is not os:
         _lacks("gunicorn.arbiter.os")
@@ -72,7 +76,7 @@ def on_wait(receive: Callable[[int, int, Any], None]) -> bool:
 class _Os(types.ModuleType):
     """The `os` module as `gunicorn.arbiter` sees it: `waitpid` also tells resource usage."""
 
-    def __init__(self, receive: Callable[[int, int, Any], None]) -> None:
+    def __init__(self, receive: Callable[[int, int, Any], int | None]) -> None:
         super().__init__("os")
         self.__dict__["_receive"] = receive
 
@@ -81,9 +85,8 @@ class _Os(types.ModuleType):
 
     def waitpid(self, pid: int, options: int) -> tuple[int, int]:
         waited, status, usage = os.wait4(pid, options)
-        if waited:
-            self._receive(waited, status, usage)
-        return waited, status
+        shown = self._receive(waited, status, usage) if waited else None
+        return waited, status if shown is None else shown
 
 
 def on_kill(arbiter: Any, note: Callable[[int, int], None]) -> bool:
@@ -101,11 +104,11 @@ def on_kill(arbiter: Any, note: Callable[[int, int], None]) -> bool:
     return True
 
 
-def halt_once(arbiter: Any) -> bool:
+def halt_once(arbiter: Any, halts: Callable[[], None]) -> bool:
     """Let a second worker that fails while the master halts not break the halt.
 
     Gunicorn raises HaltServer again inside `halt()`: no on_exit, the pidfile stays, workers
-    are left behind, and the exit code is 1.
+    are left behind, and the exit code is 1. `halts` is called when the halt begins.
     """
     errors = sys.modules.get("gunicorn.errors")
     halt_server = getattr(errors, "HaltServer", None)
@@ -128,6 +131,7 @@ def halt_once(arbiter: Any) -> bool:
 
     def once(*args: Any, **kwargs: Any) -> Any:
         halting.append(True)
+        halts()
         return halt(*args, **kwargs)  # type: ignore[misc]
 
     arbiter.reap_workers = reap_workers
@@ -161,6 +165,27 @@ def on_turn(arbiter: Any, look: Callable[[], None]) -> bool:
 
     arbiter.murder_workers = murder_workers
     return True
+
+
+def on_spawn(arbiter: Any, allowed: Callable[[], bool]) -> bool:
+    """Let the master start workers only while `allowed()`; it goes on with its loop otherwise."""
+    original = getattr(arbiter, "spawn_workers", None)
+    if not _takes(original, ()):
+        _lacks("arbiter.spawn_workers")
+        return False
+
+    def spawn_workers() -> Any:
+        return original() if allowed() else None  # type: ignore[misc]
+
+    arbiter.spawn_workers = spawn_workers
+    return True
+
+
+def halt(reason: str, status: int) -> None:
+    """Stop the server in Gunicorn's own way, from within its loop."""
+    kind = getattr(sys.modules.get("gunicorn.errors"), "HaltServer", None)
+    if kind is not None:
+        raise kind(reason, status)
 
 
 def around(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> bool:

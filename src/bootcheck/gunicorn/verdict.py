@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bootcheck.guards.boot_deadline import MARK
 from bootcheck.guards.native_crash import NATIVE_SIGNALS
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import CODE_OF_CAUSE, Cause
@@ -60,7 +61,7 @@ def cause_of(death: Death) -> Cause | None:
     kind = str(boot.exception.get("kind")) if boot.exception is not None else None
     if kind == Cause.CHECK_FAILED:
         return Cause.CHECK_FAILED
-    if boot.signal is not None and boot.signal.get("reason") == "boot_deadline":
+    if not death.ready and death.exit_code == 1 and MARK in death.fault:
         return Cause.BOOT_DEADLINE
     if death.timed_out:
         return Cause.GUNICORN_TIMEOUT

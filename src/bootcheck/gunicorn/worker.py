@@ -27,6 +27,7 @@ from bootcheck.sinks.ring import Ring
 if TYPE_CHECKING:
     from bootcheck.checks.base import Context
     from bootcheck.gunicorn.master import Master
+    from bootcheck.guards.boot_deadline import BootDeadline
     from bootcheck.model.boot import Boot
 
 
@@ -44,6 +45,7 @@ class WorkerBoot:
         self._aborted = False
         self._partial = -1
         self._told = False
+        self._deadline: BootDeadline | None = None
         self.ready = False
         self.unsupported: Exception | None = None
         """Why the app has no lifespan, where that is no failure."""
@@ -69,10 +71,16 @@ class WorkerBoot:
         self._record_head()
         self._boot = self.recorder.step("worker.boot", Phase.WORKER, age=self._worker.age)
         self._boot.__enter__()
-        self.guard = StopGuard(self.recorder, self._fault)
+        self.guard = StopGuard(self.recorder, self._fault, self._on_stop)
         self._fault.arm()
         self.guard.arm()
         os.register_at_fork(after_in_child=self._disarm_in_child)
+        seconds = master.settings.boot_deadline
+        if seconds and self._fault.fd >= 0:
+            from bootcheck.guards.boot_deadline import BootDeadline  # noqa: PLC0415 - only where asked for
+
+            self._deadline = BootDeadline(seconds, self._fault.fd)
+            self._deadline.arm()
         self._wrap()
         lost = seams.queued_stop(self._arbiter, tuple(int(signo) for signo in STOP_SIGNALS))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -85,6 +93,11 @@ class WorkerBoot:
 
     def _record_head(self) -> None:
         self.recorder.fact(journal.HEAD, **head("worker", self.key, self._master.server_id), age=self._worker.age)
+
+    def _on_stop(self, signo: int) -> None:  # noqa: ARG002
+        # A worker that is being stopped must not run into its deadline on the way out.
+        if self._deadline is not None:
+            self._deadline.disarm()
 
     def _wrap(self) -> None:
         worker = self._worker
@@ -251,6 +264,8 @@ class WorkerBoot:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def _become_ready(self, restore: Callable[[], None] | None) -> None:
+        if self._deadline is not None:
+            self._deadline.disarm()
         self._boot.__exit__(None, None, None)
         self.ready = True
         now = time.time()

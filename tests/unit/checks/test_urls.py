@@ -31,7 +31,10 @@ def test_every_part_is_read():
     assert (url.username, url.password) == ("ann@x", "p/w")
     assert (url.host, url.port, url.effective_port, url.database) == ("db.example.com", 5433, 5433, "shop one")
     assert dict(url.query) == {"sslmode": "require", "connect_timeout": "3"}
-    assert url.masked == "postgresql+psycopg://ann%40x:***@db.example.com:5433/shop%20one?sslmode=require&connect_timeout=3"
+    assert (
+        url.masked
+        == "postgresql+psycopg://ann%40x:***@db.example.com:5433/shop%20one?sslmode=require&connect_timeout=3"
+    )
     assert url.unescaped == ()
 
 
@@ -66,7 +69,7 @@ def test_a_host_in_the_query_is_the_one_to_resolve():
 
 
 def test_several_hosts_are_all_kept():
-    """libpq's comma-separated hosts are read one by one."""
+    """Libpq's comma-separated hosts are read one by one."""
     url = parse("postgresql://u:p@one:1,two:2,three/d")
 
     assert url.hosts == (("one", 1), ("two", 2), ("three", None))

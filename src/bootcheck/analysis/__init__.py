@@ -1,0 +1,40 @@
+"""The offline half: from reports, journals and logs to incidents. No worker ever imports it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import BinaryIO
+
+from bootcheck.analysis.incidents import Analysis, Filter
+
+__all__ = ["Analysis", "Filter", "analyze"]
+
+MAX_UNEXPLAINED = 50
+
+
+def analyze(
+    paths: Sequence[str],
+    *,
+    wanted: Filter | None = None,
+    warnings: bool = False,
+    stdin: BinaryIO | None = None,
+    complain: Callable[[str], None] = lambda text: None,
+) -> Analysis:
+    """Read everything behind these paths and return its incidents; never raises for what is in them."""
+    from bootcheck.analysis import incidents, readers  # noqa: PLC0415 - `Analysis` alone is needed to render
+    from bootcheck.analysis.collector import Collector  # noqa: PLC0415
+
+    wanted = wanted or Filter()
+    collector = Collector(complain)
+    complete = readers.read(paths, collector, stdin or sys.stdin.buffer)
+    deaths, unexplained = collector.result()
+    found = incidents.of_deaths(death for death in deaths if wanted.wants(death))
+    if warnings:
+        found += incidents.of_warnings(collector.warned.values(), wanted)
+    return Analysis(
+        incidents=tuple(found),
+        unexplained=tuple(unexplained[:MAX_UNEXPLAINED]),
+        inputs=collector.inputs,
+        complete=complete,
+    )

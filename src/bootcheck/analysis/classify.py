@@ -1,0 +1,111 @@
+"""From a trouble to its class: the signatures in order, each kept from breaking the others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bootcheck.analysis import signatures
+from bootcheck.analysis.signatures import Signature
+from bootcheck.analysis.trouble import REQUEST, Trouble
+from bootcheck.model.cause import CAUSE_CLASSES, Cause
+from bootcheck.model.finding import Finding
+
+UNKNOWN_CLASS = "app-exception"
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """A conclusion and the class it belongs to."""
+
+    finding: Finding
+    cause_class: str
+    specific: bool
+    """A mechanism was recognised, not only the fact of the death."""
+
+
+class Diagnoser:
+    """Asks the signatures; one that raises is said once and passed over."""
+
+    def __init__(self, complain: Callable[[str], None]) -> None:
+        self._complain = complain
+        self._broken: set[str] = set()
+        self._specific = signatures.specific()
+        self._general = signatures.general()
+        patterns = [pattern.pattern for item in self._specific if (pattern := signatures.telltale(item)) is not None]
+        self._telltale = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+
+    def is_telltale(self, text: str) -> bool:
+        """Tell whether a line outside of any traceback speaks of a trouble on its own."""
+        return self._telltale.search(text) is not None
+
+    def diagnose(self, trouble: Trouble) -> Diagnosis | None:
+        """Return the first conclusion that fits; None for a request's error that harms nothing else."""
+        serving = trouble.moment == REQUEST and not trouble.died
+        for link in trouble.links():
+            for item in self._specific:
+                if serving and not signatures.while_serving(item):
+                    continue
+                found = self._ask(item, link)
+                if found is not None:
+                    return Diagnosis(found, item.CAUSE_CLASS, specific=True)
+        if not trouble.died:
+            return None
+        for item in self._general:
+            found = self._ask(item, trouble)
+            if found is not None:
+                return Diagnosis(found, item.CAUSE_CLASS, specific=False)
+        return Diagnosis(Finding(code="BC501", summary=f"{trouble.who} died.", confidence="low"), UNKNOWN_CLASS, specific=False)
+
+    def by_telltale(self, trouble: Trouble) -> list[Diagnosis]:
+        """Return what lines alone tell, most important first: `said` holds all of one source's."""
+        found: list[Diagnosis] = []
+        for item in self._specific:
+            pattern = signatures.telltale(item)
+            if pattern is None:
+                continue
+            lines = tuple(line for line in trouble.said if pattern.search(line.text))
+            if not lines:
+                continue
+            told = _told(trouble, signatures.telltale_cause(item), lines)
+            finding = self._ask(item, told)
+            if finding is not None:
+                found.append(Diagnosis(finding, item.CAUSE_CLASS, specific=True))
+        return found
+
+    def _ask(self, item: Signature, trouble: Trouble) -> Finding | None:
+        try:
+            return item.match(trouble)
+        except Exception as exc:  # noqa: BLE001 - the tool must not hide the failure that it explains
+            name = getattr(item, "__name__", str(item)).rpartition(".")[2]
+            if name not in self._broken:
+                self._broken.add(name)
+                self._complain(f"the signature {name} failed ({type(exc).__name__}: {exc}) and was passed over; please report this")
+            return None
+
+
+def _told(trouble: Trouble, cause: Cause, lines: tuple[object, ...]) -> Trouble:
+    from dataclasses import replace  # noqa: PLC0415
+
+    return replace(trouble, cause=cause, said=lines)  # type: ignore[arg-type]
+
+
+def class_of_cause(cause: Cause, *, signal: str | None, before_ready: bool) -> str:  # noqa: PLR0911
+    """Return the class of a death of which nothing but the cause is known (contract: commands)."""
+    if cause in (Cause.SIGTERM, Cause.SIGKILL_EXTERNAL, Cause.VANISHED):
+        return "external-stop"
+    if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
+        return "shutdown-timeout"
+    if cause is Cause.OOM:
+        return "oom-kill"
+    if cause in (Cause.GUNICORN_TIMEOUT, Cause.BOOT_DEADLINE):
+        return "boot-timeout" if before_ready else "request-timeout"
+    if cause is Cause.NATIVE_CRASH:
+        return "illegal-instruction" if signal == "SIGILL" else "native-crash"
+    return "app-not-found" if cause is Cause.APP_NOT_FOUND else UNKNOWN_CLASS
+
+
+def precedence(cause_class: str) -> int:
+    """Return the place of a class in the order of precedence."""
+    return CAUSE_CLASSES.index(cause_class) if cause_class in CAUSE_CLASSES else len(CAUSE_CLASSES)

@@ -1,0 +1,224 @@
+"""One death as `analyze` keeps it: small, because there may be a hundred thousand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bootcheck.analysis import tracebacks
+from bootcheck.analysis.classify import Diagnoser, Diagnosis, class_of_cause
+from bootcheck.analysis.quoting import template
+from bootcheck.analysis.readers.prefixes import epoch
+from bootcheck.analysis.trouble import BOOT, UNKNOWN, Raised, Trouble
+from bootcheck.model.cause import CODE_OF_CAUSE, Cause
+from bootcheck.model.codes import CODES
+from bootcheck.model.finding import Evidence, Finding, Severity
+
+REPORT = "report"
+ANNOUNCEMENT = "announcement"
+JOURNAL = "journal"
+LOG = "log"
+_BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.OS_EXIT})
+_STOPS = frozenset({Cause.CHECK_FAILED, Cause.EXCEPTION, Cause.APP_NOT_FOUND})
+MAX_EVIDENCE = 12
+
+
+@dataclass(slots=True, kw_only=True)
+class Death:
+    """Who died, when, of what; the conclusion is shared among deaths that are alike."""
+
+    kind: str
+    """The fullest source that tells of it: report, announcement, journal or log."""
+    cause: Cause
+    cause_class: str
+    finding: Finding
+    subject: str
+    """What tells deaths of one cause apart: the exception's type and text."""
+    source: str
+    role: str = "worker"
+    pid: int | None = None
+    host: str | None = None
+    at: float | None = None
+    since: float | None = None
+    step: str | None = None
+    server: str | None = None
+    origin: str | None = None
+    """Who sent the signal: master or outside."""
+    ready: bool | None = None
+    report_id: str | None = None
+    path: str | None = None
+    stops: bool = False
+    specific: bool = True
+    collateral: int = 0
+    """Siblings that the master stopped because of it."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """The same for deaths that are alike."""
+        return (self.cause.value, self.finding.code, self.cause_class, self.subject)
+
+
+def of_trouble(trouble: Trouble, diagnosis: Diagnosis, source: str, kind: str = LOG) -> Death:
+    """Return the death that a log tells of."""
+    return Death(
+        kind=kind,
+        cause=trouble.cause,
+        cause_class=diagnosis.cause_class,
+        finding=diagnosis.finding,
+        subject=subject_of(trouble),
+        source=source,
+        role=trouble.role,
+        pid=trouble.pid or None,
+        host=trouble.host,
+        at=trouble.at,
+        since=trouble.since,
+        step=trouble.step,
+        ready=None if trouble.moment == UNKNOWN else trouble.moment != BOOT,
+        stops=trouble.stops_server,
+        specific=diagnosis.specific,
+    )
+
+
+def subject_of(trouble: Trouble) -> str:
+    """Return what tells troubles of the same cause apart."""
+    error = trouble.error
+    if error is None:
+        return trouble.signal or ("" if trouble.exit_code is None else str(trouble.exit_code))
+    return f"{error.name}: {template(error.message.splitlines()[0] if error.message else '')}"
+
+
+def of_report(document: Mapping[str, Any], source: str, diagnoser: Diagnoser, *, full: bool) -> Death:
+    """Return the death that a crash report tells of; raises ValueError or KeyError where it is none."""
+    verdict = _mapping(document.get("verdict"))
+    attributes = _mapping(document.get("attributes"))
+    cause = Cause(verdict["cause"])
+    step = _text(document.get("step"))
+    ready = attributes.get("bootcheck.ready")
+    ready = ready if isinstance(ready, bool) else None
+    signal = _text(attributes.get("bootcheck.exit.signal.name"))
+    at = epoch(str(document.get("timestamp", "")).replace("T", " "))
+    uptime = attributes.get("bootcheck.worker.uptime_s")
+    trouble = Trouble(
+        cause=cause,
+        role=_text(document.get("role")) or "worker",
+        pid=_number(attributes.get("process.pid")),
+        moment=UNKNOWN if ready else BOOT,
+        step=step,
+        signal=signal,
+        exit_code=_number(attributes.get("process.exit.code")),
+        at=at,
+        since=at - uptime if at is not None and isinstance(uptime, (int, float)) else None,
+        said=(Evidence(source=source, text=_text(verdict.get("summary")) or ""),),
+        **_exception(attributes),
+    )
+    finding, cause_class, specific = _conclusion(document, trouble, diagnoser, before_ready=not ready and (ready is False or step is not None))
+    return Death(
+        kind=REPORT if full else ANNOUNCEMENT,
+        cause=cause,
+        cause_class=cause_class,
+        finding=finding,
+        subject=subject_of(trouble) if cause in _BY_EXCEPTION or signal else "; ".join(_error_codes(document)),
+        source=source,
+        role=trouble.role,
+        pid=trouble.pid,
+        host=_text(attributes.get("host.name")),
+        at=at,
+        since=trouble.since,
+        step=step,
+        server=_text(attributes.get("bootcheck.server.id")),
+        origin=_text(attributes.get("bootcheck.signal.origin")) or _sender(verdict),
+        ready=ready,
+        report_id=_text(document.get("report_id")),
+        path=source if full else _text(document.get("path")),
+        stops=trouble.role == "master" or (cause in _STOPS and not ready),
+        specific=specific,
+    )
+
+
+def _conclusion(document: Mapping[str, Any], trouble: Trouble, diagnoser: Diagnoser, *, before_ready: bool) -> tuple[Finding, str, bool]:
+    verdict = _mapping(document.get("verdict"))
+    told = _of_verdict(document, verdict, trouble)
+    if trouble.cause is Cause.CHECK_FAILED:
+        return told, CODES[told.code].cause_class if told.code in CODES else "app-exception", True
+    if trouble.cause in _BY_EXCEPTION and trouble.exception is not None:
+        diagnosis = diagnoser.diagnose(trouble)
+        if diagnosis is not None and diagnosis.specific:
+            return _blend(diagnosis.finding, told, trouble.step), diagnosis.cause_class, True
+        return told, "app-exception", False
+    cause_class = class_of_cause(trouble.cause, signal=trouble.signal, before_ready=before_ready)
+    return told, cause_class, cause_class != "app-exception"
+
+
+def _of_verdict(document: Mapping[str, Any], verdict: Mapping[str, Any], trouble: Trouble) -> Finding:
+    evidence = [Evidence.from_dict(item) for item in _list(verdict.get("evidence")) if isinstance(item, Mapping)]
+    if trouble.exception is not None and trouble.cause in _BY_EXCEPTION:
+        evidence = [*trouble.shown(), *evidence]
+    for item in _errors(document):
+        evidence.append(Evidence(source=str(item.get("code", "")), text=str(item.get("summary", ""))))
+        evidence += [Evidence.from_dict(part) for part in _list(item.get("evidence"))[:3] if isinstance(part, Mapping)]
+    code = _text(verdict.get("code")) or CODE_OF_CAUSE.get(trouble.cause) or "BC501"
+    confidence = _text(verdict.get("confidence")) or "medium"
+    return Finding(
+        code=code,
+        summary=_text(verdict.get("summary")) or f"{trouble.who} died ({trouble.cause.value}).",
+        action=tuple(str(item) for item in _list(verdict.get("action"))[:10]),
+        evidence=tuple(evidence[:MAX_EVIDENCE]),
+        against=tuple(str(item) for item in _list(verdict.get("against"))[:10]),
+        confirm=_text(verdict.get("confirm")),
+        confidence=confidence if confidence in ("low", "medium", "high") else "medium",
+    )
+
+
+def _blend(signature: Finding, told: Finding, step: str | None) -> Finding:
+    where = f" (step {step})" if step and step not in signature.summary else ""
+    return Finding(
+        code=told.code,
+        summary=signature.summary + where,
+        action=tuple(dict.fromkeys((*signature.action, *told.action))),
+        evidence=told.evidence,
+        against=tuple(dict.fromkeys((*told.against, *signature.against))),
+        confirm=signature.confirm or told.confirm,
+        confidence=signature.confidence,
+    )
+
+
+def _exception(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    kind = _text(attributes.get("exception.type"))
+    if kind is None:
+        return {}
+    chain = tracebacks.parse(_text(attributes.get("exception.stacktrace")) or "")
+    message = _text(attributes.get("exception.message")) or ""
+    frames = chain[0].frames if chain else ()
+    last = Raised(type=kind, message=message, frames=frames)
+    return {"exception": last, "chain": (last, *chain[1:])}
+
+
+def _sender(verdict: Mapping[str, Any]) -> str | None:
+    texts = [str(_mapping(item).get("text", "")) for item in _list(verdict.get("evidence"))]
+    return "master" if any(text.startswith("the master sent it") for text in texts) else None
+
+
+def _errors(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    found = [item for item in _list(document.get("findings")) if isinstance(item, Mapping)]
+    return [item for item in found if item.get("severity") == Severity.ERROR.value][:8]
+
+
+def _error_codes(document: Mapping[str, Any]) -> list[str]:
+    return sorted({str(item.get("code")) for item in _errors(document)})
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62 else None

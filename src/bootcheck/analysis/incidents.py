@@ -1,0 +1,303 @@
+"""Incidents: the deaths that share one cause, counted, ordered, and told once."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bootcheck.analysis.deaths import LOG, Death
+from bootcheck.analysis.quoting import quoted
+from bootcheck.analysis.readers.prefixes import epoch
+from bootcheck.model.cause import Cause
+from bootcheck.model.clock import rfc3339
+from bootcheck.model.codes import CODES
+from bootcheck.model.finding import Evidence, Finding
+
+SCHEMA_VERSION = 1
+MAX_PROCESSES = 200
+MAX_EVIDENCE = 12
+TOGETHER = 60.0
+"""Seconds within which a master stops its workers because one of them failed."""
+_PID = re.compile(r" \(pid \d+\)")
+_FAILURES = frozenset({Cause.EXCEPTION, Cause.APP_NOT_FOUND, Cause.CHECK_FAILED, Cause.SYS_EXIT, Cause.OS_EXIT, Cause.BOOT_DEADLINE, Cause.NATIVE_CRASH})
+_COLLATERAL = frozenset({Cause.SIGTERM, Cause.SIGKILL_GRACEFUL_TIMEOUT})
+
+
+@dataclass(slots=True)
+class Inputs:
+    """What was looked at, and what could not be."""
+
+    files: int = 0
+    lines: int = 0
+    reports: int = 0
+    unreadable: list[dict[str, str]] = field(default_factory=list)
+    unreadable_count: int = 0
+
+
+@dataclass(slots=True)
+class Unexplained:
+    """Error lines that no trouble explains, by template."""
+
+    template: str
+    count: int
+    source: str
+    line: int
+
+
+@dataclass(slots=True)
+class Warned:
+    """A warning of boots that reached ready."""
+
+    finding: Finding
+    count: int = 0
+    first: str | None = None
+    last: str | None = None
+    processes: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, document: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
+        """Count one more process."""
+        self.count += 1
+        at = document.get("timestamp")
+        if isinstance(at, str) and epoch(at.replace("T", " ")) is not None:
+            self.first = min(self.first or at, at)
+            self.last = max(self.last or at, at)
+        if len(self.processes) < MAX_PROCESSES:
+            self.processes.append(
+                {"pid": attributes.get("process.pid"), "host": attributes.get("host.name"), "role": document.get("role"), "at": at, "report": None}
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incident:
+    """Deaths of one cause, as they are told."""
+
+    id: str
+    code: str
+    cause: str
+    cause_class: str
+    summary: str
+    action: tuple[str, ...] = ()
+    confirm: str | None = None
+    confidence: str = "medium"
+    evidence: tuple[Evidence, ...] = ()
+    against: tuple[str, ...] = ()
+    first_seen: str | None = None
+    last_seen: str | None = None
+    processes: tuple[Mapping[str, Any], ...] = ()
+    count: int = 1
+
+    @property
+    def slug(self) -> str:
+        """The name of the bad thing."""
+        return CODES[self.code].slug if self.code in CODES else "unknown"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the public form."""
+        return {
+            "id": self.id,
+            "code": self.code,
+            "slug": self.slug,
+            "cause": self.cause,
+            "cause_class": self.cause_class,
+            "summary": self.summary,
+            "action": list(self.action),
+            "confirm": self.confirm,
+            "confidence": self.confidence,
+            "evidence": [item.as_dict() for item in self.evidence],
+            "against": list(self.against),
+            "first_seen": self.first_seen,
+            "last_seen": self.last_seen,
+            "processes": [dict(process) for process in self.processes],
+            "count": self.count,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What an analysis came to."""
+
+    incidents: tuple[Incident, ...] = ()
+    unexplained: tuple[Unexplained, ...] = ()
+    inputs: Inputs = field(default_factory=Inputs)
+    complete: bool = True
+    """False where a path that was named is missing."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 nothing wrong, 1 findings, 2 could not look; findings win."""
+        if self.incidents:
+            return 1
+        nothing_read = bool(self.inputs.unreadable_count) and not self.inputs.files
+        return 2 if nothing_read or not self.complete else 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the public form (contract: commands)."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "incidents": [incident.as_dict() for incident in self.incidents],
+            "unexplained": [
+                {"template": item.template, "count": item.count, "source": quoted(item.source), "line": item.line} for item in self.unexplained
+            ],
+            "inputs": {
+                "files": self.inputs.files,
+                "lines": self.inputs.lines,
+                "reports": self.inputs.reports,
+                "unreadable": [{key: quoted(text) for key, text in item.items()} for item in self.inputs.unreadable],
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which deaths are asked for."""
+
+    since: float | None = None
+    until: float | None = None
+    hosts: tuple[str, ...] = ()
+    codes: tuple[str, ...] = ()
+    """Codes; a death of another one is left out."""
+
+    def wants(self, death: Death) -> bool:
+        """Tell whether a death is asked for; one of unknown time always fits the times."""
+        if death.at is not None and ((self.since is not None and death.at < self.since) or (self.until is not None and death.at > self.until)):
+            return False
+        if self.hosts and not (death.host and any(fnmatch.fnmatch(death.host, pattern) for pattern in self.hosts)):
+            return False
+        return not self.codes or death.finding.code in self.codes
+
+
+def of_deaths(deaths: Iterable[Death]) -> list[Incident]:
+    """Return the incidents: what stopped a server first, then the earliest."""
+    groups: dict[tuple[str, ...], list[Death]] = {}
+    for death in _without_collateral(list(deaths)):
+        groups.setdefault(death.key, []).append(death)
+    parted = [part for group in groups.values() for part in _by_step(group)]
+    ordered = sorted(parted, key=_urgency)
+    return [_incident(group) for group in ordered]
+
+
+def _urgency(group: list[Death]) -> tuple[bool, float]:
+    times = [death.at for death in group if death.at is not None]
+    return (not any(death.stops for death in group), min(times, default=float("inf")))
+
+
+def _without_collateral(deaths: list[Death]) -> list[Death]:
+    """Fold workers that the master stopped into the failure that made it stop them."""
+    failures = sorted((death for death in deaths if death.cause in _FAILURES), key=lambda death: death.at or 0.0)
+    if not failures:
+        return deaths
+    by_server: dict[str, list[Death]] = {}
+    for failure in failures:
+        by_server.setdefault(_place(failure), []).append(failure)
+    kept: list[Death] = []
+    for death in deaths:
+        first = _failure_before(death, by_server.get(_place(death), ())) if death.cause in _COLLATERAL else None
+        if first is None:
+            kept.append(death)
+        else:
+            first.collateral += 1
+    return kept
+
+
+def _place(death: Death) -> str:
+    return death.server or f"{death.host or ''}\0{death.source if death.kind == LOG else ''}"
+
+
+def _failure_before(death: Death, failures: Iterable[Death]) -> Death | None:
+    if death.origin == "outside" or death.role == "master":
+        return None
+    for failure in failures:
+        if failure is death or failure.at is None or death.at is None:
+            continue
+        if -1.0 <= death.at - failure.at <= TOGETHER and (death.origin == "master" or not death.ready):
+            return failure
+    return None
+
+
+def _by_step(group: list[Death]) -> list[list[Death]]:
+    """Part a group by step; what has no step (logs) goes with the most frequent one."""
+    if group[0].cause in (Cause.SIGTERM, Cause.SIGKILL_EXTERNAL, Cause.VANISHED, Cause.OOM):
+        # One signal to all hits each worker where it stands.
+        return [group]
+    steps: dict[str, list[Death]] = {}
+    for death in group:
+        steps.setdefault(death.step or "", []).append(death)
+    loose = steps.pop("", [])
+    if not steps:
+        return [loose]
+    max(steps.values(), key=len).extend(loose)
+    return list(steps.values())
+
+
+def _incident(group: list[Death]) -> Incident:
+    group.sort(key=lambda death: (death.at is None, death.at or 0.0))
+    first = next((death for death in group if death.kind != LOG), group[0])
+    finding = first.finding
+    times = [death.at for death in group if death.at is not None]
+    confidences = [death.finding.confidence for death in group]
+    collateral = sum(death.collateral for death in group)
+    evidence = [*finding.evidence[: MAX_EVIDENCE - 2]]
+    if collateral:
+        evidence.append(Evidence(source="master", text=f"{collateral} sibling worker{'s' if collateral > 1 else ''} stopped by the master because of it"))
+    return Incident(
+        id=hashlib.sha256("\0".join((*first.key, first.step or "")).encode("utf-8", "replace")).hexdigest()[:12],
+        code=finding.code if finding.code in CODES else "BC501",
+        cause=first.cause.value,
+        cause_class=first.cause_class,
+        summary=_summary(finding.summary, len(group)),
+        action=tuple(quoted(item) for item in finding.action),
+        confirm=None if finding.confirm is None else quoted(finding.confirm),
+        confidence=max(confidences, key=("low", "medium", "high").index),
+        evidence=tuple(Evidence(source=quoted(item.source), line=item.line, text=quoted(item.text)) for item in evidence),
+        against=tuple(quoted(item) for item in finding.against),
+        first_seen=rfc3339(min(times)) if times else None,
+        last_seen=rfc3339(max(times)) if times else None,
+        processes=tuple(_process(death) for death in group[:MAX_PROCESSES]),
+        count=len(group),
+    )
+
+
+def _summary(text: str, count: int) -> str:
+    return quoted(_PID.sub("", text) if count > 1 else text)
+
+
+def _process(death: Death) -> dict[str, Any]:
+    return {
+        "pid": death.pid,
+        "host": death.host,
+        "role": death.role,
+        "at": None if death.at is None else rfc3339(death.at),
+        "report": None if death.path is None else quoted(death.path),
+    }
+
+
+def of_warnings(warned: Iterable[Warned], wanted: Filter) -> list[Incident]:
+    """Return an incident per warning of boots that reached ready: asked for with `--fail-on warning`."""
+    found: list[Incident] = []
+    for item in warned:
+        finding = item.finding
+        if wanted.codes and finding.code not in wanted.codes:
+            continue
+        found.append(
+            Incident(
+                id=hashlib.sha256(f"warning\0{finding.code}\0{finding.summary}".encode("utf-8", "replace")).hexdigest()[:12],
+                code=finding.code,
+                cause=Cause.NONE.value,
+                cause_class=finding.rule.cause_class,
+                summary=quoted(finding.summary),
+                action=tuple(quoted(action) for action in finding.action),
+                confirm=finding.confirm,
+                confidence=finding.confidence,
+                evidence=tuple(Evidence(source=quoted(part.source), line=part.line, text=quoted(part.text)) for part in finding.evidence),
+                against=finding.against,
+                first_seen=item.first,
+                last_seen=item.last,
+                processes=tuple(item.processes),
+                count=item.count,
+            )
+        )
+    return found

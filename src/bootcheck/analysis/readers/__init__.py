@@ -1,0 +1,94 @@
+"""Readers: what a source holds is told by its content, never by its name.
+
+`READERS` lists them in the order in which they are asked; each is a module of this package with
+`recognises(head, name)` and `read(stream, intake)`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from typing import Any, BinaryIO, Protocol, cast
+
+from bootcheck.analysis.readers.packed import unpacked
+from bootcheck.analysis.readers.places import Place, opened, places
+from bootcheck.analysis.readers.prefixes import Record
+from bootcheck.analysis.readers.stream import Stream, Unreadable
+from bootcheck.model.boot import Boot
+
+READERS: tuple[str, ...] = ("document", "lines")
+HEAD = 4096
+
+
+class Intake(Protocol):
+    """Where everything that was read goes. It never raises."""
+
+    def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
+        """Take a report; `alone` where it is a file of its own."""
+
+    def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
+        """Take a journal; `torn` where its last line could not be read."""
+
+    def record(self, record: Record) -> None:
+        """Take a line of a log."""
+
+    def begin(self, source: str) -> None:
+        """A source begins."""
+
+    def end(self, source: str, lines: int) -> None:
+        """A source was read to its end, or as far as it could be."""
+
+    def unreadable(self, source: str, reason: str) -> None:
+        """Something could not be read."""
+
+
+class Reader(Protocol):
+    """What a reader module offers."""
+
+    def recognises(self, head: bytes, name: str) -> bool:
+        """Tell from its first bytes whether a source is this reader's."""
+
+    def read(self, stream: Stream, intake: Intake) -> int:
+        """Read it and return how many lines it had; raises Unreadable with the reason."""
+
+
+def read(paths: Sequence[str], intake: Intake, stdin: BinaryIO) -> bool:
+    """Read everything behind these paths; return False where a path that was named is missing."""
+    complete = True
+    for place in places(paths):
+        if place.problem is not None:
+            intake.unreadable(place.name, place.problem)
+            complete = complete and not (place.named and place.missing)
+            continue
+        _read_place(place, intake, stdin)
+    return complete
+
+
+def _read_place(place: Place, intake: Intake, stdin: BinaryIO) -> None:
+    try:
+        with opened(place, stdin) as stream:
+            for inner in unpacked(stream):
+                _read_stream(inner, intake)
+    except Unreadable as exc:
+        intake.unreadable(place.name, str(exc))
+
+
+def _read_stream(stream: Stream, intake: Intake) -> None:
+    try:
+        head = stream.peek(HEAD)
+    except Unreadable as exc:
+        intake.unreadable(stream.name, str(exc))
+        return
+    name = next(name for name in READERS if _reader(name).recognises(head, stream.name))
+    intake.begin(stream.name)
+    lines = 0
+    try:
+        lines = _reader(name).read(stream, intake)
+    except Unreadable as exc:
+        intake.unreadable(stream.name, str(exc))
+    finally:
+        intake.end(stream.name, lines)
+
+
+def _reader(name: str) -> Reader:
+    return cast("Reader", import_module(f"bootcheck.analysis.readers.{name}"))

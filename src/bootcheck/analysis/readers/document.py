@@ -1,0 +1,60 @@
+"""One JSON document over several lines: a report, or a cloud's export of log entries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bootcheck.analysis.readers import Intake, lines
+from bootcheck.analysis.readers.stream import CHUNK, Stream, Unreadable
+from bootcheck.analysis.readers.values import is_report, parsed
+from bootcheck.analysis.readers.wrapped import records_of
+
+MAX_BYTES = 8 << 20
+_LISTS = ("events", "entries", "results", "logs", "items")
+
+
+def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
+    """Tell whether the first line opens a document that it does not close."""
+    first = head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")[0].rstrip()
+    return first in (b"{", b"[", b"[{") or (first[:1] == b"[" and first[1:2] in b"{" and len(first) > 1)
+
+
+def read(stream: Stream, intake: Intake) -> int:
+    """Read the document; what turns out to be none is read as lines."""
+    data = b""
+    while len(data) < MAX_BYTES and (chunk := stream.take(CHUNK)):
+        data += chunk
+    value = parsed(data) if len(data) < MAX_BYTES else None
+    if value is None:
+        stream.push_back(data)
+        return lines.read(stream, intake)
+    if not _take(value, stream.name, intake):
+        msg = "JSON, but neither a report nor log entries"
+        raise Unreadable(msg)
+    return data.count(b"\n") + (0 if data.endswith(b"\n") else 1)
+
+
+def _take(value: Any, source: str, intake: Intake) -> bool:
+    if is_report(value):
+        intake.report(value, source, None, alone=True)
+        return True
+    if isinstance(value, dict):
+        value = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), None)
+    entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    taken = False
+    for number, entry in enumerate(_oldest_first(entries), 1):
+        if is_report(entry):
+            intake.report(entry, source, number, alone=False)
+            taken = True
+            continue
+        for record in records_of(entry, source, number):
+            intake.record(record)
+            taken = True
+    return taken
+
+
+def _oldest_first(entries: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Exports of cloud consoles are often newest first."""
+    times = [str(entry.get("timestamp") or entry.get("@timestamp") or "") for entry in entries]
+    return entries[::-1] if len(times) > 1 and times[0] > times[-1] and all(times) else entries

@@ -1,0 +1,159 @@
+"""Line by line: journals, JSON lines of reports, JSON logs, and plain text with or without prefixes."""
+
+from __future__ import annotations
+
+import codecs
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from bootcheck.analysis.readers import Intake
+from bootcheck.analysis.readers.prefixes import Record, record_of
+from bootcheck.analysis.readers.stream import Stream, Unreadable
+from bootcheck.analysis.readers.stream import lines as lines_of
+from bootcheck.analysis.readers.values import first_object, is_report, parsed
+from bootcheck.analysis.readers.wrapped import records_of
+from bootcheck.model import journal
+from bootcheck.model.boot import Boot
+from bootcheck.model.report import LINE_PREFIX
+
+MAX_RECORDS = 50_000
+"""Of one journal; a process that writes more has long been ready."""
+MAX_TEXT = 1 << 16
+_MARK = LINE_PREFIX + "{"
+_BLANK = b"\0 \t\r\n"
+
+
+def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
+    """Everything that is no document is read by lines."""
+    return True
+
+
+def read(stream: Stream, intake: Intake) -> int:
+    """Read every line; raises Unreadable where there are none that a person could read."""
+    named = journal.key_of(os.path.basename(stream.name))
+    if named is None and _is_binary(stream.peek(4096)):
+        msg = "binary data: neither text nor JSON"
+        raise Unreadable(msg)
+    state = _Lines(stream.name, stream.path, intake, named)
+    number = 0
+    try:
+        for number, line in enumerate(lines_of(stream), 1):
+            state.take(line, number)
+    finally:
+        state.finish()
+    return number
+
+
+class _Lines:
+    """Strictly private: one source's lines, with the journal that is open in it."""
+
+    def __init__(self, source: str, path: str | None, intake: Intake, named: journal.Key | None) -> None:
+        self._source = source
+        self._path = path
+        self._intake = intake
+        self._named = named
+        self._journal: list[Mapping[str, Any]] = []
+        self._in_journal = named is not None
+        self._broken = 0
+        self._torn = False
+
+    def take(self, line: bytes, number: int) -> None:
+        if line[:1] == b"{" and self._json(line, number):
+            return
+        if self._in_journal:
+            if not line.strip(_BLANK):
+                return
+            if self._named is not None or line[:1] == b"{":
+                self._broken += 1
+                self._torn = True
+                return
+            # Files one after the other on standard input: the journal is over, a log begins.
+            self._close_journal()
+        self._text(line, number)
+
+    def finish(self) -> None:
+        self._close_journal()
+
+    def _json(self, line: bytes, number: int) -> bool:
+        value = parsed(line)
+        if not isinstance(value, dict):
+            return False
+        if isinstance(value.get("t"), str) and (self._in_journal or journal.is_head(value)):
+            if journal.is_head(value) and self._journal:
+                self._close_journal()
+            self._in_journal = True
+            self._torn = False
+            if len(self._journal) < MAX_RECORDS or value["t"] in (journal.END, journal.READY, journal.EXCEPTION):
+                self._journal.append(value)
+            return True
+        if is_report(value):
+            self._intake.report(value, self._source, number, alone=number == 1 and self._path is not None)
+            return True
+        if self._in_journal:
+            return False
+        taken = False
+        for record in records_of(value, self._source, number):
+            self._record(record)
+            taken = True
+        return taken
+
+    def _text(self, line: bytes, number: int) -> None:
+        text = line[:MAX_TEXT].decode("utf-8", "replace")
+        start = text.find(' {"') if text[:1] != "{" else -1
+        if 0 < start < 200 and text.rstrip().endswith("}") and _MARK not in text:  # noqa: PLR2004
+            # A JSON log behind a carrier's prefix: `web-1  | {"message": …}`.
+            inner = first_object(text, start + 1)
+            head = record_of(text[:start] + " ", self._source, number)
+            if inner is not None and not head.text.strip() and self._inner(inner, head):
+                return
+        self._record(record_of(text, self._source, number))
+
+    def _inner(self, value: Mapping[str, Any], head: Record) -> bool:
+        taken = False
+        for record in records_of(value, self._source, head.line):
+            record.at = record.at if record.at is not None else head.at
+            record.stream, record.host = record.stream or head.stream, record.host or head.host
+            self._record(record)
+            taken = True
+        return taken
+
+    def _record(self, record: Record) -> None:
+        start = record.text.find(_MARK)
+        if start < 0:
+            self._intake.record(record)
+            return
+        value = first_object(record.text, start + len(LINE_PREFIX))
+        if is_report(value):
+            self._intake.report(value, self._source, record.line, alone=False)
+        else:
+            self._intake.unreadable(f"{self._source}:{record.line}", "a BOOTCHECK_REPORT line that is cut or damaged")
+
+    def _close_journal(self) -> None:
+        records, self._journal = self._journal, []
+        broken, self._broken = self._broken, 0
+        torn, self._torn = self._torn, False
+        self._in_journal = self._named is not None
+        if not records:
+            if broken:
+                msg = f"none of its {broken} lines is a record of a journal"
+                raise Unreadable(msg)
+            return
+        boot = Boot.from_records(records, broken)
+        if "pid" not in boot.head and self._named is not None:
+            head = {"t": journal.HEAD, "role": self._named.role, "pid": self._named.pid, "start": self._named.start}
+            boot = Boot.from_records([head, *records], broken + 1)
+        self._intake.journal(boot, self._source, self._path, torn=torn)
+        # The last line of a process that died while it wrote is no damage.
+        damage = boot.broken_lines - (1 if torn else 0)
+        if damage > 0:
+            self._intake.unreadable(self._source, f"{damage} of {len(records) + broken} lines of this journal are damaged; the others were read")
+
+
+def _is_binary(head: bytes) -> bool:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    if b"\0" in head.rstrip(b"\0") or (head and not head.strip(b"\0")):
+        return True
+    odd = sum(byte < 9 or 13 < byte < 27 or 27 < byte < 32 for byte in head)
+    return odd * 10 > len(head)
