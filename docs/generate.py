@@ -79,7 +79,13 @@ def rules_page() -> str:
     for code, rule in CODES.items():
         if code[:3] != family:
             family = code[:3]
-            lines += ["", f"## {FAMILIES[family]}", "", "| code | name | what it says | cause class |", "|---|---|---|---|"]
+            lines += [
+                "",
+                f"## {FAMILIES[family]}",
+                "",
+                "| code | name | what it says | cause class |",
+                "|---|---|---|---|",
+            ]
         lines.append(f"| [{code}]({code}.md) | `{rule.slug}` | {rule.title} | {rule.cause_class} |")
     return "\n".join(lines) + "\n"
 
@@ -176,7 +182,8 @@ def report_page() -> str:
         "# The report",
         "",
         "One JSON file per death, and one per finished boot of a process, in `BOOTCHECK_DIR`. Every death also",
-        "prints one line `BOOTCHECK_REPORT {json}` on stderr with fewer keys: it is all that `bootcheck analyze -` needs.",
+        "prints one line `BOOTCHECK_REPORT {json}` on stderr with fewer keys, which is all that",
+        "`bootcheck analyze -` needs.",
         "The JSON Schema ships in the package: `bootcheck.model.report.schema()`.",
         "",
         *table(whole["properties"], whole["required"]),

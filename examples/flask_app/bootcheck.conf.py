@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import runpy
+import tempfile
 
 from bootcheck import arm, checks
 
@@ -18,10 +19,32 @@ pythonpath = _HERE
 # Run and not imported: the master keeps no module of the app, so a reload finds the new code.
 os.environ.setdefault("DATABASE_URL", runpy.run_path(f"{_HERE}/config.py")["default_database_url"]())
 
+_UPLOADS = os.environ.get("UPLOAD_DIR", tempfile.gettempdir())
+
 arm(
     globals(),
     checks=[
+        # Environment: looked at in the master, before anything else.
         checks.env("SECRET_KEY", secret=True, min_length=32),
-        checks.database(ddl="create-drop"),
+        checks.env("WEB_CONCURRENCY", required=False, kind="integer", minimum=1),
+        checks.env("RENDER_EXTERNAL_HOSTNAME", required=False),
+        checks.database_url("DATABASE_URL"),
+        # In the preflight child, as the workers' user: files, imports, the database itself.
+        checks.paths(writable=[_UPLOADS], readable=[_HERE]),
+        checks.disk(tempfile.gettempdir(), min_free="10MB"),
+        checks.imports("models"),
+        checks.config_classes(
+            "config:RenderConfig",
+            "config:ProductionConfig",
+            "config:BasicConfig",
+            required_settings=("SECRET_KEY", "DATABASE_URL"),
+            # SQLite and a laptop are meant to end up with the basic class.
+            fallback="info",
+        ),
+        checks.database("DATABASE_URL", ddl="create-drop"),
+        # In each worker, once the app is loaded.
+        checks.flask_settings(("SECRET_KEY", "DATABASE_URL")),
+        checks.models("models:User", "models:Post", "models:Tag"),
+        checks.initialise("database:init_database"),
     ],
 )

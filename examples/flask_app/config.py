@@ -26,7 +26,7 @@ class ProductionConfig(BasicConfig):
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         super().__init__(environ)
         if needed(environ, "DATABASE_URL").startswith("sqlite"):
-            msg = "DATABASE_URL names SQLite, which one machine only can use"
+            msg = "DATABASE_URL names SQLite, which only one machine can use"
             raise LookupError(msg)
         self.SESSION_COOKIE_SECURE = True
         self.PREFERRED_URL_SCHEME = "https"

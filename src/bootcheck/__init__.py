@@ -44,7 +44,7 @@ def __getattr__(name: str) -> Any:
     if home is None:
         msg = f"module 'bootcheck' has no attribute {name!r}"
         raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415 - importing bootcheck stays free
+    from importlib import import_module
 
     module = import_module(home)
     value = module if name == "checks" else getattr(module, name)

@@ -17,12 +17,12 @@ _FILE = "gunicorn.conf.py"
 
 
 def _take_over(namespace: dict[str, Any]) -> None:
-    path = os.path.join(os.getcwd(), _FILE)  # noqa: PTH118
-    if not os.path.isfile(path) or namespace.get("_reading"):  # noqa: PTH113
+    path = os.path.join(os.getcwd(), _FILE)
+    if not os.path.isfile(path) or namespace.get("_reading"):
         return
     namespace["_reading"] = True
     theirs: dict[str, Any] = {"__name__": "__config__", "__file__": path, "__builtins__": __builtins__}
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:
         code = compile(file.read(), path, "exec")
     if not _disabled():
         _say(f"bootcheck: taking the settings of {path}")
@@ -32,4 +32,6 @@ def _take_over(namespace: dict[str, Any]) -> None:
 
 
 _take_over(globals())
-_arming.arm(globals())
+# A file that armed itself declared its checks; arming once more without any would take them away.
+if not getattr(globals().get("nworkers_changed"), "bootcheck_owned", False):
+    _arming.arm(globals())

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 MAX_TRACEBACK = 12_000
 MAX_ANNOTATION_NAME = 256
 MAX_ANNOTATION_VALUE = 20 * 1024
+_FAILED_IN = "__bootcheck_failed_in__"
 
 
 class Recorder:
@@ -52,7 +53,7 @@ class Recorder:
         self._notify = notify
         self._seq = itertools.count(1)
         self._open: list[tuple[int, str]] = []
-        self._failed_in: tuple[int, str] | None = None
+        self._absorbed: dict[int, tuple[int, str]] = {}
 
     @property
     def open_step(self) -> str | None:
@@ -62,17 +63,21 @@ class Recorder:
         except IndexError:
             return None
 
-    def record(  # noqa: PLR0913
+    def record(self, name: str, phase: Phase, outcome: Outcome, /, **detail: object) -> int:
+        """Stamp a checkpoint and hand it to every sink; return its `seq`."""
+        return self.stamp(name, phase, outcome, detail)
+
+    def stamp(  # noqa: PLR0913 - what a checkpoint has
         self,
         name: str,
         phase: Phase,
         outcome: Outcome,
+        detail: Mapping[str, object],
         *,
         of: int | None = None,
         duration_ms: float | None = None,
-        **detail: object,
     ) -> int:
-        """Stamp a checkpoint and hand it to every sink; return its `seq`."""
+        """Record a checkpoint that may close another: `of` is the `seq` of the one that opened the step."""
         seq = next(self._seq)
         try:
             # The journal's form of a Checkpoint, built directly: this is on every boot's path.
@@ -99,19 +104,19 @@ class Recorder:
             self._notify(f"bootcheck: checkpoint {seq} was lost: {type(exc).__name__}")
         return seq
 
-    def passed(self, name: str, phase: Phase, **detail: object) -> None:
+    def passed(self, name: str, phase: Phase, /, **detail: object) -> None:
         """Record a moment that is a success in itself."""
-        self.record(name, phase, Outcome.PASSED, **detail)
+        self.stamp(name, phase, Outcome.PASSED, detail)
 
-    def failed(self, name: str, phase: Phase, **detail: object) -> None:
+    def failed(self, name: str, phase: Phase, /, **detail: object) -> None:
         """Record a moment that is a failure in itself."""
-        self.record(name, phase, Outcome.FAILED, **detail)
+        self.stamp(name, phase, Outcome.FAILED, detail)
 
-    def skipped(self, name: str, phase: Phase, reason: str, **detail: object) -> None:
+    def skipped(self, name: str, phase: Phase, reason: str, /, **detail: object) -> None:
         """Record something that was not done, and why not."""
-        self.record(name, phase, Outcome.SKIPPED, reason=reason, **detail)
+        self.stamp(name, phase, Outcome.SKIPPED, {"reason": reason, **detail})
 
-    def step(self, name: str, phase: Phase = Phase.APP, **detail: object) -> Step:
+    def step(self, name: str, phase: Phase = Phase.APP, /, **detail: object) -> Step:
         """Return a context manager that records entered, then passed or failed.
 
         An exception in the block goes on to the caller untouched.
@@ -134,13 +139,13 @@ class Recorder:
     def exception(self, exc: BaseException, kind: str) -> None:
         """Keep an exception: its kind (a cause), chain, frames and traceback, masked and capped."""
         try:
-            import traceback  # noqa: PLC0415 - only where something was raised
+            import traceback
 
-            from bootcheck.probes.stacks import of_traceback  # noqa: PLC0415
+            from bootcheck.probes.stacks import of_traceback
 
             text = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
-            if len(text) > MAX_TRACEBACK:
-                text = text[: MAX_TRACEBACK // 3] + "\n  [… cut …]\n" + text[-MAX_TRACEBACK * 2 // 3 :]
+            # Cut only what is masked: half a secret is still one. The first cut spares the patterns a huge text.
+            text = _cut(self.redactor.mask(_cut(text, MAX_TRACEBACK * 8)), MAX_TRACEBACK)
             record: dict[str, Any] = {
                 "t": journal.EXCEPTION,
                 "at": self._clock(),
@@ -154,7 +159,7 @@ class Recorder:
                     for link in chain(exc)[1:]
                 ],
                 "frames": of_traceback(exc.__traceback__)[:40],
-                "traceback": self.redactor.mask(text),
+                "traceback": text,
             }
             self._feed(record)
         except Exception as lost:  # noqa: BLE001
@@ -179,28 +184,37 @@ class Recorder:
 
     def step_of(self, exc: BaseException) -> str | None:
         """Return the innermost step that this exception passed through, else the open one."""
-        if self._failed_in is not None and self._failed_in[0] == id(exc):
-            return self._failed_in[1]
-        return self.open_step
+        failed = _failed_in(exc)
+        return self.open_step if failed is None else failed[1]
 
     def _renumbered(self, record: dict[str, Any]) -> dict[str, Any]:
         theirs = record["seq"]
         record["seq"] = next(self._seq)
         if record["outcome"] == Outcome.ENTERED.value:
-            self._absorbed[theirs] = record["seq"]
+            opened = (record["seq"], record["name"])
+            self._absorbed[theirs] = opened
+            self._open.append(opened)
         elif "of" in record:
-            record["of"] = self._absorbed.pop(record["of"], record["of"])
+            # A number of theirs that we never saw opened may be the number of a step of ours.
+            closes = self._absorbed.pop(record.pop("of"), None)
+            if closes is not None:
+                record["of"] = closes[0]
+                self._close(closes)
         return record
-
-    @property
-    def _absorbed(self) -> dict[int, int]:
-        return self.__dict__.setdefault("_absorbed_map", {})  # type: ignore[no-any-return]
 
     def forget_absorbed(self) -> list[int]:
         """Return our numbers of absorbed steps that never got an outcome, and forget them."""
         left = list(self._absorbed.values())
         self._absorbed.clear()
-        return left
+        for opened in left:
+            self._close(opened)
+        return [seq for seq, _ in left]
+
+    def _close(self, opened: tuple[int, str]) -> None:
+        try:
+            self._open.remove(opened)
+        except ValueError:
+            return
 
     def _feed(self, record: dict[str, Any]) -> None:
         encoded = line(record)
@@ -210,7 +224,9 @@ class Recorder:
             except Exception as exc:  # noqa: BLE001 - one broken sink must not cost the others
                 if sink in self.sinks:
                     self.sinks.remove(sink)
-                self._notify(f"bootcheck: {type(sink).__name__} is out of use in pid {os.getpid()}: {type(exc).__name__}")
+                self._notify(
+                    f"bootcheck: {type(sink).__name__} is out of use in pid {os.getpid()}: {type(exc).__name__}"
+                )
 
 
 class Step:
@@ -227,7 +243,7 @@ class Step:
 
     def __enter__(self) -> Step:
         self._before = time.perf_counter()
-        self._seq = self._recorder.record(self._name, self._phase, Outcome.ENTERED, **self._detail)
+        self._seq = self._recorder.stamp(self._name, self._phase, Outcome.ENTERED, self._detail)
         self._recorder._open.append((self._seq, self._name))  # noqa: SLF001
         return self
 
@@ -240,21 +256,22 @@ class Step:
         self._failed = True
         self.detail(**detail)
 
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
         took = (time.perf_counter() - self._before) * 1000
         recorder = self._recorder
         detail = self._detail
-        try:
-            recorder._open.remove((self._seq, self._name))  # noqa: SLF001
-        except ValueError:
-            pass
+        recorder._close((self._seq, self._name))  # noqa: SLF001
         if exc is not None:
             # The innermost step sees an exception first; the outer ones must not rename the place.
-            if recorder._failed_in is None or recorder._failed_in[0] != id(exc):  # noqa: SLF001
-                recorder._failed_in = (id(exc), self._name)  # noqa: SLF001
-            detail = {**detail, "error": type_name(exc), "message": shorten(_message(exc), 500)}
+            failed = _failed_in(exc)
+            if failed is None or failed[0] < self._seq:
+                _remember_failed_in(exc, (self._seq, self._name))
+            message = shorten(recorder.redactor.mask(shorten(_message(exc), MAX_TRACEBACK)), 500)
+            detail = {**detail, "error": type_name(exc), "message": message}
         outcome = Outcome.FAILED if self._failed or exc is not None else Outcome.PASSED
-        recorder.record(self._name, self._phase, outcome, of=self._seq, duration_ms=took, **detail)
+        recorder.stamp(self._name, self._phase, outcome, detail, of=self._seq, duration_ms=took)
 
 
 _current = Recorder()
@@ -271,7 +288,7 @@ def install(recorder: Recorder) -> Recorder:
     return recorder
 
 
-def step(name: str, phase: Phase | str = Phase.APP, **detail: object) -> Step:
+def step(name: str, phase: Phase | str = Phase.APP, /, **detail: object) -> Step:
     """Record a step of your own: `with bootcheck.step("load model"): ...`.
 
     The checkpoint names the step, how long it took and the memory afterwards; a process that
@@ -288,7 +305,9 @@ def annotate(name: str, value: object) -> None:
 def type_name(exc: BaseException) -> str:
     """Return the dotted name of an exception's class, bare for built-in ones."""
     kind = type(exc)
-    return kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    return (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
 
 
 def chain(exc: BaseException) -> list[BaseException]:
@@ -299,6 +318,26 @@ def chain(exc: BaseException) -> list[BaseException]:
         links.append(link)
         link = link.__cause__ or (None if link.__suppress_context__ else link.__context__)
     return links
+
+
+def _failed_in(exc: BaseException) -> tuple[int, str] | None:
+    """Return number and name of the innermost step that this exception passed through."""
+    found = getattr(exc, _FAILED_IN, None)
+    return found if type(found) is tuple else None
+
+
+def _remember_failed_in(exc: BaseException, step: tuple[int, str]) -> None:
+    # On the exception itself: its id may be that of an earlier one that is gone, and a reference
+    # of ours would keep the frames of its traceback alive.
+    try:
+        object.__setattr__(exc, _FAILED_IN, step)
+    except (AttributeError, TypeError):
+        return
+
+
+def _cut(text: str, limit: int) -> str:
+    """Keep the beginning and, as the last lines matter most, twice as much of the end."""
+    return text if len(text) <= limit else text[: limit // 3] + "\n  [… cut …]\n" + text[-limit * 2 // 3 :]
 
 
 def _message(exc: BaseException) -> str:

@@ -108,7 +108,9 @@ class _Values:
         except ValueError:
             value = -1.0
         if not 0 <= value < float("inf"):
-            self.problems.append(f"{name}={text!r} is not a number of seconds. Write for example {name}=120, or 0 for off.")
+            self.problems.append(
+                f"{name}={text!r} is not a number of seconds. Write for example {name}=120, or 0 for off."
+            )
             return 0.0
         return value
 
@@ -130,7 +132,7 @@ class _Values:
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    import difflib  # noqa: PLC0415 - only a mistake needs it
+    import difflib
 
     near = difflib.get_close_matches(word.upper() if word.isupper() else word, known, n=1, cutoff=0.5)
     return f"Did you mean {near[0]}?" if near else f"Known: {', '.join(known)}."

@@ -9,12 +9,13 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.integration.harness import HELLO, SOURCE, alive, names_of, wait_until
+from tests.integration.harness import HELLO, HELLO_ASGI, SOURCE, alive, names_of, wait_until
 
 EVERY_CLASS = ("sync", "gthread", "gevent", "asgi", "uvicorn")
 HOOKS = """
@@ -430,7 +431,7 @@ def test_steps_and_tags_of_the_app_are_in_the_boot_report(serve):
 
 
 def test_children_of_a_worker_are_no_deaths(serve):
-    """What an app forks or starts ends as it likes: by exit, exception or signal, before and after ready."""
+    """What an app forks or starts ends as it likes, by exit, exception or signal: only the worker's end counts."""
     app = """
         import multiprocessing, os, subprocess, sys, time
         def forked(function):
@@ -444,28 +445,55 @@ def test_children_of_a_worker_are_no_deaths(serve):
             raise RuntimeError("in a child")
         def stay():
             time.sleep(60)
-        def all_of_them():
-            found = [forked(leave) >> 8, forked(fail) >> 8 != 0, subprocess.run(["false"]).returncode]
-            context = multiprocessing.get_context("fork")
-            child = context.Process(target=stay)
+        def stopped():
+            child = multiprocessing.get_context("fork").Process(target=stay)
             child.start()
             time.sleep(0.2)
             child.terminate()
             child.join(20)
-            return found + [child.exitcode]
-        first = all_of_them()
+            return child.exitcode
+        found = [forked(leave) >> 8, forked(fail) >> 8 != 0, subprocess.run(["false"]).returncode, stopped()]
         def app(environ, start_response):
             start_response("200 OK", [])
-            return [repr((first, all_of_them())).encode()]
+            return [repr([*found, forked(lambda: os._exit(3)) >> 8, forked(os.abort) & 0x7F]).encode()]
     """
     server = serve(app=app)
     server.wait_ready()
     status, body = server.get()
     server.stop()
 
-    assert (status, body.decode()) == (200, "([5, True, 1, -15], [5, True, 1, -15])")
+    assert (status, body.decode()) == (200, "[5, True, 1, -15, 3, 6]")
     assert not server.reports("crash")
     assert len(server.reports("boot")) == 2
+    assert not server.leftovers()
+
+
+def test_children_of_a_users_hook_are_no_workers(serve):
+    """What a `pre_fork` hook starts is not taken for the worker, and hears stop signals."""
+    config = """
+        import os, subprocess, bootcheck
+        workers = 4
+        def pre_fork(server, worker):
+            if os.fork() == 0:
+                os._exit(1)
+            # Up to 23 Gunicorn reaps it itself.
+            open("started", "a").write("%d\\n" % subprocess.Popen(["sleep", "60"]).pid)
+            subprocess.Popen(["true"])
+        bootcheck.arm(globals())
+    """
+    server = serve(config=config)
+    server.wait_ready(4)
+    sleepers = [int(pid) for pid in (server.home / "started").read_text().split()]
+    blocked = {re.search(r"^SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.M)[1] for pid in sleepers}
+    for pid in sleepers:
+        os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not any(alive(pid) for pid in sleepers), "the end of what the hook started")
+    assert server.get()[0] == 200
+    assert server.stop() == 0
+
+    assert {int(mask, 16) & 1 << signal.SIGTERM - 1 for mask in blocked} == {0}
+    assert not server.reports("crash")
+    assert not server.leftovers()
 
 
 def test_master_and_worker_load_nothing_that_plain_gunicorn_does_not(serve):
@@ -486,8 +514,6 @@ def test_master_and_worker_load_nothing_that_plain_gunicorn_does_not(serve):
         worker = set(server.get()[1].decode().split())
         found[server] = (set((server.home / "modules").read_text().split()), worker)
         server.stop()
-
-    import sys
 
     for mine, theirs in zip(found[armed], found[plain], strict=True):
         assert mine - theirs - set(sys.stdlib_module_names) - {"bootcheck"} == set()
@@ -526,33 +552,53 @@ def public_home():
     shutil.rmtree(home, ignore_errors=True)
 
 
+_OPEN_UP = """
+set -e
+mount --make-rprivate /
+stash=$(mktemp -d)
+mount --bind "$1/$2" "$stash"
+mount -t tmpfs -o mode=755 none "$1"
+mkdir "$1/$2"
+mount --move "$stash" "$1/$2"
+rmdir "$stash"
+shift 2
+exec "$@"
+"""
+
+
+def passage(path):
+    """Return a command prefix under which everybody can enter the directories that lead to a path."""
+    closed = [folder for folder in reversed(Path(path).resolve().parents) if not folder.stat().st_mode & 0o001]
+    if not closed:
+        return ()
+    child = Path(path).resolve().relative_to(closed[0]).parts[0]
+    return ("unshare", "-m", "sh", "-c", _OPEN_UP, "sh", str(closed[0]), child)
+
+
 @pytest.fixture
 def nobody(python):
-    """A user without rights who can run this interpreter; skips where there is none."""
+    """A user without rights, and the command prefix under which this user can run the interpreter."""
     if os.geteuid() != 0:
         pytest.skip("only root can change the workers' user")
     who = pwd.getpwnam("nobody")
-    trial = subprocess.run(
-        [python.path, "-c", "import json, gunicorn"], user=who.pw_uid, group=who.pw_gid, extra_groups=[], capture_output=True, cwd="/"
-    )
-    if trial.returncode:
-        pytest.skip("the interpreter lies where other users cannot read it")
-    return who
+    prefix = passage(python.path)
+    drop = f"import os; os.setgid({who.pw_gid}); os.setuid({who.pw_uid}); import ctypes, json, gunicorn.workers.sync"
+    if subprocess.run([*prefix, python.path, "-c", drop], capture_output=True, cwd="/", check=False).returncode:
+        pytest.skip("the interpreter lies where other users cannot read it, and no mount can change that")
+    return who, prefix
 
 
 @pytest.mark.parametrize("kind", ["sync", "uvicorn"])
 def test_workers_of_another_user_leave_boot_reports(serve, public_home, nobody, kind):
     """The report directory is the master's alone; the workers' boot and crash reports arrive all the same."""
-    app = "import os\nassert os.geteuid() == %d\n" % nobody.pw_uid
-    app += HELLO if kind == "sync" else ""
-    from tests.integration.harness import HELLO_ASGI
-
+    who, prefix = nobody
     server = serve(
         home=public_home,
-        app=app if kind == "sync" else app + HELLO_ASGI,
+        app=f"import os\nassert os.geteuid() == {who.pw_uid}\n" + (HELLO if kind == "sync" else HELLO_ASGI),
         worker_class=kind,
         workers=2,
-        options=["--user", str(nobody.pw_uid), "--group", str(nobody.pw_gid)],
+        options=["--user", str(who.pw_uid), "--group", str(who.pw_gid)],
+        prefix=prefix,
     )
     server.wait_ready(2)
     (worker, _) = server.workers()
@@ -568,10 +614,12 @@ def test_workers_of_another_user_leave_boot_reports(serve, public_home, nobody, 
 
 def test_a_worker_of_another_user_that_fails_is_reported(serve, public_home, nobody):
     """A failing import after the change of user has its traceback in the report."""
+    who, prefix = nobody
     server = serve(
         home=public_home,
         app="def doomed():\n    raise ValueError('no')\ndoomed()\n",
-        options=["--user", str(nobody.pw_uid), "--group", str(nobody.pw_gid)],
+        options=["--user", str(who.pw_uid), "--group", str(who.pw_gid)],
+        prefix=prefix,
     )
 
     assert server.wait() == 3

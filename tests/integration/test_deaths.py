@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import time
 from dataclasses import dataclass
 
 import pytest
 
 from bootcheck.probes.process import start_ticks
-from tests.integration.harness import HELLO, HELLO_ASGI, alive, functions_of, names_of, wait_until
+from tests.integration.harness import HELLO, HELLO_ASGI, PATIENCE, alive, functions_of, names_of, wait_until
 
 EVERY_CLASS = ("sync", "gthread", "gevent", "asgi", "uvicorn")
 BLOCKED = """
@@ -210,51 +212,45 @@ def test_an_import_that_swallows_the_stop_is_ended_anyway(serve):
     assert report["attributes"]["process.exit.code"] == 143
 
 
-def test_sigterm_right_after_the_fork_is_never_lost(serve):
+def test_sigterm_right_after_the_fork_is_never_lost(serve, tmp_path):
     """A stop signal in the first milliseconds of a worker ends it, and each end has its report."""
     config = """
-        import os, signal, threading, time, bootcheck
+        import os, bootcheck
         workers = 12
-        _delays = [0, 0.0005, 0.001, 0.002, 0.003, 0.004]
+        _born = os.open("born", os.O_RDWR)
+        _expected = []
         def pre_fork(server, worker):
-            if worker.age > 12:
-                return
-            # The forked sender does not know the worker's pid yet: it asks for its parent's newest child.
-            master, delay, age = os.getpid(), _delays[worker.age % 6], worker.age
-            known = children(master)
-            if os.fork() == 0:
-                try:
-                    end = time.monotonic() + 20
-                    mine = os.getpid()
-                    while time.monotonic() < end:
-                        new = children(master) - known - {mine}
-                        if new:
-                            pid = new.pop()
-                            time.sleep(delay)
-                            os.kill(pid, signal.SIGTERM)
-                            open("sent-%d" % pid, "w").close()
-                            break
-                finally:
-                    os._exit(0)
-        def children(pid):
-            with open("/proc/%d/task/%d/children" % (pid, pid)) as file:
-                return set(map(int, file.read().split()))
+            if worker.age <= 12:
+                _expected.append(True)
+        def _tell():
+            if _expected:
+                os.write(_born, b"%d\\n" % os.getpid())
+        os.register_at_fork(after_in_child=_tell, after_in_parent=_expected.clear)
         bootcheck.arm(globals())
     """
-    if not os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children"):
-        pytest.skip("this kernel does not list children")
-    server = serve(app="import time\ntime.sleep(0.5)\n" + HELLO, config=config, workers=12)
-    sent = wait_until(
-        lambda: found if len(found := list(server.home.glob("sent-*"))) >= 12 else None, lambda: "12 signals" + server.story()
-    )
-    pids = {int(path.name.partition("-")[2]) for path in sent}
-    wait_until(lambda: not any(alive(pid) for pid in pids), lambda: "the workers' ends" + server.story(), 20)
+    home = tmp_path / "server"
+    home.mkdir()
+    os.mkfifo(home / "born")
+    pids = []
+    with open(os.open(home / "born", os.O_RDWR), "rb", buffering=0) as born:
+        server = serve(home=home, app="import time\ntime.sleep(0.3)\n" + HELLO, config=config)
+        told = b""
+        while len(pids) < 12:
+            ready, _, _ = select.select([born], [], [], PATIENCE)
+            assert ready, "no worker was born" + server.story()
+            told += born.read(4096)
+            *lines, told = told.split(b"\n")
+            for pid in map(int, lines):
+                time.sleep(len(pids) % 5 / 1000)
+                os.kill(pid, signal.SIGTERM)
+                pids.append(pid)
+    wait_until(lambda: not any(alive(pid) for pid in pids), lambda: "the workers' ends" + server.story(), 30)
     server.wait_for_reports("crash", 12)
     server.wait_ready(12)
     assert server.stop() == 0
 
     found = server.reports()
-    assert {report["attributes"]["process.pid"] for report in found} == pids
+    assert {report["attributes"]["process.pid"] for report in found} == set(pids)
     assert len(found) == 12
     assert {report["verdict"]["cause"] for report in found} == {"sigterm"}
     assert all(report["step"] for report in found)

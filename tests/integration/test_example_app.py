@@ -85,9 +85,7 @@ def test_master_and_worker_reach_35_checkpoints_over_five_phases(example: Callab
 
 def test_options_of_the_command_line_win(example: Callable[..., Server]):
     """The repository's configuration gives demonstration values where none are set, and only there."""
-    server = example(
-        bare=True, options=("--workers", "1", "-e", "SECRET_KEY=short"), environ={"SECRET_KEY": None}
-    )
+    server = example(bare=True, options=("--workers", "1", "-e", "SECRET_KEY=short"), environ={"SECRET_KEY": None})
 
     assert server.wait() == 78
     assert {finding["code"] for finding in server.death()["findings"]} >= {"BC103"}

@@ -66,7 +66,9 @@ def test_variables_codes_and_commands_exist(page: Path):
     assert set(re.findall(r"\bBOOTCHECK_[A-Z_]+\b", text)) - {"BOOTCHECK_REPORT"} <= set(VARIABLES)
     assert set(re.findall(r"\bBC\d{3}\b", text)) <= set(CODES)
     fenced = "".join(re.findall(r"^ *```(?:console|text)\n(.*?)^ *```", text, flags=re.MULTILINE | re.DOTALL))
-    commands = re.findall(r"`bootcheck ([a-z]+)\b", text) + re.findall(r"(?:^|[|&$] )bootcheck ([a-z]+)\b", fenced, re.MULTILINE)
+    commands = re.findall(r"`bootcheck ([a-z]+)\b", text) + re.findall(
+        r"(?:^|[|&$] )bootcheck ([a-z]+)\b", fenced, re.MULTILINE
+    )
     assert set(commands) <= set(COMMANDS), set(commands) - set(COMMANDS)
 
 

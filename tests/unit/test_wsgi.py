@@ -75,7 +75,9 @@ def test_a_healthy_app_is_true_and_leaves_a_boot_report(environ: dict[str, str],
     assert "start-up diagnostics passed" in capfd.readouterr().err
 
 
-def test_a_failed_check_is_false_after_the_report_is_written(environ: dict[str, str], capfd: pytest.CaptureFixture[str]):
+def test_a_failed_check_is_false_after_the_report_is_written(
+    environ: dict[str, str], capfd: pytest.CaptureFixture[str]
+):
     """Result, report, banner and the line on stderr tell the same; the process is left alone."""
     result = run_startup_diagnostics(None, checks=[checks.env("SECRET_KEY", secret=True)], environ=environ)
 

@@ -35,10 +35,12 @@ class Diagnoser:
         self._general = signatures.general()
         patterns = [pattern.pattern for item in self._specific if (pattern := signatures.telltale(item)) is not None]
         self._telltale = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+        self.words = tuple(dict.fromkeys(word for item in self._specific for word in signatures.words(item)))
+        """One of them stands in every line that speaks of a trouble on its own."""
 
     def is_telltale(self, text: str) -> bool:
         """Tell whether a line outside of any traceback speaks of a trouble on its own."""
-        return self._telltale.search(text) is not None
+        return any(word in text for word in self.words) and self._telltale.search(text) is not None
 
     def diagnose(self, trouble: Trouble) -> Diagnosis | None:
         """Return the first conclusion that fits; None for a request's error that harms nothing else."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bootcheck.analysis import boots, deaths
+from bootcheck.analysis import boots, deaths, gunicorn_lines
 from bootcheck.analysis.classify import Diagnoser, Diagnosis, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, LOG, REPORT, Death
 from bootcheck.analysis.incidents import Inputs, Unexplained, Warned
@@ -45,6 +45,21 @@ class Collector:
         self._conclusions: dict[tuple[str, ...], Diagnosis] = {}
 
     # -- what readers call --------------------------------------------------------------------
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """One of them stands in every line that may matter."""
+        return (*gunicorn_lines.WORDS, *self._diagnoser.words)
+
+    @property
+    def attentive(self) -> bool:
+        """True while the next line matters whatever it says."""
+        return self._log is not None and self._log.attentive
+
+    @property
+    def served(self) -> bool:
+        """True once the server of this log is known to have answered requests."""
+        return self._log is not None and self._log.served
 
     def begin(self, source: str) -> None:
         """A source begins."""
@@ -166,7 +181,7 @@ class Collector:
         if not log.notes:
             return
         best = min((precedence(name) for name in self._classes), default=precedence(""))
-        trouble = Trouble(cause=Cause.OS_EXIT, role="master", moment=BOOT, said=tuple(log.notes), around=log.surroundings, stops_server=True)
+        trouble = Trouble(cause=Cause.OS_EXIT, role="master", moment=BOOT, said=tuple(log.notes), around=log.around, stops_server=True)
         for diagnosis in self._diagnoser.by_telltale(trouble):
             # What the platform says of a server that died is its consequence, unless it is worse.
             if precedence(diagnosis.cause_class) >= best:

@@ -84,7 +84,9 @@ def subject_of(trouble: Trouble) -> str:
     """Return what tells troubles of the same cause apart."""
     error = trouble.error
     if error is None:
-        return trouble.signal or ("" if trouble.exit_code is None else str(trouble.exit_code))
+        if trouble.cause in (Cause.NATIVE_CRASH, Cause.SIGTERM):
+            return trouble.signal or ""
+        return str(trouble.exit_code) if trouble.cause is Cause.OS_EXIT and trouble.exit_code is not None else ""
     return f"{error.name}: {template(error.message.splitlines()[0] if error.message else '')}"
 
 

@@ -51,7 +51,7 @@ _LINES = (
     (LIFESPAN_FAILED, r"Application startup failed\. Exiting|ASGI lifespan startup failed"),
     (SERVING, r'"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) [^"]*HTTP/\d(?:\.\d)?" [1-5]\d\d'),
     (REQUEST_ERROR, r"Error handling request|Exception on \S+ \[[A-Z]+\]|Internal Server Error: |Exception in ASGI application|Socket error processing request"),
-    (CANNOT_BIND, r"Connection in use: |[Cc]an't connect to |connection to .* failed: \[Errno|Invalid address: |is not a valid port number"),
+    (CANNOT_BIND, r"Connection in use: |Can't connect to (?:\(|\S*/)|connection to (?:\(|\S*/).* failed: \[Errno|Invalid address: |is not a valid port number"),
     (MAIN_LOOP, r"Unhandled exception in main loop"),
     (APP_NOT_FOUND, r"Failed to find (?:attribute|application object) '[^']*' in '|Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
     (
@@ -61,10 +61,14 @@ _LINES = (
     ),
 )
 _TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)
-_TRIGGER = re.compile(
-    r"[Gg]unicorn|Listening at|[Ww]orker|WORKER|Shutting down|Reason: |HaltServer|Handling signal|Hang up|Parent changed|Application startup|lifespan|"
-    r'HTTP/\d|Error |Error: |Exception |Connection in use|[Cc]an\'t connect|connection to |Invalid |valid port|Unhandled|Failed to|Application object|^usage'
-)
+WORDS = (
+    "unicorn", "Listening at", "Using worker", "Booting worker", "Worker", "WORKER", "in worker process", "Shutting down: ", "Reason: ", "HaltServer",
+    "Handling signal", "Hang up: ", "Parent changed", "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
+    "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ", "Invalid ", "valid port", "Unhandled exception",
+    "Failed to ", "Application object", "usage: ", "Error: ",
+)  # fmt: skip
+"""One of them stands in every line of the table: a fast sieve."""
+_TRIGGER = re.compile("|".join(map(re.escape, WORDS)))
 
 
 def event_of(text: str) -> tuple[str, re.Match[str]] | None:

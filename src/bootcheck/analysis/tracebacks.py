@@ -102,9 +102,11 @@ class Block:
             self._finish()
             self._state = "chained"
             return True
-        if _START.match(text) or _BARE.match(text) or len(self._message) >= MAX_MESSAGE_LINES:
+        if self._message[0] and text.startswith(self._message[0]):
             # From 25 on Gunicorn prints the exception's text once more.
-            return text.strip() == self._message[0].strip()
+            return True
+        if _START.match(text) or _BARE.match(text) or len(self._message) >= MAX_MESSAGE_LINES:
+            return False
         self._message.append(text.rstrip())
         return True
 

@@ -30,7 +30,7 @@ class Address:
         """True for an IPv6 literal; Gunicorn takes every name for IPv4."""
         try:
             socket.inet_pton(socket.AF_INET6, self.host)
-        except (OSError, UnicodeError):
+        except (OSError, ValueError):
             return False
         return True
 

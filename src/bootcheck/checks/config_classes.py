@@ -35,13 +35,13 @@ import importlib
 import inspect
 import os
 import sys
-import traceback
 from collections.abc import Iterable, Iterator, Sized
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bootcheck.checks import options
 from bootcheck.checks.base import Context, Moment
+from bootcheck.checks.blame import blame
 from bootcheck.checks.spelling import near_names, nearest
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.encode import shorten
@@ -230,15 +230,9 @@ def _is_empty(value: Any) -> bool:
 
 
 def _why(context: Context, target: str, exc: BaseException) -> Evidence:
-    frames = traceback.extract_tb(exc.__traceback__)
-    # importlib's own frames say nothing about the configuration.
-    frame = next((frame for frame in reversed(frames) if "importlib" not in frame.filename), None)
-    place = frame if frame is not None and frame.filename != __file__ else None
-    return Evidence(
-        source=place.filename if place is not None else target,
-        line=place.lineno if place is not None else None,
-        text=f"{target}: {type_name(exc)}: {shorten(context.recorder.redactor.mask(str(exc)), 300)}",
-    )
+    place = blame(exc.__traceback__) or (target, None)
+    text = f"{target}: {type_name(exc)}: {shorten(context.recorder.redactor.mask(str(exc)), 300)}"
+    return Evidence(source=place[0], line=place[1], text=text)
 
 
 def _hint(target: str, exc: BaseException) -> str | None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections import deque
-from collections.abc import Iterator
-from itertools import islice
-from types import CellType, FunctionType, MethodType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
-_MOST = 500
-_DEEPEST = 8
-_PLAIN = (str, bytes, int, float, complex, bool, type(None), type)
+_MOST = 2000
+_WIDEST = 200
+_DEEPEST = 16
+"""An attribute may be two steps away: the object, its `__dict__`, the value."""
+_PLAIN = (str, bytes, int, float, complex, type(None), type, ModuleType, FrameType)
 
 
 def find_flask_app(outermost: Any) -> Any:
@@ -30,48 +31,15 @@ def find_flask_app(outermost: Any) -> Any:
         if issubclass(type(found), kind):
             return found
         if depth < _DEEPEST:
-            waiting.extend((inner, depth + 1) for inner in _inside(found) if not issubclass(type(inner), _PLAIN))
+            waiting.extend((inner, depth + 1) for inner in _inside(found))
     return None
 
 
-def _inside(found: Any) -> Iterator[Any]:
-    """Yield what an object holds, read past every property and `__getattr__` of its class."""
-    if type(found) is MethodType:
-        yield found.__self__
-    elif type(found) is FunctionType:
-        yield from (_content(cell) for cell in found.__closure__ or ())
-        yield from vars(found).values()
-    elif issubclass(type(found), dict):
-        yield from islice(dict.values(found), 50)
-    elif issubclass(type(found), (list, tuple)):
-        yield from islice(found, 50)
+def _inside(found: Any) -> list[Any]:
+    """Return what an object holds, as the collector sees it: no property and no `__getattr__` runs."""
+    if type(found) is FunctionType:
+        # Not its globals: every app of the module would count as wrapped.
+        held = [*(found.__closure__ or ()), *vars(found).values()]
     else:
-        yield from _attributes(found)
-
-
-def _attributes(found: Any) -> Iterator[Any]:
-    try:
-        held = object.__getattribute__(found, "__dict__")
-    except AttributeError:
-        held = {}
-    if type(held) is dict:
-        # What middleware calls the app it wraps comes before the rest of its attributes.
-        yield from sorted(held.values(), key=lambda value: not callable(value))
-    for kind in type(found).__mro__:
-        for name in _slots(kind):
-            try:
-                yield object.__getattribute__(found, name)
-            except AttributeError:
-                continue
-
-
-def _slots(kind: type) -> tuple[str, ...]:
-    names = vars(kind).get("__slots__", ())
-    return (names,) if isinstance(names, str) else tuple(name for name in names if isinstance(name, str))
-
-
-def _content(cell: CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return None
+        held = gc.get_referents(found)[:_WIDEST]
+    return [inner for inner in held if not issubclass(type(inner), _PLAIN)]

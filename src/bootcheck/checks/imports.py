@@ -33,7 +33,6 @@ import importlib
 import os
 import pkgutil
 import sys
-import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -41,6 +40,7 @@ from typing import ClassVar
 
 from bootcheck.checks import options
 from bootcheck.checks.base import Context, Moment
+from bootcheck.checks.blame import blame
 from bootcheck.checks.spelling import nearest
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.encode import shorten
@@ -163,19 +163,17 @@ class Imports:
     def _finding(self, context: Context, module: str, exc: BaseException) -> Finding:
         summary, action = _explain(module, exc)
         text = f"{type_name(exc)}: {shorten(context.recorder.redactor.mask(str(exc)), 300)}"
-        place = _place(exc)
-        evidence = [
-            Evidence(source=place.filename, line=place.lineno, text=text)
-            if place is not None
-            else Evidence(source=module, text=text),
+        place = blame(exc.__traceback__) or (module, None)
+        evidence = (
+            Evidence(source=place[0], line=place[1], text=text),
             Evidence(source="python", text=f"{sys.executable} (prefix {sys.prefix}), in {os.getcwd()}"),
-        ]
+        )
         return Finding(
             code="BC130",
             severity=Severity.ERROR if self.required else Severity.WARNING,
             summary=summary,
             action=action,
-            evidence=tuple(evidence),
+            evidence=evidence,
             confirm=f"python -c 'import {module}'",
         )
 
@@ -256,16 +254,3 @@ def _import_advice(exc: ImportError) -> str:
 def _parents(module: str) -> list[str]:
     parts = module.split(".")
     return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
-
-
-def _place(exc: BaseException) -> traceback.FrameSummary | None:
-    frames = traceback.extract_tb(exc.__traceback__)
-    ours = (__file__, importlib.__file__)
-    return next(
-        (
-            frame
-            for frame in reversed(frames)
-            if frame.filename not in ours and not frame.filename.startswith("<frozen ")
-        ),
-        None,
-    )

@@ -164,7 +164,8 @@ def _attempt(context: Context, address: Address) -> Finding | None:
     except socket.gaierror as exc:
         text = f"The name {address.host!r} in bind does not resolve: {exc.strerror}."
         return _unusable(address.text, text, "Bind an IP address, 0.0.0.0 for every one.")
-    except UnicodeError:
+    except (ValueError, TypeError):
+        # No IDNA form, or a zero byte.
         text = f"The name {address.host!r} in bind is not a host name."
         return _unusable(address.text, text, "Bind an IP address, 0.0.0.0 for every one.")
     except OSError as exc:

@@ -98,8 +98,8 @@ def _plan(
 
 def _run(planned: Sequence[Planned], load: AppLoad | None, configured: Configured, records: _Records) -> list[Checked]:
     from bootcheck.checks.base import Context
-    from bootcheck.gunicorn.master import sources_of
     from bootcheck.gunicorn.preflight import Preflight
+    from bootcheck.gunicorn.server import sources_of
     from bootcheck.model.redact import Redactor
     from bootcheck.recorder import Recorder
 

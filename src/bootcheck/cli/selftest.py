@@ -80,10 +80,13 @@ class _Selftest:
         self._versions()
         self._where_reports_go()
         for part in (self._refused, self._healthy, self._failing, self._analysed):
+            before = self._failures
             try:
                 part()
             except (OSError, ValueError, KeyError, IndexError, subprocess.SubprocessError) as exc:
                 self._tell(False, f"{part.__name__.strip('_')}: {type(exc).__name__}: {exc}")
+            if self._failures > before:
+                self._show_log()
         if self._failures:
             self._out.write(f"{self._failures} of these failed: this installation does not work as it should.\n")
             return 1
@@ -94,6 +97,12 @@ class _Selftest:
         self._failures += not right
         self._out.write(f"{'ok    ' if right else 'FAILED'} {what}\n")
         self._out.flush()
+
+    def _show_log(self) -> None:
+        log = self._folder / "log"
+        if log.exists():
+            for line in log.read_text(encoding="utf-8", errors="replace").splitlines()[-12:]:
+                self._out.write(f"       | {line}\n")
 
     def _versions(self) -> None:
         from importlib.metadata import version

@@ -35,10 +35,11 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from bootcheck.model import journal
 from bootcheck.model.checkpoint import Phase
@@ -82,6 +83,8 @@ class _Known:
     engines: WeakSet[Any] = field(default_factory=WeakSet)
     records: WeakSet[Any] = field(default_factory=WeakSet)
     connections: WeakSet[Any] = field(default_factory=WeakSet)
+    descriptors: WeakKeyDictionary[Any, tuple[int, int]] = field(default_factory=WeakKeyDictionary)
+    """Descriptor and inode of each record's connection."""
     inodes: frozenset[int] = frozenset()
     """Connections that were there at the last pass, explained or not."""
     files: frozenset[str] = frozenset()
@@ -187,11 +190,31 @@ def _owners() -> dict[int, str]:
     by_pool = {id(engine.pool): sqlalchemy.label(engine) for engine in _by_pool(_known.engines)}
     owners: dict[int, str] = {}
     for record in list(_known.records):
-        number = sqlalchemy.fileno_of(sqlalchemy.dbapi_of(record))
+        number = _descriptor(record)
         if number is not None:
             # After a dispose a checked-out connection belongs to a pool that its engine has left.
             owners[number] = by_pool.get(id(sqlalchemy.pool_of(record)), "a SQLAlchemy pool")
     return owners
+
+
+def _descriptor(record: Any) -> int | None:
+    """Return a record's descriptor. mysqlclient refuses to tell while another thread's query runs."""
+    connection = sqlalchemy.dbapi_of(record)
+    if connection is None:
+        return None
+    before = _known.descriptors.get(record)
+    if before is not None and inode_of(before[0]) == before[1]:
+        return before[0]
+    for pause in (0.0, 0.001, 0.002, 0.005, 0.01):
+        time.sleep(pause)
+        number = sqlalchemy.fileno_of(connection)
+        inode = None if number is None else inode_of(number)
+        if number is not None and inode is not None:
+            _known.descriptors[record] = (number, inode)
+            return number
+        if not sqlalchemy.checked_out(record) or not hasattr(type(connection), "fileno"):
+            return None
+    return None
 
 
 def _open_records(pool: Any) -> list[Any]:

@@ -100,7 +100,7 @@ class StopGuard:
     def _keep(self, signo: int, frame: FrameType | None) -> None:
         recorder = self._recorder
         recorder.fact(journal.SIGNAL, signo=signo, name=signal.Signals(signo).name, step=recorder.open_step)
-        from bootcheck.probes.stacks import of_all_threads  # noqa: PLC0415 - only for a stop
+        from bootcheck.probes.stacks import of_all_threads
 
         stacks = of_all_threads(frame)
         # Under gevent the main thread sits in the hub; the stuck code is in a greenlet.
@@ -134,7 +134,7 @@ def _in_hub(stack: dict[str, Any]) -> bool:
 
 def _unpatched() -> tuple[Callable[..., Any], Callable[[float], None]]:
     """Return thread start and sleep as they were before gevent patched them."""
-    import _thread  # noqa: PLC0415 - only a process that is ending needs it
+    import _thread
 
     monkey = sys.modules.get("gevent.monkey")
     if monkey is None:

@@ -82,14 +82,14 @@ def _armed(sinks: Sequence[Sink], environ: MutableMapping[str, str]) -> Master |
     except SettingError as exc:
         for line in str(exc).splitlines():
             say(f"bootcheck: {line}")
-        from bootcheck.model.codes import EX_CONFIG  # noqa: PLC0415
+        from bootcheck.model.codes import EX_CONFIG
 
         raise SystemExit(EX_CONFIG) from exc
     return _begin(settings, sinks, environ)
 
 
 def _begin(settings: Settings, sinks: Sequence[Sink], environ: MutableMapping[str, str]) -> Master | None:
-    from bootcheck.gunicorn.master import Master  # noqa: PLC0415 - not loaded where nothing is armed
+    from bootcheck.gunicorn.master import Master
 
     try:
         master = Master(settings, environ, sinks)

@@ -24,7 +24,6 @@ PERMANENT = frozenset(
 )
 
 
-
 class Breaker:
     """Counts deaths before ready, and says when to stop and when to wait."""
 

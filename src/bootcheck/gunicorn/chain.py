@@ -80,6 +80,7 @@ def _with_arity(hook: Hook, arity: int) -> Hook:
     def three(first: Any, second: Any, third: Any) -> Any:
         return hook(first, second, third)
 
-    chained = (one, two, three)[arity - 1]
-    chained.bootcheck_owned = True  # type: ignore[attr-defined]
-    return chained
+    chained: Any = (one, two, three)[arity - 1]
+    chained.bootcheck_owned = True
+    hooked: Hook = chained
+    return hooked

@@ -79,8 +79,8 @@ def _explain_bind(master: Master) -> None:
     arbiter = master.arbiter
     if arbiter is None or arbiter.LISTENERS or master.receiver.forked:
         return
-    from bootcheck.checks import port  # noqa: PLC0415
-    from bootcheck.checks.base import Planned, run_one  # noqa: PLC0415
+    from bootcheck.checks import port
+    from bootcheck.checks.base import Planned, run_one
 
     run_one(Planned(port(), False), master.context(arbiter))
 

@@ -14,11 +14,11 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.guards.native_crash import FaultFile
 from bootcheck.gunicorn import chain, seams
 from bootcheck.gunicorn.receiver import Receiver
 from bootcheck.gunicorn.server import app_uri_of, attributes_of, head, sources_of
 from bootcheck.gunicorn.worker import WorkerBoot
-from bootcheck.guards.native_crash import FaultFile
 from bootcheck.model import bootreport, journal
 from bootcheck.model.identity import new_id
 from bootcheck.model.journal import Key
@@ -35,8 +35,8 @@ from bootcheck.sinks.ring import Ring
 
 if TYPE_CHECKING:
     from bootcheck.checks.base import Check, Context, Planned
-    from bootcheck.gunicorn.obituary import Publisher
     from bootcheck.guards.once import Once
+    from bootcheck.gunicorn.obituary import Publisher
 
 Hook = Callable[..., Any]
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -94,7 +94,7 @@ class Master:
     def _sweep(self) -> None:
         names = list(self.directory.names())
         if any(journal.key_of(name) not in (None, self.key) for name in names):
-            from bootcheck.gunicorn.sweep import sweep  # noqa: PLC0415
+            from bootcheck.gunicorn.sweep import sweep
 
             sweep(self)
         if names:
@@ -140,7 +140,7 @@ class Master:
     def publisher(self) -> Publisher:
         """Where deaths are stored and printed."""
         if self._publisher is None:
-            from bootcheck.gunicorn.obituary import Publisher  # noqa: PLC0415
+            from bootcheck.gunicorn.obituary import Publisher
 
             self._publisher = Publisher(self.directory, self.console)
         return self._publisher
@@ -199,7 +199,7 @@ class Master:
     def _watch(self, arbiter: Any) -> None:
         self.redactor.learn(secrets_of(dict(arbiter.cfg.env)))
         self.common = attributes_of(arbiter.cfg, self.server_id, app_uri_of(arbiter))
-        seams.on_wait(chain.quietly(self.receiver.ended))
+        seams.on_wait(chain.quietly(self.receiver.ended), chain.quietly(self.receiver.born))
         seams.on_kill(arbiter, chain.quietly(self.receiver.sent))
         seams.on_turn(arbiter, chain.quietly(self.receiver.look))
         seams.on_spawn(arbiter, chain.quietly(self.receiver.may_spawn))
@@ -227,12 +227,9 @@ class Master:
         before = chain.quietly(self.receiver.before_fork)
 
         def hook(arbiter: Any, worker: Any) -> None:
+            # Theirs first: what it starts must not inherit blocked signals, and it may raise.
+            user(arbiter, worker)
             before(arbiter, worker)
-            try:
-                user(arbiter, worker)
-            except BaseException:
-                self.receiver.unblock()
-                raise
 
         return hook
 
@@ -301,15 +298,15 @@ class Master:
         environ = {**os.environ, **arbiter.cfg.env}
         if not self._has_checks(environ):
             return
-        from bootcheck.checks.base import Moment  # noqa: PLC0415
-        from bootcheck.checks.planning import plan  # noqa: PLC0415
-        from bootcheck.gunicorn.preflight import Preflight  # noqa: PLC0415
-        from bootcheck.model.finding import Severity  # noqa: PLC0415
+        from bootcheck.checks.base import Moment
+        from bootcheck.checks.planning import plan
+        from bootcheck.gunicorn.preflight import Preflight
+        from bootcheck.model.finding import Severity
 
         context = self.context(arbiter)
         self.planned = plan(self._declared, self.settings, context.environ, context.server)
         if any(item.check.moment is Moment.WORKER for item in self.planned):
-            from bootcheck.guards.once import Once  # noqa: PLC0415
+            from bootcheck.guards.once import Once
 
             self.once = Once()
         preflight = Preflight(self.planned, context)
@@ -321,20 +318,20 @@ class Master:
                 f"observing only: {len(stopping)} of these findings would have stopped the start (BOOTCHECK_ENFORCE)"
             )
         elif stopping:
-            from bootcheck.gunicorn.ending import refuse  # noqa: PLC0415
+            from bootcheck.gunicorn.ending import refuse
 
             refuse(self, arbiter, stopping)
 
     def _has_checks(self, environ: Mapping[str, str]) -> bool:
         """Tell whether anything is to be checked, without loading any check."""
-        from bootcheck.checks import discoverable  # noqa: PLC0415 - the list alone
+        from bootcheck.checks import discoverable
 
         return bool(self._declared or self.settings.require_env or discoverable(environ))
 
     def context(self, arbiter: Any) -> Context:
         """Return what checks are given: the environment that workers will see, and the server."""
-        from bootcheck.checks.base import Context, Server  # noqa: PLC0415
-        from bootcheck.gunicorn.preflight import facts_of  # noqa: PLC0415
+        from bootcheck.checks.base import Context, Server
+        from bootcheck.gunicorn.preflight import facts_of
 
         return Context(
             environ={**os.environ, **arbiter.cfg.env},
@@ -357,7 +354,7 @@ class Master:
                     return original(*args)
             except BaseException as exc:
                 if not (isinstance(exc, KeyboardInterrupt) or self._ended):
-                    from bootcheck.gunicorn.ending import app_not_loaded  # noqa: PLC0415
+                    from bootcheck.gunicorn.ending import app_not_loaded
 
                     chain.quietly(app_not_loaded)(self, exc)
                 raise
@@ -400,7 +397,7 @@ class Master:
         if self._stopping and self.is_here:
             return
         self._stopping = True
-        from bootcheck.gunicorn.ending import die_by, stopped  # noqa: PLC0415
+        from bootcheck.gunicorn.ending import die_by, stopped
 
         if self.is_here and not self._ended:
             child = self._preflight_child()
@@ -416,7 +413,7 @@ class Master:
             except BaseException as exc:
                 if self.is_here and not self._ended:
                     self.receiver.drain(self.arbiter)
-                    from bootcheck.gunicorn.ending import over  # noqa: PLC0415
+                    from bootcheck.gunicorn.ending import over
 
                     chain.quietly(over)(self, exc)
                 raise

@@ -124,7 +124,7 @@ class _Child:
         recorder = self._context.recorder
         step = f"check.{check.name}"
         for seq in recorder.forget_absorbed():
-            recorder.record(step, check.phase, Outcome.FAILED, of=seq, reason="ended")
+            recorder.stamp(step, check.phase, Outcome.FAILED, {"reason": "ended"}, of=seq)
         said = _tail(self._spare)
         if overran:
             what = f"did not finish within {check.budget:g} s"
@@ -162,7 +162,7 @@ def _be_child(live: Sequence[Planned], context: Context, pipe: int, spare: int) 
     try:
         _settle(context, spare)
         recorder = Recorder([_Pipe(pipe)], redactor=context.recorder.redactor)
-        from bootcheck.recorder import install  # noqa: PLC0415
+        from bootcheck.recorder import install
 
         install(recorder)
         own = replace(context, recorder=recorder)
@@ -172,7 +172,7 @@ def _be_child(live: Sequence[Planned], context: Context, pipe: int, spare: int) 
             _Pipe(pipe).write(None, json.dumps(message, default=str).encode() + b"\n")
         status = 0
     except BaseException:  # noqa: BLE001 - nothing may unwind into the master's frames
-        import traceback  # noqa: PLC0415
+        import traceback
 
         traceback.print_exc()
     finally:
@@ -183,7 +183,7 @@ def _settle(context: Context, spare: int) -> None:
     """Make the child what a worker will be, and nothing of the master's."""
     for signo in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
         signal.signal(signo, signal.SIG_DFL)
-    import ctypes  # noqa: PLC0415 - only here
+    import ctypes
 
     try:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.gunicorn import seams
 from bootcheck.guards.native_crash import close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS
+from bootcheck.gunicorn import seams
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
 from bootcheck.probes.cgroup import memory_group
 from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
-    from bootcheck.gunicorn.master import Master
     from bootcheck.gunicorn.breaker import Breaker
+    from bootcheck.gunicorn.master import Master
     from bootcheck.model.boot import Boot
     from bootcheck.model.report import Report
 
@@ -68,7 +68,7 @@ class Receiver:
         worker.bootcheck_child = child
         self.forked += 1
         if arbiter.cfg.preload_app or "sqlalchemy" in sys.modules:
-            from bootcheck.guards import fresh_pools  # noqa: PLC0415 - nothing can be inherited otherwise
+            from bootcheck.guards import fresh_pools
 
             child.snapshot = fresh_pools.before_fork(arbiter.cfg.workers)
         self._settle_forking(arbiter)
@@ -82,6 +82,11 @@ class Receiver:
         if self._blocked and self._master.is_here:
             self._blocked = False
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def born(self, pid: int) -> None:
+        """Enter the worker that was forked just now by its pid."""
+        if self._forking is not None and self._master.is_here:
+            self._children[pid], self._forking = self._forking, None
 
     def in_child(self, own: Child) -> None:
         """Close what belongs to the siblings of a new worker."""
@@ -166,11 +171,12 @@ class Receiver:
         if self._forking is None:
             return False
         records, _ = read_lines(_contents(self._forking.spare_fd).splitlines())
-        return not records or any(record.get("pid") == pid for record in records if record["t"] == HEAD)
+        # Without a head it may be anybody's child: a user's hook forks too, and PID 1 reaps orphans.
+        return any(record.get("pid") == pid for record in records if record["t"] == HEAD)
 
     def _account(self, pid: int, child: Child, status: int, usage: Any) -> None:
-        from bootcheck.gunicorn import obituary  # noqa: PLC0415 - only for a death
-        from bootcheck.gunicorn.verdict import Death  # noqa: PLC0415
+        from bootcheck.gunicorn import obituary
+        from bootcheck.gunicorn.verdict import Death
 
         child.done = True
         self._publish_for(pid, child)
@@ -201,7 +207,7 @@ class Receiver:
     def _count(self, ready: bool, report: Report | None) -> None:  # noqa: FBT001
         """Tell the loop breaker of a death before ready, or that a worker had made it."""
         if self.breaker is None:
-            from bootcheck.gunicorn.breaker import Breaker  # noqa: PLC0415 - only once something died
+            from bootcheck.gunicorn.breaker import Breaker
 
             arbiter = self._master.arbiter
             self.breaker = Breaker(lambda: int(arbiter.num_workers))
@@ -249,7 +255,7 @@ class Receiver:
             self._master.directory.remove(key.file_name)
 
     def _boot_of(self, pid: int, child: Child) -> tuple[Boot, Key | None]:
-        from bootcheck.model.boot import Boot  # noqa: PLC0415
+        from bootcheck.model.boot import Boot
 
         records, broken = read_lines(_contents(child.spare_fd).splitlines())
         head = next((record for record in records if record["t"] == HEAD), None)

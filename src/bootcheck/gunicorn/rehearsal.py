@@ -17,8 +17,8 @@ from gunicorn.errors import ConfigError
 import bootcheck
 from bootcheck.checks.base import Check, Context, Moment, Planned, Server, run_one
 from bootcheck.gunicorn import arm as arming
-from bootcheck.gunicorn.master import kind_of
 from bootcheck.gunicorn.preflight import facts_of
+from bootcheck.gunicorn.server import kind_of
 from bootcheck.gunicorn.verdict import Death, cause_of, verdict_of
 from bootcheck.model.boot import Boot
 from bootcheck.model.checkpoint import Phase
@@ -88,10 +88,10 @@ def read(config: str | None = None, app: str | None = None) -> Configured:
     calls: list[None] = []
 
     def collect(
-        namespace: object = None,
+        namespace: object = None,  # noqa: ARG001 - as arm() takes it
         *,
         checks: Sequence[Check] = (),
-        **others: object,  # noqa: ARG001 - as arm() takes them
+        **others: object,  # noqa: ARG001 - sinks, environ
     ) -> None:
         for check in checks:
             if not hasattr(check, "run"):

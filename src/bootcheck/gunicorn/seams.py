@@ -60,28 +60,35 @@ def on_setup(before: Callable[[Any], None]) -> bool:
     return True
 
 
-def on_wait(receive: Callable[[int, int, Any], int | None]) -> bool:
+def on_wait(receive: Callable[[int, int, Any], int | None], born: Callable[[int], None]) -> bool:
     """Call `receive(pid, status, rusage)` for every child that Gunicorn reaps, before it looks at it.
 
-    A status that it returns is what Gunicorn gets to see instead.
+    A status that it returns is what Gunicorn gets to see instead. `born(pid)` is called in the
+    master right after each fork: up to 23 a worker may be reaped before it stands in any list.
     """
     module = sys.modules.get("gunicorn.arbiter")
     if module is None or getattr(module, "os", None) is not os:
         _lacks("gunicorn.arbiter.os")
         return False
-    module.os = _Os(receive)  # type: ignore[attr-defined]
+    module.os = _Os(receive, born)  # type: ignore[attr-defined]
     return True
 
 
 class _Os(types.ModuleType):
     """The `os` module as `gunicorn.arbiter` sees it: `waitpid` also tells resource usage."""
 
-    def __init__(self, receive: Callable[[int, int, Any], int | None]) -> None:
+    def __init__(self, receive: Callable[[int, int, Any], int | None], born: Callable[[int], None]) -> None:
         super().__init__("os")
-        self.__dict__["_receive"] = receive
+        self.__dict__.update(_receive=receive, _born=born)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
+
+    def fork(self) -> int:
+        pid = os.fork()
+        if pid:
+            self._born(pid)
+        return pid
 
     def waitpid(self, pid: int, options: int) -> tuple[int, int]:
         waited, status, usage = os.wait4(pid, options)
@@ -117,7 +124,7 @@ def halt_once(arbiter: Any, halts: Callable[[], None]) -> bool:
     if halt_server is None or not _takes(reap, ()) or not _takes(halt, ("reason", "exit_status")):
         _lacks("arbiter.halt")
         return False
-    halting = []
+    halting: list[bool] = []
 
     def reap_workers() -> Any:
         while True:
@@ -209,7 +216,7 @@ def queued_stop(arbiter: Any, stop_signals: tuple[int, ...]) -> int | None:
     there for a worker: the master drains its own before it spawns.
     """
     found: int | None = None
-    waiting = getattr(arbiter, "SIG_QUEUE", None)
+    waiting: Any = getattr(arbiter, "SIG_QUEUE", None)
     if isinstance(waiting, list):
         found = next((signo for signo in waiting if signo in stop_signals), None)
         arbiter.SIG_QUEUE = []

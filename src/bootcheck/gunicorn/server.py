@@ -72,7 +72,7 @@ def app_uri_of(arbiter: Any) -> str | None:
 
 def sources_of(environ: Mapping[str, str], raw_env: Mapping[str, str]) -> dict[str, tuple[Source, ...]]:
     """Return every source of the variables that `raw_env` sets, the winning one last."""
-    from bootcheck.checks.base import Source  # noqa: PLC0415 - only for checks
+    from bootcheck.checks.base import Source
 
     found: dict[str, tuple[Source, ...]] = {}
     for name, value in raw_env.items():

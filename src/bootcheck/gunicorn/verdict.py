@@ -129,7 +129,7 @@ def signal_name(signo: int) -> str:
         return f"signal {signo}"
 
 
-def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]:  # noqa: C901, PLR0911, PLR0912
+def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]:  # noqa: C901, PLR0911
     boot = death.boot
     who = f"The {boot.role}" + (f" (pid {boot.pid})" if boot.pid else "")
     where = f" in step {step}" if step else ""
@@ -147,7 +147,9 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.APP_NOT_FOUND:
         return (
             f"{who} did not find the app: {first_line}",
-            ["Name an existing module and attribute (gunicorn MODULE:ATTRIBUTE), and start in the directory that holds it."],
+            [
+                "Name an existing module and attribute (gunicorn MODULE:ATTRIBUTE), and start in the directory that holds it."
+            ],
         )
     if cause is Cause.SYS_EXIT:
         return (
@@ -163,7 +165,9 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         name = signal_name(death.signo) if death.signo else "a fault"
         return (
             f"{who} was ended by {name}{where}: a fault in native code.",
-            ["The stack below names the Python call that entered native code; look at that library and its version first."],
+            [
+                "The stack below names the Python call that entered native code; look at that library and its version first."
+            ],
         )
     if cause is Cause.OOM:
         return (
@@ -173,10 +177,14 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.GUNICORN_TIMEOUT:
         return (
             f"The master timed out {who[0].lower() + who[1:]}{where}.",
-            ["Look at the stack for what kept the worker from its heartbeat; raise `timeout` only if that work is meant to take so long."],
+            [
+                "Look at the stack for what kept the worker from its heartbeat; raise `timeout` only if that work is meant to take so long."
+            ],
         )
     if cause is Cause.BOOT_DEADLINE:
-        return f"{who} was not ready before the boot deadline{where}.", ["The stack below shows what it was waiting for."]
+        return f"{who} was not ready before the boot deadline{where}.", [
+            "The stack below shows what it was waiting for."
+        ]
     if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
         return (
             f"{who} did not stop within graceful_timeout{where}, so the master killed it.",
@@ -185,7 +193,9 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.SIGKILL_EXTERNAL:
         return (
             f"{who} got SIGKILL{where}, and neither the master nor the memory limit sent it.",
-            ["Ask who may kill processes here: an orchestrator after its grace period, an operator, a memory killer of the host."],
+            [
+                "Ask who may kill processes here: an orchestrator after its grace period, an operator, a memory killer of the host."
+            ],
         )
     if cause is Cause.SIGTERM:
         signo = (boot.signal or {}).get("signo") or death.signo or next(iter(death.sent), signal.SIGTERM)

@@ -11,23 +11,24 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.guards.native_crash import FaultFile, close_quietly
+from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
 from bootcheck.gunicorn import seams, workers
 from bootcheck.gunicorn.receiver import Child, partial_name
 from bootcheck.gunicorn.server import head, kind_of
-from bootcheck.guards.native_crash import FaultFile, close_quietly
-from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
 from bootcheck.model import bootreport, journal
 from bootcheck.model.journal import Key
 from bootcheck.model.outcome import Phase
 from bootcheck.probes.process import start_ticks
 from bootcheck.recorder import Recorder, Step, install
+from bootcheck.sinks import Sink
 from bootcheck.sinks.journal import Journal
 from bootcheck.sinks.ring import Ring
 
 if TYPE_CHECKING:
     from bootcheck.checks.base import Context
-    from bootcheck.gunicorn.master import Master
     from bootcheck.guards.boot_deadline import BootDeadline
+    from bootcheck.gunicorn.master import Master
     from bootcheck.model.boot import Boot
 
 
@@ -62,7 +63,7 @@ class WorkerBoot:
         self.key = Key("worker", self._pid, start_ticks())
         self.ring = Ring()
         self._journal = Journal(master.directory, self.key, spare_fd=spare)
-        sinks = [self._journal, self.ring, master.console, *master.extra_sinks]
+        sinks: list[Sink] = [self._journal, self.ring, master.console, *master.extra_sinks]
         self.recorder = install(Recorder(sinks, redactor=master.redactor))
         self._fault = FaultFile(master.directory.create(self.key.fault_name, append=True))
         if master.drops_privileges:
@@ -77,7 +78,7 @@ class WorkerBoot:
         os.register_at_fork(after_in_child=self._disarm_in_child)
         seconds = master.settings.boot_deadline
         if seconds and self._fault.fd >= 0:
-            from bootcheck.guards.boot_deadline import BootDeadline  # noqa: PLC0415 - only where asked for
+            from bootcheck.guards.boot_deadline import BootDeadline
 
             self._deadline = BootDeadline(seconds, self._fault.fd)
             self._deadline.arm()
@@ -87,7 +88,7 @@ class WorkerBoot:
         if lost is not None:
             self.guard.stop(lost)
         if child is not None and child.snapshot is not None:
-            from bootcheck.guards import fresh_pools  # noqa: PLC0415 - loaded already by the master
+            from bootcheck.guards import fresh_pools
 
             fresh_pools.in_child(child.snapshot, self.recorder)
 
@@ -189,12 +190,10 @@ class WorkerBoot:
 
     def aborted(self, frame: FrameType | None) -> None:
         """Note SIGABRT: Gunicorn's timeout (then the master knows), or somebody else's."""
-        from bootcheck.probes.stacks import of_all_threads  # noqa: PLC0415
+        from bootcheck.probes.stacks import of_all_threads
 
         self._aborted = True
-        self.recorder.fact(
-            journal.SIGNAL, signo=int(signal.SIGABRT), name="SIGABRT", step=self.recorder.open_step
-        )
+        self.recorder.fact(journal.SIGNAL, signo=int(signal.SIGABRT), name="SIGABRT", step=self.recorder.open_step)
         self.recorder.fact(journal.STACKS, stacks=of_all_threads(frame)[:20])
 
     # -- checks and ready -----------------------------------------------------------------------
@@ -204,8 +203,8 @@ class WorkerBoot:
         master = self._master
         if not master.planned:
             return
-        from bootcheck.checks.base import Moment, run  # noqa: PLC0415
-        from bootcheck.model.finding import Severity  # noqa: PLC0415
+        from bootcheck.checks.base import Moment, run
+        from bootcheck.model.finding import Severity
 
         planned = [item for item in master.planned if item.check.moment is Moment.WORKER]
         if not planned:
@@ -226,7 +225,7 @@ class WorkerBoot:
             sys.exit(seams.app_error_code(self._arbiter)[0])
 
     def _context(self) -> Context:
-        from dataclasses import replace  # noqa: PLC0415
+        from dataclasses import replace
 
         base = self._master.context(self._arbiter)
         app = getattr(self._worker, "wsgi", None) or getattr(self._worker, "asgi", None)
@@ -295,7 +294,7 @@ class WorkerBoot:
 
     def boot(self) -> Boot:
         """Return this worker's records put together."""
-        from bootcheck.model.boot import Boot  # noqa: PLC0415 - only for a death
+        from bootcheck.model.boot import Boot
 
         return Boot.from_records(self.ring.records)
 
@@ -308,8 +307,8 @@ class WorkerBoot:
         self.recorder.fact(journal.END)
         if os.getppid() == self._parent:
             return
-        from bootcheck.gunicorn import obituary  # noqa: PLC0415 - only for a death without a master
-        from bootcheck.gunicorn.verdict import Death  # noqa: PLC0415
+        from bootcheck.gunicorn import obituary
+        from bootcheck.gunicorn.verdict import Death
 
         death = Death(boot=self.boot(), status=None)
         if death.boot.exception is not None or death.boot.signal is not None:

@@ -98,10 +98,16 @@ class _Fold:
     def __init__(self, broken: int) -> None:
         self.broken = broken
         self.values: dict[str, Any] = {"head": {}}
-        self.lists: dict[str, list[Any]] = {"checkpoints": [], "findings": [], "stacks": [], "guards": [], "imports": []}
+        self.lists: dict[str, list[Any]] = {
+            "checkpoints": [],
+            "findings": [],
+            "stacks": [],
+            "guards": [],
+            "imports": [],
+        }
         self.annotations: dict[str, Any] = {}
 
-    def add(self, record: Mapping[str, Any]) -> None:  # noqa: C901, PLR0912
+    def add(self, record: Mapping[str, Any]) -> None:  # noqa: C901
         kind = record.get("t")
         at = record.get("at")
         if isinstance(at, (int, float)):
@@ -130,5 +136,5 @@ class _Fold:
             self.values["end"] = dict(record)
 
     def result(self) -> Boot:
-        lists = {name: tuple(items) for name, items in self.lists.items()}
+        lists: dict[str, Any] = {name: tuple(items) for name, items in self.lists.items()}
         return Boot(**self.values, **lists, annotations=self.annotations, broken_lines=self.broken)

@@ -42,9 +42,23 @@ _COOKIE = re.compile(r"(?P<head>\b(?:set-)?cookie['\"]?\s*[:=,]\s*['\"]?)(?P<sec
 _BEARER = re.compile(r"(?P<head>\b(?:bearer|basic)\s+)(?P<secret>[A-Za-z0-9+/=_.\-~]{8,})", re.IGNORECASE)
 _PEM = re.compile(r"(?P<head>-----BEGIN [A-Z0-9 ]+-----)(?P<secret>.*?)(?=-----END [A-Z0-9 ]+-----|\Z)", re.DOTALL)
 _SQL_PARAMETERS = re.compile(r"(?P<head>\[parameters: )(?P<secret>.*?)(?=\]\s*(?:$|\n|\(Background|\\n))", re.DOTALL)
-_MYSQL_OPTION = re.compile(r"(?P<head>(?:^|\s)(?:--password|--passwd|--token|--secret|--api-key)(?:=|\s+))(?P<secret>\S+)", re.IGNORECASE)
+_MYSQL_OPTION = re.compile(
+    r"(?P<head>(?:^|\s)(?:--password|--passwd|--token|--secret|--api-key)(?:=|\s+))(?P<secret>\S+)", re.IGNORECASE
+)
 
-_PATTERNS = (_PEM, _SQL_PARAMETERS, _URL_USERINFO, _QUERY, _HEADER, _COOKIE, _BEARER, _PAIR, _ASSIGN, _YAML, _MYSQL_OPTION)
+_PATTERNS = (
+    _PEM,
+    _SQL_PARAMETERS,
+    _URL_USERINFO,
+    _QUERY,
+    _HEADER,
+    _COOKIE,
+    _BEARER,
+    _PAIR,
+    _ASSIGN,
+    _YAML,
+    _MYSQL_OPTION,
+)
 _TRIGGER = re.compile(r"://|[=:]|bearer|basic|-----BEGIN|\[parameters|--|['\"]", re.IGNORECASE)
 
 

@@ -47,7 +47,24 @@ _WORKING_DIRECTORY = ("PWD", "OLDPWD")
 """Shell variables whose names only look like passwords."""
 _MARKS = (*SECRET_WORDS, "://", "bearer", "basic ", "-----begin", "[parameters", "key", "pass", "sig")
 _COMMON_VALUES = frozenset(
-    "true false none null test local localhost production development postgres root admin mysql user redis default".split()
+    [
+        "true",
+        "false",
+        "none",
+        "null",
+        "test",
+        "local",
+        "localhost",
+        "production",
+        "development",
+        "postgres",
+        "root",
+        "admin",
+        "mysql",
+        "user",
+        "redis",
+        "default",
+    ]
 )
 
 
@@ -63,9 +80,10 @@ def secrets_of(environ: Mapping[str, str]) -> list[str]:
     """Return the values in an environment that must never be shown."""
     found: list[str] = []
     for name, value in environ.items():
-        if "://" in value:
-            found.extend(_userinfo_passwords(value))
-        elif is_secret_name(name):
+        passwords = _userinfo_passwords(value) if "://" in value else []
+        found.extend(passwords)
+        # Of a URL only the password is hidden, so that the rest can be read; without one it is a secret like any.
+        if not passwords and is_secret_name(name):
             found.append(value)
     return found
 
@@ -102,7 +120,7 @@ class Redactor:
             text = self._mask_split(text)
         lower = text.lower()
         if any(mark in lower for mark in _MARKS):
-            from bootcheck.model.redact import mask_counted  # noqa: PLC0415 - a dozen patterns to compile
+            from bootcheck.model.redact import mask_counted
 
             text, count = mask_counted(text)
             self.hidden += count
@@ -110,7 +128,7 @@ class Redactor:
 
     def _mask_split(self, text: str) -> str:
         """Find values that a renderer wrapped over lines."""
-        import re  # noqa: PLC0415
+        import re
 
         if self._split is None:
             loose = r"(?:\\n|[\r\n]+[ \t]*)?"

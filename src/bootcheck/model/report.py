@@ -82,7 +82,12 @@ class Report:
         stack = self.stacks[0].get("frames", ()) if self.stacks else ()
         where = [f"{_base(frame)}:{frame.get('function')}" for frame in stack[:3] if isinstance(frame, Mapping)]
         by_code = sorted(finding.code for finding in self.findings if finding.severity.value == "error")
-        parts = [self.verdict.cause.value, self.verdict.code or "", self.step or "", str(self.attributes.get("exception.type", ""))]
+        parts = [
+            self.verdict.cause.value,
+            self.verdict.code or "",
+            self.step or "",
+            str(self.attributes.get("exception.type", "")),
+        ]
         if self.verdict.cause in (Cause.EXCEPTION, Cause.NATIVE_CRASH, Cause.SYS_EXIT):
             parts += where
         return hashlib.sha256("\0".join([*parts, *by_code]).encode("utf-8", "replace")).hexdigest()[:16]
@@ -123,7 +128,8 @@ class Report:
         attributes = {key: value for key, value in full["attributes"].items() if key in _ANNOUNCED}
         verdict = full["verdict"]
         small: dict[str, Any] = {
-            key: full[key] for key in ("schema_version", "report_id", "kind", "timestamp", "role", "step", "fingerprint")
+            key: full[key]
+            for key in ("schema_version", "report_id", "kind", "timestamp", "role", "step", "fingerprint")
         }
         small["verdict"] = {key: verdict[key] for key in ("code", "cause", "summary", "action", "confidence")}
         small["attributes"] = attributes
@@ -171,7 +177,7 @@ def _clip(value: Any, limit: int) -> Any:
 
 
 def _base(frame: Mapping[str, Any]) -> str:
-    return os.path.basename(str(frame.get("file", "")))  # noqa: PTH119 - a path of another machine
+    return os.path.basename(str(frame.get("file", "")))
 
 
 def schema() -> dict[str, Any]:

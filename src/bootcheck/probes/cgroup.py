@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+
 _ROOT = "/sys/fs/cgroup"
 _UNLIMITED = 1 << 60
 

@@ -96,7 +96,9 @@ def open_descriptors(pid: int | str = "self") -> int | None:
 
 def in_container() -> bool:
     """Tell whether this file system is one that ends with a container."""
-    return "KUBERNETES_SERVICE_HOST" in os.environ or os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv")
+    return (
+        "KUBERNETES_SERVICE_HOST" in os.environ or os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv")
+    )
 
 
 def _read(path: str, limit: int) -> bytes:

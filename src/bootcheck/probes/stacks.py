@@ -59,7 +59,7 @@ def of_greenlets() -> list[Stack]:
     kind = getattr(greenlet, "greenlet", None)
     if kind is None:
         return []
-    import gc  # noqa: PLC0415 - only where greenlets exist
+    import gc
 
     stacks: list[Stack] = []
     # `type(o)`, not `isinstance`: the latter asks the object, and lazy objects run user code then.
@@ -73,7 +73,9 @@ def of_greenlets() -> list[Stack]:
     return stacks
 
 
-_FAULT_THREAD = re.compile(r"^(?:Current thread|Thread) 0x[0-9a-f]+(?: \[[^\]]*\])?(?P<current> \(most recent call first\))?", re.IGNORECASE)
+_FAULT_THREAD = re.compile(
+    r"^(?:Current thread|Thread) 0x[0-9a-f]+(?: \[[^\]]*\])?(?P<current> \(most recent call first\))?", re.IGNORECASE
+)
 _FAULT_FRAME = re.compile(r'^  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.+)$')
 _FAULT_HEAD = re.compile(r"^(?:Fatal Python error: |Timeout )(?P<what>.*)$")
 
@@ -98,7 +100,11 @@ def of_fault_text(text: str) -> list[Stack]:
         elif frame is not None and dumps[-1] and len(dumps[-1][-1]["frames"]) < MAX_FRAMES:
             number = frame["line"]
             dumps[-1][-1]["frames"].append(
-                {"function": frame["function"], "file": frame["file"], "line": int(number) if number.isdigit() else None}
+                {
+                    "function": frame["function"],
+                    "file": frame["file"],
+                    "line": int(number) if number.isdigit() else None,
+                }
             )
     last = next((dump for dump in reversed(dumps) if dump), [])
     ordered = sorted(last, key=lambda stack: not stack["current"])

@@ -24,7 +24,9 @@ def of_report(report: Report, headline: str, path: str | None) -> str:
         lines += _verdict(report)
     lines += _steps(report.checkpoints)
     lines.append(f"  Report:  {path or 'none could be stored; the BOOTCHECK_REPORT line below holds the essence'}")
-    codes = dict.fromkeys([*(finding.code for finding in problems), *([report.verdict.code] if report.verdict.code else [])])
+    codes = dict.fromkeys(
+        [*(finding.code for finding in problems), *([report.verdict.code] if report.verdict.code else [])]
+    )
     lines += [f"  Explain: bootcheck explain {' '.join(codes)}"] if codes else []
     return "\n".join([*lines, _RULE])
 

@@ -46,7 +46,7 @@ class Journal:
         """True while lines reach the file."""
         return self._fd >= 0
 
-    def write(self, record: Mapping[str, Any], line: bytes) -> None:  # noqa: ARG002
+    def write(self, record: Mapping[str, Any], line: bytes) -> None:
         """Append one line."""
         # A child that did not open a journal of its own must not write into its parent's.
         if self._owner != os.getpid():

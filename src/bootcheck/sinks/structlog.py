@@ -14,7 +14,7 @@ class Structlog:
 
     def __init__(self) -> None:
         try:
-            import structlog  # noqa: PLC0415 - only for who asks for it
+            import structlog
         except ImportError as exc:
             msg = "The structlog sink needs structlog: pip install 'bootcheck[structlog]'."
             raise SettingError(msg) from exc

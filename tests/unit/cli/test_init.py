@@ -68,7 +68,7 @@ def test_the_file_arms_when_gunicorn_reads_it(project: Path, monkeypatch: pytest
 
     ((passed, options),) = armed
     assert passed is namespace
-    assert [check.subject for check in options["checks"]][0] == "SECRET_KEY (secret)"
+    assert options["checks"][0].subject == "SECRET_KEY (secret)"
 
 
 def test_an_existing_file_is_left_alone(project: Path, capsys: pytest.CaptureFixture[str]):

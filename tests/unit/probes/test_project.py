@@ -26,7 +26,11 @@ def lay(folder: Path, **files: str) -> str:
         ("import flask\napp: flask.Flask = flask.Flask(__name__)", "flask", False),
         ("from fastapi import FastAPI\napp = FastAPI(title='x')", "fastapi", True),
         ("from starlette.applications import Starlette\napp = Starlette()", "starlette", True),
-        ("try:\n    from flask import Flask\n    app = Flask('x')\nexcept ImportError:\n    app = None", "flask", False),
+        (
+            "try:\n    from flask import Flask\n    app = Flask('x')\nexcept ImportError:\n    app = None",
+            "flask",
+            False,
+        ),
     ],
 )
 def test_an_app_object_is_found_and_named_by_its_framework(tmp_path: Path, source: str, framework: str, asgi: bool):
@@ -92,7 +96,9 @@ def test_the_object_that_a_factory_made_is_better_than_the_factory(tmp_path: Pat
         )
     )
 
-    assert [(target.uri, target.framework, target.asgi) for target in project.targets] == [("wsgi:app", "fastapi", True)]
+    assert [(target.uri, target.framework, target.asgi) for target in project.targets] == [
+        ("wsgi:app", "fastapi", True)
+    ]
 
 
 def test_a_package_in_src_is_named_as_it_is_imported(tmp_path: Path):
@@ -122,7 +128,9 @@ def test_a_variable_that_the_code_reads_is_found(tmp_path: Path, source: str, re
     assert (variable.name, variable.required) == ("NAME", required)
 
 
-@pytest.mark.parametrize("source", ["import os\nos.environ['NAME'] = '1'", "import os\nos.environ[name]", "d = {}\nd['NAME']"])
+@pytest.mark.parametrize(
+    "source", ["import os\nos.environ['NAME'] = '1'", "import os\nos.environ[name]", "d = {}\nd['NAME']"]
+)
 def test_what_is_no_read_of_a_named_variable_is_left_out(tmp_path: Path, source: str):
     """Assignments, computed names and other mappings say nothing of what the app needs."""
     assert look_at(lay(tmp_path, app=source)).variables == ()

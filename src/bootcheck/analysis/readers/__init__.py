@@ -23,6 +23,18 @@ HEAD = 4096
 class Intake(Protocol):
     """Where everything that was read goes. It never raises."""
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """One of them stands in every log line that may matter."""
+
+    @property
+    def attentive(self) -> bool:
+        """True while the next line of the log matters whatever it says."""
+
+    @property
+    def served(self) -> bool:
+        """True once a request is known to have been answered: until then such lines matter."""
+
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Take a report; `alone` where it is a file of its own."""
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from bootcheck.analysis.readers import Intake
 from bootcheck.analysis.readers.prefixes import Record, record_of
-from bootcheck.analysis.readers.stream import Stream, Unreadable
-from bootcheck.analysis.readers.stream import lines as lines_of
+from bootcheck.analysis.readers.sieve import Sieve
+from bootcheck.analysis.readers.stream import Stream, Unreadable, blocks
 from bootcheck.analysis.readers.values import first_object, is_report, parsed
 from bootcheck.analysis.readers.wrapped import records_of
 from bootcheck.model import journal
@@ -36,13 +36,14 @@ def read(stream: Stream, intake: Intake) -> int:
         msg = "binary data: neither text nor JSON"
         raise Unreadable(msg)
     state = _Lines(stream.name, stream.path, intake, named)
-    number = 0
+    number = 1
+    sieve = None if named is not None else Sieve(intake.words)
     try:
-        for number, line in enumerate(lines_of(stream), 1):
-            state.take(line, number)
+        for block in blocks(stream):
+            number = state.take_block(block, number, sieve)
     finally:
         state.finish()
-    return number
+    return number - 1
 
 
 class _Lines:
@@ -57,6 +58,29 @@ class _Lines:
         self._in_journal = named is not None
         self._broken = 0
         self._torn = False
+
+    def take_block(self, block: bytes, number: int, sieve: Sieve | None) -> int:
+        """Take the lines of a block that may matter; return the number of the line after it."""
+        starts = sieve.starts(block) if sieve is not None else []
+        index = place = 0
+        end = len(block)
+        while place < end:
+            if sieve is not None and not self._in_journal and not self._intake.attentive:
+                while index < len(starts) and starts[index] < place:
+                    index += 1
+                target = starts[index] if index < len(starts) else end
+                if not self._intake.served:
+                    request = sieve.request(block, place, target)
+                    target = request if request >= 0 else target
+                number += block.count(b"\n", place, target)
+                place = target
+                if place >= end:
+                    break
+            stop = block.index(b"\n", place)
+            self.take(block[place:stop].rstrip(b"\r"), number)
+            place = stop + 1
+            number += 1
+        return number
 
     def take(self, line: bytes, number: int) -> None:
         if line[:1] == b"{" and self._json(line, number):

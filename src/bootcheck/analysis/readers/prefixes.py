@@ -145,7 +145,9 @@ def _note(record: Record, match: re.Match[str]) -> None:
 
 
 def _level(record: Record, text: str) -> None:
-    match = _LEVEL.match(text) or _PYTHON_HEAD.match(text)
+    match = _LEVEL.match(text)
+    if match is None and (record.at is not None or text.startswith("[")) and not text[:1].isspace():
+        match = _PYTHON_HEAD.match(text)
     if match is not None:
         record.level = {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(match["level"], match["level"])
         record.headed = True

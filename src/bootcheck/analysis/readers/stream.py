@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-CHUNK = 1 << 16
+CHUNK = 1 << 18
 MAX_LINE = 1 << 22
 """Bytes that are kept of one line; the rest of a longer one is passed over."""
 
@@ -49,24 +49,27 @@ class Stream:
         self._ahead = data + self._ahead
 
 
-def lines(stream: Stream, limit: int = MAX_LINE) -> Iterator[bytes]:
-    """Yield lines without their ends; of a line over the limit only its beginning."""
+def blocks(stream: Stream, limit: int = MAX_LINE) -> Iterator[bytes]:
+    """Yield runs of whole lines, each run ending with a newline; of a line over the limit only its beginning."""
     pending = b""
     skipping = False
     for chunk in _utf8_chunks(stream):
-        *whole, rest = chunk.split(b"\n")
-        for line in whole:
-            if not skipping:
-                yield (pending + line).rstrip(b"\r")
-            pending, skipping = b"", False
+        cut = chunk.rfind(b"\n") + 1
         if skipping:
-            continue
-        pending += rest
+            start = chunk.find(b"\n") + 1
+            if not start:
+                continue
+            chunk, cut, skipping = chunk[start:], cut - start, False  # noqa: PLW2901
+        if cut > 0:
+            yield pending + chunk[:cut]
+            pending = chunk[cut:]
+        else:
+            pending += chunk
         if len(pending) > limit:
-            yield pending[:limit]
+            yield pending[:limit] + b"\n"
             pending, skipping = b"", True
     if pending:
-        yield pending.rstrip(b"\r")
+        yield pending + b"\n"
 
 
 def _utf8_chunks(stream: Stream) -> Iterator[bytes]:

@@ -10,6 +10,7 @@ A signature is a module with
 and, where lines outside of any traceback tell of it on their own,
 
     TELLTALE = re.compile(...)              # such a line
+    WORDS = ("Error R10", ...)              # one of them stands in every such line: a fast sieve
     TELLTALE_CAUSE = Cause.OS_EXIT          # how the process ended, if a line alone is known of it
     WHILE_SERVING = True                    # also asked about errors of single requests
 
@@ -100,6 +101,11 @@ def general() -> list[Signature]:
 def telltale(signature: Signature) -> re.Pattern[str] | None:
     """Return the pattern of lines that tell of it on their own."""
     return getattr(signature, "TELLTALE", None)
+
+
+def words(signature: Signature) -> tuple[str, ...]:
+    """Return the words of which one stands in each of its telltale lines."""
+    return getattr(signature, "WORDS", ())
 
 
 def telltale_cause(signature: Signature) -> Cause:

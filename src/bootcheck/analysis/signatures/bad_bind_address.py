@@ -37,12 +37,16 @@ _SAID = re.compile(
     r"Can't assign requested address",
     re.IGNORECASE,
 )
+_GAVE_UP = re.compile(r"Can't connect to \(")
+_OTHER = re.compile(r"Connection in use|Errno (?:13|98|48)\]|Permission denied")
+_LOW_PORT = re.compile(r", (?:\d{1,3}|10[01]\d|102[0-3])\)")
 _BINDING = re.compile(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
 _RESOLVE = re.compile(r"Name or service not known|nodename nor servname|Name does not resolve|No address associated|getaddrinfo")
 TELLTALE = re.compile(
     r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|[Ff]ailed to bind to \$PORT|"
     r"failed to start and (?:then )?listen on the port|not listening on the expected port|no process is listening on|port the app is listening on"
 )
+WORDS = ("Error R10", "ports detected", "port detected", "Port scan", "$PORT", "listen on the port", "listening on", "the app is listening")
 TELLTALE_CAUSE = Cause.SIGTERM
 _LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
@@ -53,6 +57,10 @@ def match(trouble: Trouble) -> Finding | None:
     line = trouble.line(_SAID)
     if line and trouble.role == "master" and "Errno 13" not in line[0].text:
         return _bad(trouble, one_line(line[0].text), line)
+    gave_up = trouble.line(_GAVE_UP) if trouble.role == "master" and not trouble.says(_OTHER) else ()
+    if gave_up and not _LOW_PORT.search(gave_up[0].text):
+        # Up to Gunicorn 22 the reason is not printed: it is neither in use nor refused.
+        return _bad(trouble, one_line(gave_up[0].text), gave_up)
     if error is not None and any(_BINDING.search(f.file) and f.function in ("create_sockets", "bind", "__init__", "parse_address") for f in error.frames):
         if _SAID.search(error.text) or _RESOLVE.search(error.text):
             return _bad(trouble, one_line(error.text), None)

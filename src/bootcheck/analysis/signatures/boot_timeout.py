@@ -33,6 +33,7 @@ CAUSE_CLASS = "boot-timeout"
 RULES: tuple[str, ...] = ()
 
 TELLTALE = re.compile(r"Error R10 \(Boot timeout\)|start operation timed out\. Terminating|Startup probe failed")
+WORDS = ("Error R10", "timed out", "tartup probe")
 TELLTALE_CAUSE = Cause.SIGTERM
 
 

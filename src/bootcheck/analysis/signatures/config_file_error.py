@@ -34,6 +34,7 @@ _SAID = re.compile(
     r"Failed to read config file: |^Invalid value for \w+: |gunicorn: error: |^usage: gunicorn \[OPTIONS\]|^Error: '.*' doesn't exist$|"
     r"^Error: (?:Value must|Not an? |Value is not|Unknown|Unable to|No such (?:user|group)|Invalid value|.*\barity\b)"
 )
+_PLAIN = re.compile(r"gunicorn: error: |Failed to read config file: |^Invalid value for \w+: ")
 _HOOK = re.compile(
     r"\bcfg\.(?P<hook>on_starting|on_reload|when_ready|pre_fork|post_fork|post_worker_init|worker_int|worker_abort|pre_exec|"
     r"pre_request|post_request|child_exit|worker_exit|nworkers_changed|on_exit|ssl_context)\("
@@ -47,7 +48,7 @@ def match(trouble: Trouble) -> Finding | None:
     frames = error.frames if error is not None else ()
     hook = next((found["hook"] for frame in frames if "gunicorn" in frame.file and (found := _HOOK.search(frame.code))), None)
     reading = any(frame.function in _READING for frame in frames)
-    line = trouble.line(_SAID)
+    line = trouble.line(_PLAIN) or trouble.line(_SAID)
     if hook is None and not reading and not (line and trouble.role == "master"):
         return None
     what = f"the hook {hook} raised {error.text}" if hook and error else ""

@@ -32,6 +32,7 @@ CAUSE_CLASS = "illegal-instruction"
 RULES: tuple[str, ...] = ()
 
 TELLTALE = re.compile(r"Illegal instruction(?: |$|\s\(core dumped\))|trap invalid opcode|Fatal Python error: Illegal instruction|signal: illegal instruction")
+WORDS = ("llegal instruction", "invalid opcode")
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 
 
@@ -41,7 +42,7 @@ def match(trouble: Trouble) -> Finding | None:
         return None
     return conclude(
         trouble,
-        f"{trouble.who} was ended by SIGILL: native code was built for another processor.",
+        f"{trouble.who} was ended by SIGILL, because native code was built for another processor.",
         "Compare the flags in /proc/cpuinfo with what the native libraries were built for (AVX, AVX-512).",
         "Install builds without those instructions, or rebuild the library on this kind of machine.",
         confirm="python -X faulthandler -c 'import APP' names the library that is loaded last",

@@ -39,6 +39,7 @@ TELLTALE = re.compile(
     r"can't find command '|No module named '?gunicorn'?$|exec format error|Exec format error|bad interpreter: No such file|"
     r"exec \S*gunicorn\S*: no such file|[Pp]rocess exited with status 127\b|exit status 127\b"
 )
+WORDS = ("Failed at step", "status=2", "xecutable", "not found", "No such file", "cannot execute", "find command", "named gunicorn", "named 'gunicorn", "xec format", "bad interpreter", "no such file", "status 127")
 TELLTALE_CAUSE = Cause.OS_EXIT
 
 _REASONS = (

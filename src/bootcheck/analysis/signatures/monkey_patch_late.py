@@ -34,6 +34,7 @@ RULES = ("BC525",)
 WHILE_SERVING = True
 
 TELLTALE = re.compile(r"MonkeyPatchWarning: |Monkey-patching ssl after ssl has already been imported|RLock\(s\) were not greened")
+WORDS = ("onkey", "greened")
 TELLTALE_CAUSE = Cause.NONE
 _RECURSION = re.compile(r"maximum recursion depth exceeded")
 

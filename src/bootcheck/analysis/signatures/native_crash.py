@@ -38,6 +38,7 @@ TELLTALE = re.compile(
     r"may have been in progress in another thread when fork\(\) was called|code=(?:killed|dumped), (?:signal|status)=(?:11/)?SEGV|"
     r"(?:exit(?:ed with)?|exit code|status) (?:code )?139\b"
 )
+WORDS = ("Fatal Python", "segfault", "egmentation", "double free", "free()", "malloc()", "munmap_chunk", "terminate called", "signal", "fork()", "SEGV", "139")
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 
 
@@ -50,7 +51,7 @@ def match(trouble: Trouble) -> Finding | None:
     when = " while it was starting" if trouble.moment == BOOT else ""
     return conclude(
         trouble,
-        f"{trouble.who} was ended by {name}{when}: native code failed.",
+        f"{trouble.who} was ended by {name}{when}, in native code.",
         "Run it once under bootcheck, or with PYTHONFAULTHANDLER=1: the stack names the call that entered native code.",
         "Suspect libraries loaded before the fork (--preload), and native packages upgraded last.",
         confirm="PYTHONFAULTHANDLER=1 and the same request or import again",

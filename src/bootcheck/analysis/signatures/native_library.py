@@ -40,6 +40,7 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 TELLTALE = re.compile(r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: ")
+WORDS = ("shared librar", "symbol lookup", "Error relocating")
 TELLTALE_CAUSE = Cause.OS_EXIT
 _LIBRARY = re.compile(r"([\w+.\-/]+\.(?:so|dylib|dll)[\w.\-]*)|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)")
 

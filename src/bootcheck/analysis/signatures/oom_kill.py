@@ -38,6 +38,7 @@ TELLTALE = re.compile(
     r"[Mm]emory limit of .{1,40} exceeded|exceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|Container killed due to memory|"
     r"Ran out of memory \(used over|result 'oom-kill'|OutOfMemoryError: Container|(?:exit(?:ed with)?|exit code|status) (?:code )?137\b"
 )
+WORDS = ("emory", "oom-kill", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
 
 

@@ -30,6 +30,8 @@ CAUSE_CLASS = "permission-denied"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
+_LOW_PORT = re.compile(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")
+"""Up to Gunicorn 22 the reason is not printed; a port below 1024 is one."""
 _PATH = re.compile(r"Permission denied: ['\"]?([^'\"\s]+)|not permitted: ['\"]?([^'\"\s]+)|connection to (.+?) failed|Can't connect to (.+)")
 _DATABASE = re.compile(r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|sqlalchemy|django\.db)\b|for (?:table|relation|schema|database|sequence) ")
 
@@ -37,7 +39,7 @@ _DATABASE = re.compile(r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|sqlalchemy|django
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from EACCES or EPERM; a database's own refusal of a table is none."""
     error = trouble.error
-    line = trouble.line(_SAID) if trouble.role == "master" else ()
+    line = (*trouble.line(_SAID), *trouble.line(_LOW_PORT))[:1] if trouble.role == "master" else ()
     refused = error is not None and (error.is_a("PermissionError") or (error.is_a("OSError", "IOError", "error") and _SAID.search(error.text)))
     if error is not None and not refused and error.is_a("ValueError", "RuntimeError") and _SAID.search(error.text):
         # logging.config wraps what its handler met.

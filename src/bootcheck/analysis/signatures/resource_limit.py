@@ -38,6 +38,7 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 TELLTALE = re.compile(r"\[Errno 24\] Too many open files|pthread_create failed for thread|cannot fork\(\): Resource|fork: retry: Resource temporarily")
+WORDS = ("open files", "pthread_create", "fork")
 TELLTALE_CAUSE = Cause.NONE
 
 

@@ -37,6 +37,7 @@ TELLTALE = re.compile(
     r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|start operation timed out|Timed out waiting for (?:the )?health|"
     r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|State changed from up to (?:crashed|down)"
 )
+WORDS = ("probe", "ealth", "atchdog", "timed out", "Back-off", "State changed", "Instance")
 TELLTALE_CAUSE = Cause.SIGTERM
 
 

@@ -34,6 +34,7 @@ RULES = ("BC523",)
 _FILE = re.compile(r"(?:certfile|keyfile|ca_certs) \"[^\"]*\" does not exist")
 _CONTEXT = frozenset({"load_cert_chain", "load_verify_locations", "create_default_context", "ssl_context", "ssl_wrap_socket"})
 TELLTALE = re.compile(r"Invalid request from ip=\S*: \[SSL\] PEM lib|SSLError: \[SSL\] PEM lib|KEY_VALUES_MISMATCH|\[SSL: (?:KEY_VALUES|NO_CERTIFICATE|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)")
+WORDS = ("[SSL", "KEY_VALUES")
 TELLTALE_CAUSE = Cause.NONE
 
 

@@ -18,7 +18,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
         return False
     if getattr(worker.cfg, "asgi_lifespan", "auto") == "off":
         return False
-    from gunicorn.asgi import lifespan  # type: ignore[import-untyped,import-not-found,unused-ignore]  # noqa: PLC0415
+    from gunicorn.asgi import lifespan  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
     original = getattr(lifespan.LifespanManager, "startup", None)
     if original is None:
@@ -26,7 +26,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
         return False
 
     async def startup(self: Any) -> Any:
-        from bootcheck.gunicorn.workers.lifespan import LifespanWatch  # noqa: PLC0415 - only for this class
+        from bootcheck.gunicorn.workers.lifespan import LifespanWatch
 
         watch = self.app = LifespanWatch(self.app)
         boot.rearm()

@@ -6,8 +6,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.gunicorn import seams
 from bootcheck.guards.sigterm import STOP_SIGNALS
+from bootcheck.gunicorn import seams
 from bootcheck.model.outcome import Phase
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
         return False
 
     async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
-        from bootcheck.gunicorn.workers.lifespan import LifespanWatch  # noqa: PLC0415 - only for this class
+        from bootcheck.gunicorn.workers.lifespan import LifespanWatch
 
         # The server has set handlers of its own by now: they come back once it serves.
         handlers = {signo: signal.getsignal(signo) for signo in STOP_SIGNALS}

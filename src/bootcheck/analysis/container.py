@@ -1,0 +1,303 @@
+"""The lines of one container, service or file: servers one after the other, and their tracebacks."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Protocol
+
+from bootcheck.analysis import gunicorn_lines as said
+from bootcheck.analysis import tracebacks
+from bootcheck.analysis.endings import BOOT_ERROR, is_boot, is_master, is_request, silent_troubles, trouble_of
+from bootcheck.analysis.events import HANDLERS, evidence, pid_of
+from bootcheck.analysis.lives import Life, Loose, Server
+from bootcheck.analysis.readers.prefixes import Record
+from bootcheck.analysis.trouble import BOOT, REQUEST, UNKNOWN, Raised, Surroundings, Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Evidence
+
+MAX_LIVES = 512
+MAX_SILENT = 5_000
+MAX_SERVERS = 4
+"""That run at once: a re-exec (USR2) has two."""
+_BAD = frozenset({"ERROR", "CRITICAL"})
+
+
+class Sink(Protocol):
+    """Where what a log tells goes."""
+
+    def trouble(self, trouble: Trouble) -> None:
+        """Take one process's trouble."""
+
+    def unexplained(self, text: str, source: str, line: int) -> None:
+        """Take an error line that belongs to no trouble."""
+
+
+class Container:
+    """Reads one stream of lines."""
+
+    def __init__(self, source: str, sink: Sink, notes: list[Evidence]) -> None:
+        self.around = Surroundings()
+        """Of the last server that said anything of itself."""
+        self._source = source
+        self._sink = sink
+        self._notes = notes
+        self._server = Server()
+        self._others: list[Server] = []
+        self._block: tracebacks.Block | None = None
+        self._owner: Record | None = None
+        self._head: Record | None = None
+        self._event: str | None = None
+        self._last_at: float | None = None
+        self._host: str | None = None
+
+    @property
+    def open_since(self) -> float:
+        """The line in which the open traceback began, or minus infinity."""
+        return float("-inf") if self._block is None else self._block.first_line
+
+    @property
+    def served(self) -> bool:
+        """True once the current server has answered a request."""
+        return self._server.served
+
+    def feed(self, record: Record, *, telltale: bool) -> None:
+        """Take the next line."""
+        self._situate(record)
+        event = said.event_of(record.text)
+        if self._block is not None:
+            ends = record.headed or (self._block.raised and (event is not None or telltale))
+            if not ends and self._block.feed(record.text, record.line):
+                return
+            self._close_block()
+        if record.headed:
+            self._head = record
+        if event is None or event[0] == said.CONFIG_ERROR:
+            block = tracebacks.start(record.text, record.line)
+            if block is not None:
+                self._block, self._owner = block, self._head or record
+                return
+        if event is not None:
+            self._on_event(event[0], event[1], record)
+        elif record.level in _BAD and not telltale:
+            self._sink.unexplained(record.text, record.source, record.line)
+        if record.headed:
+            self._event = event[0] if event is not None else None
+
+    def end(self) -> None:
+        """Tell what is open at the end."""
+        self._close_block()
+        for server in (*self._others, self._server):
+            self._server = server
+            self._end_server()
+
+    def _situate(self, record: Record) -> None:
+        if record.at is None:
+            record.at = self._last_at
+        else:
+            self._last_at = record.at
+        self._host = record.host or self._host
+        if self._others and record.pid is not None and not _speaks_of(self._server, record.pid):
+            other = next((server for server in self._others if _speaks_of(server, record.pid)), None)
+            if other is not None:
+                self._others = [self._server if server is other else server for server in self._others]
+                self._server = other
+
+    def _on_event(self, kind: str, match: re.Match[str], record: Record) -> None:
+        if kind == said.START:
+            self._start(match, record)
+        elif kind == said.BOOTING:
+            self._booting(match, record)
+        else:
+            if kind == said.CONFIG_ERROR and any(item.text == record.text for item in self._server.fatal):
+                # The supervisor tried again.
+                self._end_server()
+            handler = HANDLERS.get(kind)
+            if handler is not None:
+                handler(self._server, match, record)
+            self._trim()
+
+    def _start(self, match: re.Match[str], record: Record) -> None:
+        old = self._server
+        re_executed = old.reloaded_at is not None and not old.stopping and not old.failing and old.pid not in (None, record.pid)
+        if re_executed and len(self._others) < MAX_SERVERS:
+            self._others.append(old)
+        elif not old.empty:
+            self._end_server()
+        self._server = Server(version=match["version"], pid=record.pid, started_at=record.at, seen_start=True)
+
+    def _booting(self, match: re.Match[str], record: Record) -> None:
+        server = self._server
+        server.recovered()
+        pid = pid_of(match)
+        if pid in server.lives:
+            self._flush(server.lives.pop(pid))
+        self._trim()
+        life = Life(pid, record.at)
+        life.say(evidence(record))
+        server.lives[pid] = life
+        if len(server.boots) < MAX_SILENT:
+            server.boots.append(record.at)
+
+    def _close_block(self) -> None:
+        block, self._block = self._block, None
+        server = self._server
+        raising, server.raising = server.raising, None
+        chain = block.close() if block is not None else ()
+        if not chain or block is None:
+            return
+        frames = tuple(frame for link in chain for frame in link.frames)
+        owner = self._owner or Record("", self._source, block.first_line)
+        if chain[0].is_a("HaltServer"):
+            server.failing = True
+        elif raising is not None and not raising.chain:
+            raising.chain = chain
+            raising.say(self._last_line(chain))
+        elif self._event in (said.REQUEST_ERROR, said.TIMEOUT) or is_request(frames):
+            self._in_request(chain, owner)
+        elif is_master(frames):
+            self._master_raised(chain, owner)
+        elif is_boot(frames):
+            life = server.life(server.latest(), self._last_line(chain))
+            life.chain, life.raised = life.chain or chain, True
+            life.end(owner.at, None)
+            server.failing = True
+        elif server.fatal and not server.fatal_chain:
+            server.fatal_chain = chain
+        else:
+            self._forget_loose()
+            server.loose = Loose(chain, owner.source, chain[0].line or owner.line)
+
+    def _last_line(self, chain: tuple[Raised, ...]) -> Evidence:
+        return Evidence(source=self._source, line=chain[0].line, text=chain[0].text)
+
+    def _in_request(self, chain: tuple[Raised, ...], owner: Record) -> None:
+        server = self._server
+        if chain[0].is_a("SystemExit"):
+            life = server.lives.get(owner.pid) if owner.pid is not None else None
+            if life is not None:
+                life.hung_in = chain
+            return
+        server.served = True
+        self._emit(
+            Trouble(
+                cause=Cause.NONE,
+                pid=owner.pid,
+                moment=REQUEST,
+                exception=chain[0],
+                chain=chain,
+                at=owner.at,
+                said=(self._last_line(chain),),
+                around=server.around(self._notes),
+            )
+        )
+
+    def _master_raised(self, chain: tuple[Raised, ...], owner: Record) -> None:
+        server = self._server
+        self._emit(
+            Trouble(
+                cause=Cause.SYS_EXIT if chain[0].is_a("SystemExit") else Cause.EXCEPTION,
+                role="master",
+                pid=server.pid,
+                moment=UNKNOWN if server.lives else BOOT,
+                exception=chain[0],
+                chain=chain,
+                at=owner.at if owner.pid == server.pid else self._last_at,
+                since=server.started_at,
+                said=(*server.fatal, self._last_line(chain)),
+                around=server.around(self._notes),
+                stops_server=True,
+            )
+        )
+        server.recovered()
+        self._end_server()
+
+    def _trim(self) -> None:
+        lives = self._server.lives
+        if len(lives) < MAX_LIVES:
+            return
+        for pid in [pid for pid, life in lives.items() if life.over][: MAX_LIVES // 2] or [next(iter(lives))]:
+            self._flush(lives.pop(pid))
+
+    def _flush(self, life: Life) -> None:
+        server = self._server
+        if life.exit_code == BOOT_ERROR and not life.chain and server.loose is not None:
+            # The traceback came without Gunicorn's words: an own logger, or lines that were cut.
+            life.chain, server.loose = server.loose.chain, None
+        trouble = trouble_of(life, server, self._notes)
+        if trouble is not None:
+            self._emit(trouble)
+        elif life.exiting and life.context is None and not life.retiring and len(server.silent) < MAX_SILENT:
+            server.silent.append(life)
+
+    def _end_server(self) -> None:
+        server = self._server
+        for life in list(server.lives.values()):
+            self._flush(life)
+        for trouble in silent_troubles(server, self._notes):
+            self._emit(trouble)
+        if server.fatal:
+            self._emit(_gave_up(server, self._notes))
+        elif server.reason is not None and not server.troubles:
+            self._emit(self._failed_unseen(server))
+        self._forget_loose()
+        if server.version is not None or server.listening:
+            self.around = server.around(self._notes)
+        self._server = Server()
+
+    def _failed_unseen(self, server: Server) -> Trouble:
+        loose, server.loose = server.loose, None
+        chain = loose.chain if loose is not None else ()
+        return Trouble(
+            cause=Cause.APP_NOT_FOUND if server.reason == "App failed to load" else Cause.EXCEPTION,
+            moment=BOOT,
+            exception=chain[0] if chain else None,
+            chain=chain,
+            at=server.reason_at,
+            said=(*((self._last_line(chain),) if chain else ()), *((server.reason_said,) if server.reason_said else ())),
+            around=server.around(self._notes),
+            stops_server=True,
+        )
+
+    def _forget_loose(self) -> None:
+        loose, self._server.loose = self._server.loose, None
+        if loose is not None:
+            self._sink.unexplained(loose.chain[0].text.splitlines()[0], loose.source, loose.line)
+
+    def _emit(self, trouble: Trouble) -> None:
+        if trouble.died:
+            self._server.troubles += 1
+        self._sink.trouble(replace(trouble, host=self._host) if self._host else trouble)
+
+
+def _gave_up(server: Server, notes: list[Evidence]) -> Trouble:
+    """Return the end of a master that said why and had no worker yet."""
+    chain = server.fatal_chain
+    plain = None if chain else _plain_error(server.fatal)
+    cause = Cause.APP_NOT_FOUND if server.fatal_kind == said.APP_NOT_FOUND else Cause.SYS_EXIT
+    return Trouble(
+        cause=Cause.EXCEPTION if plain is not None else cause,
+        role="master",
+        pid=server.pid,
+        moment=BOOT,
+        exception=chain[0] if chain else plain,
+        chain=chain,
+        at=server.fatal_at,
+        since=server.started_at,
+        said=tuple(server.fatal),
+        around=server.around(notes),
+        facts={"gave_up": server.fatal_kind},
+        stops_server=True,
+    )
+
+
+def _plain_error(fatal: list[Evidence]) -> Raised | None:
+    """Return what Gunicorn prints of a RuntimeError in the master: one line and no traceback."""
+    for item in fatal:
+        if item.text.startswith("Error: "):
+            return Raised(type="RuntimeError", message=item.text.removeprefix("Error: "), line=item.line)
+    return None
+
+
+def _speaks_of(server: Server, pid: int) -> bool:
+    return server.pid == pid or pid in server.lives

@@ -1,0 +1,169 @@
+"""How a process ended, decided from what the log told of its life: consequences are no causes."""
+
+from __future__ import annotations
+
+from bootcheck.analysis.lives import Life, Server
+from bootcheck.analysis.trouble import BOOT, REQUEST, STOP, UNKNOWN, Frame, Raised, Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Evidence
+
+NATIVE = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"})
+DEFAULT_TIMEOUT = (29.0, 33.0)
+"""Seconds of life of a worker that the default timeout ends while it boots."""
+ALIKE = 2.0
+"""Seconds by which workers that are timed out in their boot differ in age."""
+SHORT = 10.0
+"""Seconds: a silent end that soon after the start comes before the worker was ready."""
+BOOT_ERROR = 3
+APP_LOAD_ERROR = 4
+NO_BOOT_TIMEOUT = (22,)
+"""From this release Gunicorn's timeout starts with the first heartbeat, after the boot."""
+
+_REQUEST_FUNCTIONS = frozenset(
+    {"handle_request", "wsgi_app", "full_dispatch_request", "get_response", "run_asgi", "run_wsgi", "handle_async_request"}
+)
+_BOOT_FUNCTIONS = frozenset({"init_process", "load_wsgi", "load_wsgiapp", "import_app", "spawn_worker"})
+_MASTER_FUNCTIONS = frozenset(
+    {"run", "setup", "start", "manage_workers", "create_sockets", "load_config", "load_config_from_file", "reap_workers", "reload"}
+)
+
+
+def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | None:
+    """Return how this process got into trouble, or None where it ended as it should, or silently."""
+    found = _cause(life, server)
+    if found is None:
+        return None
+    cause, moment = found
+    chain = life.chain if cause is not Cause.GUNICORN_TIMEOUT else ()
+    return Trouble(
+        cause=cause,
+        pid=life.pid,
+        moment=moment,
+        exception=chain[0] if chain else (life.hung_in[0] if life.hung_in else None),
+        chain=chain,
+        exit_code=life.exit_code,
+        signal=life.killed,
+        at=life.ended_at,
+        since=life.booted_at,
+        served=server.served or life.ready,
+        said=tuple(life.said),
+        around=server.around(notes),
+        stops_server=cause in (Cause.EXCEPTION, Cause.APP_NOT_FOUND) and moment == BOOT,
+    )
+
+
+def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR0911
+    if life.timed_out:
+        return Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server)
+    if life.app_not_found or life.exit_code == APP_LOAD_ERROR:
+        return Cause.APP_NOT_FOUND, BOOT
+    if life.chain or life.raised:
+        ends = life.chain and life.chain[0].is_a("SystemExit")
+        moment = UNKNOWN if serving(_frames(life.chain)) else BOOT
+        return (Cause.SYS_EXIT if ends else Cause.EXCEPTION), moment
+    if life.killed is not None:
+        return _killed(life)
+    if life.exit_code is not None and life.context in (None, "failure"):
+        if life.exit_code == BOOT_ERROR:
+            return Cause.EXCEPTION, BOOT
+        return (Cause.OS_EXIT, UNKNOWN) if life.context is None else None
+    return None
+
+
+def _killed(life: Life) -> tuple[Cause, str] | None:
+    if life.killed in NATIVE:
+        return Cause.NATIVE_CRASH, UNKNOWN
+    if life.killed == "SIGKILL":
+        if life.context in ("signal", "reload"):
+            return Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP
+        return None if life.context == "failure" else (Cause.OOM, UNKNOWN)
+    return None if life.context is not None or life.retiring else (Cause.SIGTERM, UNKNOWN)
+
+
+def _when_timed_out(life: Life, server: Server) -> str:
+    frames = _frames(life.hung_in or life.chain)
+    if is_request(frames):
+        return REQUEST
+    if any(frame.function in _BOOT_FUNCTIONS for frame in frames) and not serving(frames):
+        return BOOT
+    around = server.around([])
+    if life.ready or server.served or (around.release and around.release >= NO_BOOT_TIMEOUT):
+        return REQUEST
+    return BOOT if _all_alike(life, server) else REQUEST
+
+
+def _all_alike(life: Life, server: Server) -> bool:
+    """Tell whether it was timed out as a boot is: at the default limit, or at the same age as the others."""
+    age = _uptime(life)
+    if age is None:
+        return False
+    low, high = DEFAULT_TIMEOUT
+    ages = [other for item in server.lives.values() if item.timed_out and (other := _uptime(item)) is not None]
+    return low <= age <= high or (len(ages) > 1 and max(ages) - min(ages) <= ALIKE)
+
+
+def is_request(frames: tuple[Frame, ...]) -> bool:
+    """Tell whether a traceback went through the handling of a request."""
+    return any(
+        frame.function.rpartition(".")[2] in _REQUEST_FUNCTIONS or (frame.function == "handle" and "gunicorn/workers" in frame.file)
+        for frame in frames
+    )
+
+
+def is_boot(frames: tuple[Frame, ...]) -> bool:
+    """Tell whether a traceback comes out of a worker that was starting."""
+    return any("gunicorn" in frame.file and frame.function in _BOOT_FUNCTIONS for frame in frames)
+
+
+def is_master(frames: tuple[Frame, ...]) -> bool:
+    """Tell whether a traceback ended the master: its own code is in it, outside of a fork."""
+    ours = [frame for frame in frames if "gunicorn/" in frame.file or "bin/gunicorn" in frame.file]
+    return any(
+        frame.file.endswith("bin/gunicorn")
+        or (frame.function in _MASTER_FUNCTIONS and frame.file.endswith(("arbiter.py", "sock.py", "wsgiapp.py", "app/base.py")))
+        for frame in ours
+    )
+
+
+def serving(frames: tuple[Frame, ...]) -> bool:
+    """Tell whether the worker's main loop is in a traceback: it had been ready."""
+    return is_request(frames) or any("gunicorn/workers" in frame.file and frame.function == "run" for frame in frames)
+
+
+def _frames(chain: tuple[Raised, ...]) -> tuple[Frame, ...]:
+    return tuple(frame for link in chain for frame in link.frames)
+
+
+def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
+    """Return the deaths that no line tells of: workers that end again and again without a word.
+
+    A worker that calls sys.exit(0), or on 20.1 any sys.exit, leaves `Worker exiting` at most.
+    """
+    quick = [life for life in server.silent if _uptime(life) is not None and (_uptime(life) or 0.0) <= SHORT]
+    if len(quick) >= 3 and not server.served:  # noqa: PLR2004 - once may be an operator, thrice is a loop
+        return [_silent(life, server, notes, Cause.SYS_EXIT) for life in quick]
+    times = [at for at in server.boots if at is not None]
+    if server.explained_ends or server.silent or server.served or server.reloaded_at or not server.seen_start:
+        return []
+    span = times[-1] - times[0] if times else 0.0
+    # The first workers of a server are forked ten or more a second.
+    if len(times) >= 6 and span >= 2 and len(times) / span < 5:  # noqa: PLR2004
+        return [_silent(life, server, notes, Cause.OS_EXIT) for life in list(server.lives.values())[:-1]]
+    return []
+
+
+def _silent(life: Life, server: Server, notes: list[Evidence], cause: Cause) -> Trouble:
+    return Trouble(
+        cause=cause,
+        pid=life.pid,
+        moment=BOOT,
+        at=life.ended_at,
+        since=life.booted_at,
+        said=tuple(life.said),
+        around=server.around(notes),
+        facts={"silent": True},
+    )
+
+
+def _uptime(life: Life) -> float | None:
+    return None if life.ended_at is None or life.booted_at is None else life.ended_at - life.booted_at

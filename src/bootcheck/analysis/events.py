@@ -1,0 +1,190 @@
+"""What each of Gunicorn's lines means for the server it speaks of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from bootcheck.analysis import gunicorn_lines as said
+from bootcheck.analysis.endings import APP_LOAD_ERROR, BOOT_ERROR
+from bootcheck.analysis.lives import Life, Server
+from bootcheck.analysis.readers.prefixes import Record
+from bootcheck.model.finding import Evidence
+
+STOPPING = frozenset({"term", "int", "quit"})
+CHANGING = frozenset({"hup", "ttou", "ttin", "usr2", "winch"})
+MAX_FATAL = 30
+GRACE = 2.0
+"""Seconds from an ordered stop after which a worker that never said that it exits was killed."""
+
+
+def _listening(server: Server, match: re.Match[str], record: Record) -> None:
+    server.listening = (*server.listening, *match["where"].split(","))[:8]
+    server.pid = server.pid or record.pid
+    server.recovered()
+
+
+def _worker_class(server: Server, match: re.Match[str], _: Record) -> None:
+    server.worker_class = match["name"]
+
+
+def _exiting(server: Server, match: re.Match[str], record: Record) -> None:
+    life = server.life(pid_of(match), evidence(record))
+    life.exiting = True
+    server.end(life, record.at)
+
+
+def _raised(server: Server, _: re.Match[str], record: Record) -> None:
+    life = server.life(record.pid or server.latest(), evidence(record))
+    life.raised = True
+    server.end(life, record.at)
+    server.failing = True
+    server.raising = life
+
+
+def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
+    life = server.life(pid_of(match), evidence(record))
+    life.timed_out = True
+    server.end(life, record.at)
+    server.explained_ends += 1
+
+
+def _killed(server: Server, match: re.Match[str], record: Record) -> None:
+    life = server.life(pid_of(match), evidence(record))
+    life.killed = said.signal_of(match)
+    server.end(life, record.at)
+    server.explained_ends += 1
+
+
+def _exited(server: Server, match: re.Match[str], record: Record) -> None:
+    pid = pid_of(match)
+    life = server.lives.get(pid)
+    if life is None or life.exit_code is None:
+        # 21 to 23 say it twice.
+        life = server.life(pid, evidence(record))
+        life.exit_code = int(match["code"][:5])
+        server.end(life, record.at)
+    server.explained_ends += 1
+    if life.exit_code in (BOOT_ERROR, APP_LOAD_ERROR):
+        server.failing = True
+
+
+def _signal(server: Server, match: re.Match[str], record: Record) -> None:
+    name = match["name"]
+    if name in STOPPING:
+        server.stopping = server.stopping or not server.failing
+        server.stop_at = record.at
+    elif name in CHANGING:
+        server.reloaded_at = record.at or 0.0
+
+
+def _reload(server: Server, _: re.Match[str], record: Record) -> None:
+    life = server.lives.get(record.pid) if record.pid is not None else None
+    if life is not None:
+        life.retiring = True
+    else:
+        server.reloaded_at = record.at or 0.0
+
+
+def _ready(server: Server, _: re.Match[str], record: Record) -> None:
+    life = server.lives.get(record.pid) if record.pid is not None else None
+    if life is not None:
+        life.ready = True
+
+
+def _serving(server: Server, _: re.Match[str], __: Record) -> None:
+    server.served = True
+
+
+def _halt(server: Server, _: re.Match[str], record: Record) -> None:
+    if not server.stopping or server.stop_at is None or record.at is None or record.at - server.stop_at < GRACE:
+        return
+    if "uvicorn" in (server.worker_class or "").lower():
+        return
+    for life in server.lives.values():
+        if not life.over:
+            # The master kills what is left and is often gone before it can say so.
+            life.killed = "SIGKILL"
+            life.say(evidence(record))
+            life.end(record.at, "signal")
+
+
+def _reason(server: Server, match: re.Match[str], record: Record) -> None:
+    server.reason, server.reason_at, server.reason_said = match["reason"], record.at, evidence(record)
+    server.failing = True
+
+
+def _lifespan_failed(server: Server, _: re.Match[str], record: Record) -> None:
+    life = server.life(record.pid or server.latest(), evidence(record))
+    life.raised = True
+    server.end(life, record.at)
+    server.failing = True
+    if server.loose is not None:
+        life.chain, server.loose = server.loose.chain, None
+
+
+def _app_not_found(server: Server, _: re.Match[str], record: Record) -> None:
+    life = server.lives.get(record.pid) if record.headed and record.pid is not None else _first_without_app(server)
+    if life is None:
+        _fatal(server, said.APP_NOT_FOUND, record)
+        return
+    life.app_not_found = True
+    life.say(evidence(record))
+    life.end(record.at, None)
+    server.failing = True
+
+
+def _first_without_app(server: Server) -> Life | None:
+    return next((life for life in server.lives.values() if not life.app_not_found and not life.over), None)
+
+
+def _cannot_bind(server: Server, _: re.Match[str], record: Record) -> None:
+    _fatal(server, said.CANNOT_BIND, record)
+
+
+def _config_error(server: Server, _: re.Match[str], record: Record) -> None:
+    # What an app prints while it serves may begin with "Error: " as well.
+    if not server.lives and not server.served:
+        _fatal(server, said.CONFIG_ERROR, record)
+
+
+def _fatal(server: Server, kind: str, record: Record) -> None:
+    if len(server.fatal) < MAX_FATAL and not any(item.text == record.text for item in server.fatal):
+        server.fatal.append(evidence(record))
+    server.fatal_kind = server.fatal_kind or kind
+    server.fatal_at = record.at
+    server.pid = server.pid or record.pid
+
+
+Handler = Callable[[Server, re.Match[str], Record], None]
+
+HANDLERS: Mapping[str, Handler] = {
+    said.LISTENING: _listening,
+    said.WORKER_CLASS: _worker_class,
+    said.EXITING: _exiting,
+    said.RAISED: _raised,
+    said.TIMEOUT: _timeout,
+    said.KILLED: _killed,
+    said.EXITED: _exited,
+    said.SIGNAL: _signal,
+    said.RELOAD: _reload,
+    said.READY: _ready,
+    said.SERVING: _serving,
+    said.HALT: _halt,
+    said.REASON: _reason,
+    said.LIFESPAN_FAILED: _lifespan_failed,
+    said.APP_NOT_FOUND: _app_not_found,
+    said.CANNOT_BIND: _cannot_bind,
+    said.CONFIG_ERROR: _config_error,
+}
+"""START and BOOTING are the container's: they begin something new."""
+
+
+def pid_of(match: re.Match[str]) -> int:
+    """Return the pid that a line names, 0 where it names none."""
+    return int((match.groupdict().get("pid") or "0")[:9])
+
+
+def evidence(record: Record) -> Evidence:
+    """Return a line as evidence."""
+    return Evidence(source=record.source, line=record.line, text=record.text)

@@ -1,0 +1,1 @@
+"""How each family of databases is asked: network, protocol, driver, questions."""

@@ -1,0 +1,80 @@
+"""Time limits on calls that cannot be limited: a resolver, a driver written in C, a server that says nothing."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+T = TypeVar("T")
+
+
+class TimedOut(Exception):  # noqa: N818 - it is an event, and the caller says whether it is an error
+    """The call did not return in time; its thread is left behind."""
+
+
+class Deadline:
+    """A moment until which something must be done."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._until = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that remain, never negative."""
+        return max(0.0, self._until - time.monotonic())
+
+
+class Lane:
+    """One thread for all calls to one driver's connection: some drivers refuse a second thread.
+
+    A call that runs out of time leaves the lane behind for good. The thread is a daemon: it never
+    holds up the end of the process.
+    """
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._stuck = False
+        self._thread: threading.Thread | None = None
+
+    def call(self, function: Callable[[], T], seconds: float) -> T:
+        """Return what the function returns, or raise what it raises; raises TimedOut after `seconds`."""
+        if self._stuck:
+            raise TimedOut
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="bootcheck-database", daemon=True)
+            self._thread.start()
+        done = threading.Event()
+        outcome: dict[str, Any] = {}
+
+        def answer() -> None:
+            try:
+                outcome["value"] = function()
+            except BaseException as exc:  # noqa: BLE001 - raised again in the thread that asked
+                outcome["error"] = exc
+            done.set()
+
+        self._calls.put(answer)
+        if not done.wait(seconds):
+            self._stuck = True
+            self._calls.put(None)
+            raise TimedOut
+        if "error" in outcome:
+            raise outcome["error"]
+        return cast("T", outcome["value"])
+
+    def close(self) -> None:
+        """Let the thread end; waits for it only if it is idle."""
+        self._calls.put(None)
+        if self._thread is not None and not self._stuck:
+            self._thread.join(1.0)
+
+    def _work(self) -> None:
+        while True:
+            call = self._calls.get()
+            if call is None:
+                return
+            call()

@@ -1,0 +1,105 @@
+"""A logged-in connection as the questions see it: SQL in, rows of texts out, nothing waits for ever."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from bootcheck.checks.databases.deadline import Deadline, Lane, TimedOut
+from bootcheck.checks.databases.failure import OTHER, TIMEOUT, Failure
+
+Row = tuple[Any, ...]
+
+
+class Handle(Protocol):
+    """A driver's connection, wrapped: one method each for what the questions need."""
+
+    driver: str
+    """The module that made it."""
+
+    def query(self, sql: str) -> Sequence[Row]:
+        """Run one statement without parameters and return its rows, empty if it has none."""
+
+    def close(self) -> None:
+        """Say goodbye and close."""
+
+    def judge(self, exc: BaseException) -> Failure | None:
+        """Return what a driver's exception means, or None for one that is no database error."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A handle in its lane, under one deadline for all questions together."""
+
+    handle: Handle
+    lane: Lane
+    server: str
+    """The address in words, for findings."""
+    deadline: Deadline
+    tls: dict[str, Any] = field(default_factory=dict)
+    """`in_use`, and where known `protocol`, `cipher`, `verified`."""
+    pooler: bool | None = None
+    """True where a pooler stands between us and the server; None where that cannot be known."""
+
+    def query(self, sql: str) -> list[Row]:
+        """Return the rows; raises Failure for whatever goes wrong."""
+        try:
+            return list(self.lane.call(lambda: self.handle.query(sql), max(self.deadline.left, 0.05)))
+        except TimedOut:
+            raise Failure(
+                TIMEOUT,
+                f"{self.server} accepted the login but does not answer queries.",
+                against=("a pooler without a free server connection looks the same",),
+            ) from None
+        except Exception as exc:
+            failure = self.handle.judge(exc)
+            if failure is None:
+                raise
+            raise failure from exc
+
+    def value(self, sql: str) -> Any:
+        """Return the first column of the first row, or None."""
+        rows = self.query(sql)
+        return rows[0][0] if rows and rows[0] else None
+
+    def close(self) -> None:
+        """Close the connection, or leave it to the end of the process if the server says nothing."""
+        try:
+            self.lane.call(self.handle.close, 1.0)
+        except Exception:  # noqa: BLE001, S110 - it was closed by the other side, or never answers
+            pass
+        self.lane.close()
+
+
+def opened(
+    connect: Callable[[], Handle],
+    judge: Callable[[BaseException], Failure],
+    *,
+    lane: Lane,
+    deadline: Deadline,
+    server: str,
+) -> Handle:
+    """Run a driver's connect in the lane; raises Failure, at the deadline at the latest."""
+    try:
+        return lane.call(connect, deadline.left)
+    except TimedOut:
+        raise mute(server, deadline.seconds) from None
+    except Failure:
+        raise
+    except Exception as exc:
+        raise judge(exc) from exc
+
+
+def mute(server: str, seconds: float) -> Failure:
+    """Return the failure of a server that accepts a connection and then says nothing."""
+    return Failure(
+        TIMEOUT,
+        f"{server} accepts the connection and does not answer the login within {seconds:g} s.",
+        actions=("Make sure that the port is the database's own: a proxy or another service may listen there.",),
+    )
+
+
+def unknown(exc: BaseException, server: str) -> Failure:
+    """Return the failure for an exception without a code that could be read."""
+    return Failure(OTHER, f"{server} cannot be used: {type(exc).__name__}.", text=str(exc))
