@@ -92,16 +92,20 @@ def rules_page() -> str:
 
 def rule_page(code: str) -> str:
     """Return the page of one code: the docstring of the module that implements it."""
-    from bootcheck.cli.explain import HEADINGS, page_of
     from bootcheck.model.codes import CODES
+    from bootcheck.render.pages import HEADINGS, page_of
 
     rule = CODES[code]
+    page = page_of(rule)
+    if page is None:
+        msg = f"no module explains {code}: write its page in the docstring of the one that implements it"
+        raise ValueError(msg)
     lines = [f"# {code} {rule.slug}", "", f"*{rule.title}.*", ""]
-    for line in page_of(code).splitlines():
-        lines.append(f"## {line}" if line in HEADINGS else line)
-    ends = "69 (service unavailable)" if rule.transient else "78 (configuration)"
+    lines += [f"## {line}" if line in HEADINGS else line for line in page.text.splitlines()]
     if code < "BC5":
+        ends = "69 (service unavailable)" if rule.transient else "78 (configuration)"
         lines += ["", f"A start that is refused for it ends with exit code {ends}."]
+    lines += ["", f"Cause class: {rule.cause_class}. Implemented in `{page.module}`."]
     return "\n".join(lines) + "\n"
 
 

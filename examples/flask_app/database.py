@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import os
 
-from flask import Flask, current_app
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 
 import bootcheck
+from config import load_config
 from models import Base, Post, Tag, User
 
-
-def connect(app: Flask) -> None:
-    """Give the app its engine; no connection is opened before the first query."""
-    app.extensions["engine"] = create_engine(app.config["DATABASE_URL"], **app.config["DATABASE_ENGINE_OPTIONS"])
-
-
-def engine() -> Engine:
-    """Return the current app's engine."""
-    found: Engine = current_app.extensions["engine"]
-    return found
+_settings = load_config()
+# No connection is opened before the first query, so a preloaded app has nothing to share by mistake.
+engine = create_engine(_settings.DATABASE_URL, **_settings.DATABASE_ENGINE_OPTIONS)
 
 
 def init_database() -> None:
@@ -28,9 +21,9 @@ def init_database() -> None:
     if os.environ.get("EXAMPLE_BREAK") == "init":
         msg = "the example was asked to fail in its initialisation (EXAMPLE_BREAK=init)"
         raise RuntimeError(msg)
-    with bootcheck.step("example.tables", phase="initialisation", tables=len(Base.metadata.tables)):
-        Base.metadata.create_all(engine())
-    with bootcheck.step("example.seed", phase="initialisation"), Session(engine()) as session, session.begin():
+    with bootcheck.step("example.tables", "initialisation", tables=len(Base.metadata.tables)):
+        Base.metadata.create_all(engine)
+    with bootcheck.step("example.seed", "initialisation"), Session(engine) as session, session.begin():
         seed(session)
 
 

@@ -236,7 +236,8 @@ class Step:
 
     def __init__(self, recorder: Recorder, name: str, phase: Phase, detail: dict[str, object]) -> None:
         self._recorder = recorder
-        self._name = name
+        # Masked here and not only in the checkpoint: reports name the open step.
+        self._name = shorten(recorder.redactor.mask(str(name)), 200)
         self._phase = phase
         self._detail = detail
         self._failed = False

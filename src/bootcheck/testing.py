@@ -20,7 +20,7 @@ from bootcheck.checks.base import Check, Context, Planned, Server, Source, run_o
 from bootcheck.model.checkpoint import Checkpoint, Outcome
 from bootcheck.model.finding import Finding
 from bootcheck.model.journal import CHECKPOINT
-from bootcheck.model.redact import Redactor
+from bootcheck.model.redactor import Redactor
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.memory import Memory
 

@@ -23,13 +23,13 @@ from typing import Any
 
 from bootcheck.checks.base import Check, Context, Planned, Server, crashed, run_one
 from bootcheck.checks.planning import plan
-from bootcheck.model import journal
+from bootcheck.model import bootreport, journal
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.errors import BootcheckError, SettingError
 from bootcheck.model.finding import Finding, Severity
-from bootcheck.model.redact import Redactor
+from bootcheck.model.redactor import Redactor
 from bootcheck.model.report import Report, Verdict
 from bootcheck.probes.process import boot_id, start_ticks
 from bootcheck.recorder import Recorder, current, install
@@ -137,11 +137,12 @@ class _Run:
                     step.fail()
         finally:
             install(before)
-        report = self._report(result, redactor.hidden)
-        path = directory.store(report.file_name, report.encoded())
         if result:
+            path = self._store_boot(directory, redactor.hidden)
             console.note(f"start-up diagnostics passed, report {path or 'not stored'}")
         else:
+            report = self._report(result, redactor.hidden)
+            path = directory.store(report.file_name, report.encoded())
             say(banner.of_report(report, "THE APP MUST NOT SERVE", path))
             say(report.announcement(path))
         recorder.fact(journal.END, status=result.exit_code)
@@ -175,21 +176,26 @@ class _Run:
                 recorder.finding(findings[-1])
         return findings
 
+    def _store_boot(self, directory: ReportDirectory, hidden: int) -> str | None:
+        at = time.time()
+        report = bootreport.boot_report(self._memory.records, _attributes(), at=at, hidden=hidden)
+        return directory.store(bootreport.file_name(report, at), bootreport.encoded(report))
+
     def _report(self, result: Diagnostics, hidden: int) -> Report:
         boot = Boot.from_records(self._memory.records)
-        errors = [finding for finding in result.findings if finding.severity is Severity.ERROR]
-        stopping = [finding for finding in errors if finding.declared]
-        first = stopping[0] if stopping else None
+        stopping = [finding for finding in result.findings if finding.declared and finding.severity is Severity.ERROR]
         return Report(
-            kind="boot" if result else "crash",
+            kind="crash",
             role="worker",
             pid=boot.pid,
             at=time.time(),
             verdict=_verdict(result, stopping),
-            step=None if result else (first.step if first is not None else "worker.boot"),
+            step=(stopping[0].step if stopping else None) or "worker.boot",
             findings=result.findings,
+            guards=boot.guards,
             checkpoints=boot.checkpoints,
-            attributes={**_attributes(), "process.pid": boot.pid, "bootcheck.ready": result.ok},
+            attributes={**_attributes(), "process.pid": boot.pid, "bootcheck.ready": False},
+            annotations=boot.annotations or {},
             hidden_count=hidden,
         )
 
@@ -209,7 +215,7 @@ def _url_of(db: Any, app: Any) -> str | None:
     if db is None or isinstance(db, str):
         return db or None
     url = getattr(db, "url", None)
-    if url is None and hasattr(db, "engines") and hasattr(app, "app_context"):
+    if url is None and hasattr(type(db), "engines") and hasattr(app, "app_context"):
         # Flask-SQLAlchemy makes its engines in an application context only.
         with app.app_context():
             url = db.engine.url
@@ -231,10 +237,6 @@ def _server() -> Server:
 
 
 def _verdict(result: Diagnostics, stopping: Sequence[Finding]) -> Verdict:
-    if result:
-        count = len(result.findings)
-        tail = f", with {count} finding{'s' if count > 1 else ''}" if count else ""
-        return Verdict(cause=Cause.NONE, summary=f"The start-up diagnostics passed{tail}.")
     return Verdict(
         cause=Cause.CHECK_FAILED,
         code=stopping[0].code if stopping else None,

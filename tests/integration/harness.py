@@ -445,8 +445,8 @@ class Server:
         """Return the objects of the `BOOTCHECK_REPORT` lines on stderr, each checked for its size."""
         found = []
         for line in self.stderr.splitlines():
-            _, mark, text = line.partition(LINE_PREFIX)
-            if mark:
+            if line.startswith(LINE_PREFIX):
+                text = line[len(LINE_PREFIX) :]
                 assert len(text.encode()) <= MAX_ANNOUNCEMENT, f"{len(text.encode())} bytes: {text[:200]}"
                 found.append(json.loads(text))
         return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -44,9 +45,13 @@ def url_of(port, driver="postgresql"):
 @pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
 def test_all_problems_of_one_start_are_told_together(serve, tmp_path, preload):
     """Missing secret, postgres:// and an unwritable path: one run, three findings, 78, no worker, nothing left."""
-    blocked = tmp_path / "is-a-file"
-    blocked.write_text("")
-    config = checks_config('checks.env("SECRET_KEY", secret=True)', "checks.database_url()", f"checks.paths({str(blocked / 'uploads')!r})")
+    blocked = tmp_path / "uploads"
+    blocked.mkdir(mode=0o555)
+    # Modes do not hold root back; sysfs does.
+    where = str(blocked) if os.geteuid() else "/sys"
+    config = checks_config(
+        'checks.env("SECRET_KEY", secret=True)', "checks.database_url()", f"checks.paths(writable=[{where!r}])"
+    )
     bind = tmp_path / "socket"
     server = serve(
         app="open('imported', 'w').close()\n",
@@ -60,8 +65,7 @@ def test_all_problems_of_one_start_are_told_together(serve, tmp_path, preload):
     report = server.death()
     assert (report["role"], report["verdict"]["cause"]) == ("master", "check_failed")
     errors = [finding for finding in report["findings"] if finding["severity"] == "error"]
-    assert {finding["code"] for finding in errors} >= {"BC101", "BC110"}
-    assert len({finding["code"] for finding in errors}) == 3
+    assert sorted(finding["code"] for finding in errors) == ["BC101", "BC110", "BC402"]
     assert report["step"].startswith("check.")
     assert report["verdict"]["code"] in {finding["code"] for finding in errors}
     assert "Booting worker" not in server.stderr
@@ -70,7 +74,7 @@ def test_all_problems_of_one_start_are_told_together(serve, tmp_path, preload):
     assert not bind.exists()
     assert not server.leftovers()
     for finding in errors:
-        assert finding["summary"].split(".")[0].split("\n")[0][:30] in " ".join(server.stderr.split())
+        assert finding["summary"] in " ".join(server.stderr.split())
     everything = server.stderr + server.stdout + "".join(path.read_text() for path in server.report_files())
     assert PASSWORD not in everything
 
@@ -231,7 +235,6 @@ def test_a_check_that_kills_its_process_is_a_finding(serve):
                 yield
         class Slow(Fatal):
             name = "slow"
-            budget = 0.2
             def run(self, context):
                 import time
                 time.sleep(60)
@@ -241,7 +244,7 @@ def test_a_check_that_kills_its_process_is_a_finding(serve):
             def run(self, context):
                 context.recorder.passed("fine.ran", Phase.DATABASE, uid=os.geteuid())
                 yield from ()
-        bootcheck.arm(globals(), checks=[Fatal(), Slow(), Fine()])
+        bootcheck.arm(globals(), checks=[Fatal(), Slow(budget=0.2), Fine()])
     """
     server = serve(config=config, environ={"BOOTCHECK_ENFORCE": "observe"})
     server.wait_ready()

@@ -19,14 +19,14 @@ def analyze(
     wanted: Filter | None = None,
     warnings: bool = False,
     stdin: BinaryIO | None = None,
-    complain: Callable[[str], None] = lambda text: None,
+    complain: Callable[[str], None] | None = None,
 ) -> Analysis:
     """Read everything behind these paths and return its incidents; never raises for what is in them."""
-    from bootcheck.analysis import incidents, readers  # noqa: PLC0415 - `Analysis` alone is needed to render
-    from bootcheck.analysis.collector import Collector  # noqa: PLC0415
+    from bootcheck.analysis import incidents, readers
+    from bootcheck.analysis.collector import Collector
 
     wanted = wanted or Filter()
-    collector = Collector(complain)
+    collector = Collector(complain or (lambda _: None))
     complete = readers.read(paths, collector, stdin or sys.stdin.buffer)
     deaths, unexplained = collector.result()
     found = incidents.of_deaths(death for death in deaths if wanted.wants(death))

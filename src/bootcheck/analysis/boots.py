@@ -7,14 +7,15 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
-from bootcheck.analysis.trouble import BOOT, UNKNOWN, Raised, Trouble
 from bootcheck.analysis import tracebacks
+from bootcheck.analysis.trouble import BOOT, UNKNOWN, Raised, Trouble
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 from bootcheck.probes.process import boot_id, start_ticks
 
 MAX_FAULT = 1 << 16
+_LATEST = 1e11
 _FATAL = "Fatal Python error: "
 
 
@@ -23,7 +24,6 @@ def death_of(boot: Boot, source: str, *, fault: str = "", torn: bool = False) ->
     if boot.end is not None or "pid" not in boot.head:
         return None
     cause = _cause(boot, fault)
-    started = boot.head.get("at")
     signal = (boot.signal or {}).get("name")
     return Trouble(
         cause=cause,
@@ -32,8 +32,8 @@ def death_of(boot: Boot, source: str, *, fault: str = "", torn: bool = False) ->
         moment=BOOT if boot.ready_at is None else UNKNOWN,
         step=boot.step,
         signal=signal if isinstance(signal, str) else None,
-        at=boot.last_at,
-        since=float(started) if isinstance(started, (int, float)) else None,
+        at=moment_of(boot),
+        since=_moment(boot.head.get("at")),
         host=_text(boot.head.get("host")),
         said=tuple(_evidence(boot, source, fault)),
         stops_server=boot.role == "master",
@@ -56,7 +56,9 @@ def _exception(boot: Boot) -> dict[str, Any]:
     if record is None or not isinstance(record.get("type"), str):
         return {}
     chain = tracebacks.parse(str(record.get("traceback") or ""))
-    last = Raised(type=record["type"], message=str(record.get("message") or ""), frames=chain[0].frames if chain else ())
+    last = Raised(
+        type=record["type"], message=str(record.get("message") or ""), frames=chain[0].frames if chain else ()
+    )
     return {"exception": last, "chain": (last, *chain[1:])}
 
 
@@ -88,7 +90,7 @@ def alive(head: Mapping[str, Any], path: str | None) -> bool:
 def _locked(path: str) -> bool:
     """Tell whether the owner holds its lock: that is seen across PID namespaces as well."""
     try:
-        import fcntl  # noqa: PLC0415 - not on Windows
+        import fcntl
     except ImportError:
         return False
     asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -98,7 +100,7 @@ def _locked(path: str) -> bool:
         return False
     try:
         answer = fcntl.fcntl(fd, fcntl.F_GETLK, asked)
-        return struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK
+        return bool(struct.unpack("hhqqi4x", answer)[0] != fcntl.F_UNLCK)
     except (OSError, struct.error):
         return False
     finally:
@@ -110,17 +112,37 @@ def fault_text(path: str | None) -> str:
     if path is None or not path.endswith(".jsonl"):
         return ""
     try:
-        fd = os.open(f"{path.removesuffix('.jsonl')}.fault", os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0))
+        fd = os.open(
+            f"{path.removesuffix('.jsonl')}.fault",
+            os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOFOLLOW", 0),
+        )
     except OSError:
         return ""
     try:
-        import stat  # noqa: PLC0415
+        import stat
 
         return os.read(fd, MAX_FAULT).decode("utf-8", "replace") if stat.S_ISREG(os.fstat(fd).st_mode) else ""
     except OSError:
         return ""
     finally:
         os.close(fd)
+
+
+def moment_of(boot: Boot) -> float | None:
+    """Return when the journal's last record was written."""
+    return _moment(boot.last_at)
+
+
+def exception_of(boot: Boot) -> dict[str, Any]:
+    """Return the exception's attributes, as a report has them."""
+    record = boot.exception or {}
+    names = (("exception.type", "type"), ("exception.message", "message"), ("exception.stacktrace", "traceback"))
+    return {name: record[key] for name, key in names if record.get(key)}
+
+
+def _moment(value: object) -> float | None:
+    # A damaged line may hold any number; only those of our time are times.
+    return float(value) if isinstance(value, (int, float)) and 0 < value < _LATEST else None
 
 
 def _text(value: object) -> str | None:

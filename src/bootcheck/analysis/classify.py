@@ -58,7 +58,9 @@ class Diagnoser:
             found = self._ask(item, trouble)
             if found is not None:
                 return Diagnosis(found, item.CAUSE_CLASS, specific=False)
-        return Diagnosis(Finding(code="BC501", summary=f"{trouble.who} died.", confidence="low"), UNKNOWN_CLASS, specific=False)
+        return Diagnosis(
+            Finding(code="BC501", summary=f"{trouble.who} died.", confidence="low"), UNKNOWN_CLASS, specific=False
+        )
 
     def by_telltale(self, trouble: Trouble) -> list[Diagnosis]:
         """Return what lines alone tell, most important first: `said` holds all of one source's."""
@@ -83,17 +85,19 @@ class Diagnoser:
             name = getattr(item, "__name__", str(item)).rpartition(".")[2]
             if name not in self._broken:
                 self._broken.add(name)
-                self._complain(f"the signature {name} failed ({type(exc).__name__}: {exc}) and was passed over; please report this")
+                self._complain(
+                    f"the signature {name} failed ({type(exc).__name__}: {exc}) and was passed over; please report this"
+                )
             return None
 
 
 def _told(trouble: Trouble, cause: Cause, lines: tuple[object, ...]) -> Trouble:
-    from dataclasses import replace  # noqa: PLC0415
+    from dataclasses import replace
 
     return replace(trouble, cause=cause, said=lines)  # type: ignore[arg-type]
 
 
-def class_of_cause(cause: Cause, *, signal: str | None, before_ready: bool) -> str:  # noqa: PLR0911
+def class_of_cause(cause: Cause, *, signal: str | None, before_ready: bool) -> str:
     """Return the class of a death of which nothing but the cause is known (contract: commands)."""
     if cause in (Cause.SIGTERM, Cause.SIGKILL_EXTERNAL, Cause.VANISHED):
         return "external-stop"

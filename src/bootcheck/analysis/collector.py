@@ -100,7 +100,10 @@ class Collector:
         try:
             death = deaths.of_report(document, source, self._diagnoser, full=full)
         except Exception as exc:  # noqa: BLE001 - whatever stands in a file must not end the analysis
-            self.unreadable(source if line is None else f"{source}:{line}", f"a report that cannot be understood ({type(exc).__name__}: {exc})")
+            self.unreadable(
+                source if line is None else f"{source}:{line}",
+                f"a report that cannot be understood ({type(exc).__name__}: {exc})",
+            )
             return
         if full and not alone:
             death.path = source
@@ -140,7 +143,9 @@ class Collector:
         diagnosis = self._diagnoser.diagnose(trouble)
         if diagnosis is None:
             if trouble.error is not None and trouble.said:
-                self.unexplained(trouble.error.text.splitlines()[0], trouble.said[-1].source, trouble.said[-1].line or 0)
+                self.unexplained(
+                    trouble.error.text.splitlines()[0], trouble.said[-1].source, trouble.said[-1].line or 0
+                )
             return
         self._classes.add(diagnosis.cause_class)
         if not trouble.died and len(self._deaths) >= MAX_SYMPTOMS:
@@ -181,7 +186,9 @@ class Collector:
         if not log.notes:
             return
         best = min((precedence(name) for name in self._classes), default=precedence(""))
-        trouble = Trouble(cause=Cause.OS_EXIT, role="master", moment=BOOT, said=tuple(log.notes), around=log.around, stops_server=True)
+        trouble = Trouble(
+            cause=Cause.OS_EXIT, role="master", moment=BOOT, said=tuple(log.notes), around=log.around, stops_server=True
+        )
         for diagnosis in self._diagnoser.by_telltale(trouble):
             # What the platform says of a server that died is its consequence, unless it is worse.
             if precedence(diagnosis.cause_class) >= best:
@@ -239,7 +246,9 @@ class _Index:
                     return other
                 continue
             started, last = death.since, boot.last_at
-            if other.at is None or ((started is None or other.at >= started - NEAR) and (last is None or other.at >= last - NEAR)):
+            if other.at is None or (
+                (started is None or other.at >= started - NEAR) and (last is None or other.at >= last - NEAR)
+            ):
                 return other
         return None
 
@@ -277,7 +286,9 @@ def _merge(kept: Death, other: Death) -> None:
     if other.specific and not kept.specific:
         kept.cause_class, kept.specific = other.cause_class, True
         kept.finding = replace(
-            other.finding, code=kept.finding.code, evidence=(*other.finding.evidence, *kept.finding.evidence)[: deaths.MAX_EVIDENCE]
+            other.finding,
+            code=kept.finding.code,
+            evidence=(*other.finding.evidence, *kept.finding.evidence)[: deaths.MAX_EVIDENCE],
         )
         return
     lines = tuple(item for item in other.finding.evidence if item.line is not None)[:2]

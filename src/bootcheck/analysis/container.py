@@ -119,7 +119,9 @@ class Container:
 
     def _start(self, match: re.Match[str], record: Record) -> None:
         old = self._server
-        re_executed = old.reloaded_at is not None and not old.stopping and not old.failing and old.pid not in (None, record.pid)
+        re_executed = (
+            old.reloaded_at is not None and not old.stopping and not old.failing and old.pid not in (None, record.pid)
+        )
         if re_executed and len(self._others) < MAX_SERVERS:
             self._others.append(old)
         elif not old.empty:
@@ -169,7 +171,7 @@ class Container:
             server.loose = Loose(chain, owner.source, chain[0].line or owner.line)
 
     def _last_line(self, chain: tuple[Raised, ...]) -> Evidence:
-        return Evidence(source=self._source, line=chain[0].line, text=chain[0].text)
+        return Evidence(source=self._source, line=chain[0].line, text=chain[0].brief)
 
     def _in_request(self, chain: tuple[Raised, ...], owner: Record) -> None:
         server = self._server
@@ -254,7 +256,10 @@ class Container:
             exception=chain[0] if chain else None,
             chain=chain,
             at=server.reason_at,
-            said=(*((self._last_line(chain),) if chain else ()), *((server.reason_said,) if server.reason_said else ())),
+            said=(
+                *((self._last_line(chain),) if chain else ()),
+                *((server.reason_said,) if server.reason_said else ()),
+            ),
             around=server.around(self._notes),
             stops_server=True,
         )

@@ -114,7 +114,9 @@ def of_report(document: Mapping[str, Any], source: str, diagnoser: Diagnoser, *,
         said=(Evidence(source=source, text=_text(verdict.get("summary")) or ""),),
         **_exception(attributes),
     )
-    finding, cause_class, specific = _conclusion(document, trouble, diagnoser, before_ready=not ready and (ready is False or step is not None))
+    finding, cause_class, specific = _conclusion(
+        document, trouble, diagnoser, before_ready=not ready and (ready is False or step is not None)
+    )
     return Death(
         kind=REPORT if full else ANNOUNCEMENT,
         cause=cause,
@@ -138,7 +140,9 @@ def of_report(document: Mapping[str, Any], source: str, diagnoser: Diagnoser, *,
     )
 
 
-def _conclusion(document: Mapping[str, Any], trouble: Trouble, diagnoser: Diagnoser, *, before_ready: bool) -> tuple[Finding, str, bool]:
+def _conclusion(
+    document: Mapping[str, Any], trouble: Trouble, diagnoser: Diagnoser, *, before_ready: bool
+) -> tuple[Finding, str, bool]:
     verdict = _mapping(document.get("verdict"))
     told = _of_verdict(document, verdict, trouble)
     if trouble.cause is Cause.CHECK_FAILED:

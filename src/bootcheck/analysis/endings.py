@@ -20,11 +20,29 @@ NO_BOOT_TIMEOUT = (22,)
 """From this release Gunicorn's timeout starts with the first heartbeat, after the boot."""
 
 _REQUEST_FUNCTIONS = frozenset(
-    {"handle_request", "wsgi_app", "full_dispatch_request", "get_response", "run_asgi", "run_wsgi", "handle_async_request"}
+    {
+        "handle_request",
+        "wsgi_app",
+        "full_dispatch_request",
+        "get_response",
+        "run_asgi",
+        "run_wsgi",
+        "handle_async_request",
+    }
 )
 _BOOT_FUNCTIONS = frozenset({"init_process", "load_wsgi", "load_wsgiapp", "import_app", "spawn_worker"})
 _MASTER_FUNCTIONS = frozenset(
-    {"run", "setup", "start", "manage_workers", "create_sockets", "load_config", "load_config_from_file", "reap_workers", "reload"}
+    {
+        "run",
+        "setup",
+        "start",
+        "manage_workers",
+        "create_sockets",
+        "load_config",
+        "load_config_from_file",
+        "reap_workers",
+        "reload",
+    }
 )
 
 
@@ -105,7 +123,8 @@ def _all_alike(life: Life, server: Server) -> bool:
 def is_request(frames: tuple[Frame, ...]) -> bool:
     """Tell whether a traceback went through the handling of a request."""
     return any(
-        frame.function.rpartition(".")[2] in _REQUEST_FUNCTIONS or (frame.function == "handle" and "gunicorn/workers" in frame.file)
+        frame.function.rpartition(".")[2] in _REQUEST_FUNCTIONS
+        or (frame.function == "handle" and "gunicorn/workers" in frame.file)
         for frame in frames
     )
 
@@ -120,7 +139,10 @@ def is_master(frames: tuple[Frame, ...]) -> bool:
     ours = [frame for frame in frames if "gunicorn/" in frame.file or "bin/gunicorn" in frame.file]
     return any(
         frame.file.endswith("bin/gunicorn")
-        or (frame.function in _MASTER_FUNCTIONS and frame.file.endswith(("arbiter.py", "sock.py", "wsgiapp.py", "app/base.py")))
+        or (
+            frame.function in _MASTER_FUNCTIONS
+            and frame.file.endswith(("arbiter.py", "sock.py", "wsgiapp.py", "app/base.py"))
+        )
         for frame in ours
     )
 
@@ -140,14 +162,14 @@ def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
     A worker that calls sys.exit(0), or on 20.1 any sys.exit, leaves `Worker exiting` at most.
     """
     quick = [life for life in server.silent if _uptime(life) is not None and (_uptime(life) or 0.0) <= SHORT]
-    if len(quick) >= 3 and not server.served:  # noqa: PLR2004 - once may be an operator, thrice is a loop
+    if len(quick) >= 3 and not server.served:
         return [_silent(life, server, notes, Cause.SYS_EXIT) for life in quick]
     times = [at for at in server.boots if at is not None]
     if server.explained_ends or server.silent or server.served or server.reloaded_at or not server.seen_start:
         return []
     span = times[-1] - times[0] if times else 0.0
     # The first workers of a server are forked ten or more a second.
-    if len(times) >= 6 and span >= 2 and len(times) / span < 5:  # noqa: PLR2004
+    if len(times) >= 6 and span >= 2 and len(times) / span < 5:
         return [_silent(life, server, notes, Cause.OS_EXIT) for life in list(server.lives.values())[:-1]]
     return []
 

@@ -46,26 +46,28 @@ _LINES = (
     (REASON, r"(?:^|\] |\s)Reason: (?P<reason>Worker failed to boot|App failed to load)"),
     (REASON, r"HaltServer '(?P<reason>Worker failed to boot|App failed to load)"),
     (SIGNAL, r"Handling signal: (?P<name>\w+)"),
-    (RELOAD, r"Hang up: Master|Worker reloading: |Autorestarting worker after current request|Parent changed, shutting down"),
+    (RELOAD, r"Hang up: Master|Worker reloading: |Parent changed, shutting down"),
+    (RELOAD, r"Autorestarting worker after current request"),
     (READY, r"Application startup complete|Booted, ready to serve"),
     (LIFESPAN_FAILED, r"Application startup failed\. Exiting|ASGI lifespan startup failed"),
     (SERVING, r'"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) [^"]*HTTP/\d(?:\.\d)?" [1-5]\d\d'),
-    (REQUEST_ERROR, r"Error handling request|Exception on \S+ \[[A-Z]+\]|Internal Server Error: |Exception in ASGI application|Socket error processing request"),
-    (CANNOT_BIND, r"Connection in use: |Can't connect to (?:\(|\S*/)|connection to (?:\(|\S*/).* failed: \[Errno|Invalid address: |is not a valid port number"),
+    (REQUEST_ERROR, r"Error handling request|Exception on \S+ \[[A-Z]+\]|Internal Server Error: "),
+    (REQUEST_ERROR, r"Exception in ASGI application|Socket error processing request"),
+    (CANNOT_BIND, r"Connection in use: |Can't connect to (?:\(|\S*/)|connection to (?:\(|\S*/).* failed: \[Errno"),
+    (CANNOT_BIND, r"Invalid address: |is not a valid port number"),
     (MAIN_LOOP, r"Unhandled exception in main loop"),
-    (APP_NOT_FOUND, r"Failed to find (?:attribute|application object) '[^']*' in '|Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
-    (
-        CONFIG_ERROR,
-        r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?gunicorn: error: |^usage: gunicorn \[OPTIONS\]|"
-        r"^Error: (?!.*\bHTTP\b)|^ImportError: .*config|^Worker class '.*' not found",
-    ),
+    (APP_NOT_FOUND, r"Failed to find (?:attribute|application object) '[^']*' in '"),
+    (APP_NOT_FOUND, r"Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
+    (CONFIG_ERROR, r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?gunicorn: error: "),
+    (CONFIG_ERROR, r"^usage: gunicorn \[OPTIONS\]|^Error: (?!.*\bHTTP\b)|^Worker class '.*' not found"),
 )
 _TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)
 WORDS = (
-    "unicorn", "Listening at", "Using worker", "Booting worker", "Worker", "WORKER", "in worker process", "Shutting down: ", "Reason: ", "HaltServer",
-    "Handling signal", "Hang up: ", "Parent changed", "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
-    "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ", "Invalid ", "valid port", "Unhandled exception",
-    "Failed to ", "Application object", "usage: ", "Error: ",
+    "unicorn", "Listening at", "Using worker", "Booting worker", "Worker", "WORKER", "in worker process",
+    "Shutting down: ", "Reason: ", "HaltServer", "Handling signal", "Hang up: ", "Parent changed",
+    "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
+    "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
+    "Invalid ", "valid port", "Unhandled exception", "Failed to ", "Application object", "usage: ", "Error: ",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""
 _TRIGGER = re.compile("|".join(map(re.escape, WORDS)))
@@ -87,7 +89,7 @@ def signal_of(match: re.Match[str]) -> str:
     if match.groupdict().get("name"):
         return str(match["name"])
     number = int(match["number"][:4])
-    return signal_name(number - 128 if number > 128 else number)  # noqa: PLR2004 - the core-dump bit of a wait status
+    return signal_name(number - 128 if number > 128 else number)
 
 
 _NAMES = {
@@ -105,4 +107,3 @@ def signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:
         return f"signal {number}"
-

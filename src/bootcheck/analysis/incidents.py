@@ -23,7 +23,17 @@ MAX_EVIDENCE = 12
 TOGETHER = 60.0
 """Seconds within which a master stops its workers because one of them failed."""
 _PID = re.compile(r" \(pid \d+\)")
-_FAILURES = frozenset({Cause.EXCEPTION, Cause.APP_NOT_FOUND, Cause.CHECK_FAILED, Cause.SYS_EXIT, Cause.OS_EXIT, Cause.BOOT_DEADLINE, Cause.NATIVE_CRASH})
+_FAILURES = frozenset(
+    {
+        Cause.EXCEPTION,
+        Cause.APP_NOT_FOUND,
+        Cause.CHECK_FAILED,
+        Cause.SYS_EXIT,
+        Cause.OS_EXIT,
+        Cause.BOOT_DEADLINE,
+        Cause.NATIVE_CRASH,
+    }
+)
 _COLLATERAL = frozenset({Cause.SIGTERM, Cause.SIGKILL_GRACEFUL_TIMEOUT})
 
 
@@ -67,7 +77,13 @@ class Warned:
             self.last = max(self.last or at, at)
         if len(self.processes) < MAX_PROCESSES:
             self.processes.append(
-                {"pid": attributes.get("process.pid"), "host": attributes.get("host.name"), "role": document.get("role"), "at": at, "report": None}
+                {
+                    "pid": attributes.get("process.pid"),
+                    "host": attributes.get("host.name"),
+                    "role": document.get("role"),
+                    "at": at,
+                    "report": None,
+                }
             )
 
 
@@ -140,7 +156,8 @@ class Analysis:
             "schema_version": SCHEMA_VERSION,
             "incidents": [incident.as_dict() for incident in self.incidents],
             "unexplained": [
-                {"template": item.template, "count": item.count, "source": quoted(item.source), "line": item.line} for item in self.unexplained
+                {"template": item.template, "count": item.count, "source": quoted(item.source), "line": item.line}
+                for item in self.unexplained
             ],
             "inputs": {
                 "files": self.inputs.files,
@@ -163,7 +180,9 @@ class Filter:
 
     def wants(self, death: Death) -> bool:
         """Tell whether a death is asked for; one of unknown time always fits the times."""
-        if death.at is not None and ((self.since is not None and death.at < self.since) or (self.until is not None and death.at > self.until)):
+        if death.at is not None and (
+            (self.since is not None and death.at < self.since) or (self.until is not None and death.at > self.until)
+        ):
             return False
         if self.hosts and not (death.host and any(fnmatch.fnmatch(death.host, pattern) for pattern in self.hosts)):
             return False
@@ -242,7 +261,12 @@ def _incident(group: list[Death]) -> Incident:
     collateral = sum(death.collateral for death in group)
     evidence = [*finding.evidence[: MAX_EVIDENCE - 2]]
     if collateral:
-        evidence.append(Evidence(source="master", text=f"{collateral} sibling worker{'s' if collateral > 1 else ''} stopped by the master because of it"))
+        evidence.append(
+            Evidence(
+                source="master",
+                text=f"{collateral} sibling worker{'s' if collateral > 1 else ''} stopped by the master because of it",
+            )
+        )
     return Incident(
         id=hashlib.sha256("\0".join((*first.key, first.step or "")).encode("utf-8", "replace")).hexdigest()[:12],
         code=finding.code if finding.code in CODES else "BC501",
@@ -252,7 +276,9 @@ def _incident(group: list[Death]) -> Incident:
         action=tuple(quoted(item) for item in finding.action),
         confirm=None if finding.confirm is None else quoted(finding.confirm),
         confidence=max(confidences, key=("low", "medium", "high").index),
-        evidence=tuple(Evidence(source=quoted(item.source), line=item.line, text=quoted(item.text)) for item in evidence),
+        evidence=tuple(
+            Evidence(source=quoted(item.source), line=item.line, text=quoted(item.text)) for item in evidence
+        ),
         against=tuple(quoted(item) for item in finding.against),
         first_seen=rfc3339(min(times)) if times else None,
         last_seen=rfc3339(max(times)) if times else None,
@@ -284,7 +310,9 @@ def of_warnings(warned: Iterable[Warned], wanted: Filter) -> list[Incident]:
             continue
         found.append(
             Incident(
-                id=hashlib.sha256(f"warning\0{finding.code}\0{finding.summary}".encode("utf-8", "replace")).hexdigest()[:12],
+                id=hashlib.sha256(f"warning\0{finding.code}\0{finding.summary}".encode("utf-8", "replace")).hexdigest()[
+                    :12
+                ],
                 code=finding.code,
                 cause=Cause.NONE.value,
                 cause_class=finding.rule.cause_class,
@@ -292,7 +320,10 @@ def of_warnings(warned: Iterable[Warned], wanted: Filter) -> list[Incident]:
                 action=tuple(quoted(action) for action in finding.action),
                 confirm=finding.confirm,
                 confidence=finding.confidence,
-                evidence=tuple(Evidence(source=quoted(part.source), line=part.line, text=quoted(part.text)) for part in finding.evidence),
+                evidence=tuple(
+                    Evidence(source=quoted(part.source), line=part.line, text=quoted(part.text))
+                    for part in finding.evidence
+                ),
                 against=finding.against,
                 first_seen=item.first,
                 last_seen=item.last,

@@ -135,4 +135,6 @@ class Server:
 
     def around(self, notes: list[Evidence]) -> Surroundings:
         """Return what is known of the server."""
-        return Surroundings(version=self.version, worker_class=self.worker_class, listening=self.listening, notes=tuple(notes))
+        return Surroundings(
+            version=self.version, worker_class=self.worker_class, listening=self.listening, notes=tuple(notes)
+        )

@@ -21,7 +21,8 @@ _BARE = re.compile(
     r"(?:: (?P<message>.*))?$"
 )
 _CHAIN = re.compile(
-    r"^\s*(?:The above exception was the direct cause of the following exception|During handling of the above exception, another exception occurred):"
+    r"^\s*(?:The above exception was the direct cause of the following exception|"
+    r"During handling of the above exception, another exception occurred):"
 )
 _REPEATED = re.compile(r"^\s*\[Previous line repeated \d+ more times?\]")
 
@@ -45,7 +46,7 @@ class Block:
         if self._state == "frames":
             return self._in_frames(text, line)
         if self._state == "raised":
-            return self._after(text, line)
+            return self._after(text)
         if self._state == "chained" and not text.strip():
             return True
         if _START.match(text):
@@ -97,7 +98,7 @@ class Block:
             last = self._frames[-1]
             self._frames[-1] = Frame(last.file, last.line, last.function, text.strip()[:MAX_CODE])
 
-    def _after(self, text: str, line: int) -> bool:
+    def _after(self, text: str) -> bool:
         if _CHAIN.match(text):
             self._finish()
             self._state = "chained"

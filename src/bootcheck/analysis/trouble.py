@@ -54,6 +54,16 @@ class Raised:
         return f"{self.type}: {self.message}" if self.message else self.type
 
     @property
+    def brief(self) -> str:
+        """The first lines of it, for an error whose text is a page."""
+        told = [
+            line.strip()
+            for line in self.text.splitlines()
+            if line.strip() and not line.startswith("(Background on this error")
+        ]
+        return "\n".join(dict.fromkeys(told[:3]))
+
+    @property
     def where(self) -> str:
         """File and line of the innermost frame that is not a library's, else of the innermost."""
         frames = [frame for frame in self.frames if not is_library(frame.file)] or list(self.frames)
@@ -167,9 +177,11 @@ class Trouble:
         if self.exception is None:
             return self.said[-2:]
         source = self.said[0].source if self.said else ""
-        found = [Evidence(source=source, line=self.exception.line, text=self.exception.text)]
+        found = [Evidence(source=source, line=self.exception.line, text=self.exception.brief)]
         if self.exception.frames:
-            inner = next((f for f in reversed(self.exception.frames) if not is_library(f.file)), self.exception.frames[-1])
+            inner = next(
+                (f for f in reversed(self.exception.frames) if not is_library(f.file)), self.exception.frames[-1]
+            )
             code = f": {inner.code}" if inner.code else ""
             found.append(Evidence(source=f"{inner.file}", line=inner.line, text=f"in {inner.function}{code}"))
         return tuple(found)

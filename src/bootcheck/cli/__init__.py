@@ -23,7 +23,7 @@ import inspect
 import os
 import sys
 from collections.abc import Sequence
-from typing import Protocol, TextIO, cast
+from typing import NoReturn, Protocol, TextIO, cast
 
 from bootcheck.model.errors import BootcheckError
 
@@ -84,7 +84,7 @@ def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
         epilog="Exit codes: 0 nothing wrong, 1 findings, 2 could not look.",
         formatter_class=_Formatter,
     )
-    top.add_argument("--version", action="version", version=f"bootcheck {version()}")
+    top.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
     subparsers = top.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name in names:
         module = command(name)
@@ -97,13 +97,10 @@ def parser(names: Sequence[str] = COMMANDS) -> argparse.ArgumentParser:
 
 
 def version() -> str:
-    """Return the installed version of bootcheck."""
-    from importlib import metadata  # noqa: PLC0415 - 10 ms that only --version and --help need
+    """Return the version of bootcheck."""
+    from bootcheck import __version__
 
-    try:
-        return metadata.version("bootcheck")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"
+    return __version__
 
 
 def _dispatch(arguments: list[str]) -> int:
@@ -126,6 +123,14 @@ def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     hint = f"Did you mean `bootcheck {near[0]}`?" if near else f"Commands: {', '.join(COMMANDS)}."
     return f"bootcheck: there is no command {name!r}. {hint}"
+
+
+class _Version(argparse.Action):
+    """Strictly private: looks the version up only where it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        print(f"bootcheck {version()}")
+        parser.exit()
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):

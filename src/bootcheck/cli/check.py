@@ -100,7 +100,7 @@ def _run(planned: Sequence[Planned], load: AppLoad | None, configured: Configure
     from bootcheck.checks.base import Context
     from bootcheck.gunicorn.preflight import Preflight
     from bootcheck.gunicorn.server import sources_of
-    from bootcheck.model.redact import Redactor
+    from bootcheck.model.redactor import Redactor
     from bootcheck.recorder import Recorder
 
     environ = configured.environ

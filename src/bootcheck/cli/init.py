@@ -130,36 +130,41 @@ def _framework(target: Target) -> str:
 
 def _checks(project: Project) -> Iterator[str]:
     databases = _databases(project)
-    required = [variable for variable in _variables(project) if variable.required and variable.name not in databases]
-    optional = [
-        variable for variable in _variables(project) if not variable.required and variable.name not in databases
-    ]
-    for variable in required:
-        yield f"# {variable.file}, line {variable.line}, raises without it."
-        if _SIGNING.search(variable.name):
-            yield f'checks.env("{variable.name}", secret=True, min_length=32),'
-        else:
-            yield f'checks.env("{variable.name}"),'
-    if not required:
-        yield "# No variable was found without which the code raises. For example:"
-        yield '# checks.env("SECRET_KEY", secret=True, min_length=32),'
-    if databases:
-        yield "# Scheme, driver and escaping of the URL; then a real connection, before a worker is forked."
-        yield "# wait=30 gives a database that is still starting half a minute."
-        for name in databases:
-            yield f'checks.database_url("{name}"),'
-            yield f'checks.database("{name}"),'
-    if project.alembic_ini:
-        yield f"# Refuses to serve while {project.alembic_ini} has migrations that the database lacks."
-        yield f'checks.migrations("{project.alembic_ini}"),'
+    others = [variable for variable in _variables(project) if variable.name not in databases]
+    yield from _required([variable for variable in others if variable.required])
+    yield from _database(project, databases)
     if project.config_classes:
         yield "# Tells which class loads and why the others do not; put the most demanding one first."
         names = ", ".join(f'"{name}"' for name in reversed(project.config_classes))
         yield f"# checks.config_classes({names}),"
-    for variable in optional[:MAX_OPTIONAL]:
-        if variable is optional[0]:
+    for number, variable in enumerate(variable for variable in others if not variable.required):
+        if number == 0:
             yield "# Optional variables: listed as set or not set."
-        yield f'checks.env("{variable.name}", required=False),'
+        if number < MAX_OPTIONAL:
+            yield f'checks.env("{variable.name}", required=False),'
+
+
+def _required(variables: list[Variable]) -> Iterator[str]:
+    for variable in variables:
+        yield f"# {variable.file}, line {variable.line}, raises without it."
+        strong = ", secret=True, min_length=32" if _SIGNING.search(variable.name) else ""
+        yield f'checks.env("{variable.name}"{strong}),'
+    if not variables:
+        yield "# No variable was found without which the code raises. For example:"
+        yield '# checks.env("SECRET_KEY", secret=True, min_length=32),'
+
+
+def _database(project: Project, variables: list[str]) -> Iterator[str]:
+    for number, name in enumerate(variables):
+        if number == 0:
+            yield "# Scheme, driver and escaping of the URL; then a real connection, before a worker is forked."
+            yield "# wait=30 gives a database that is still starting half a minute."
+        yield f'checks.database_url("{name}"),'
+        yield f'checks.database("{name}"),'
+    if project.alembic_ini:
+        yield f"# Refuses to serve while {project.alembic_ini} has migrations that the database lacks."
+        where = "" if "DATABASE_URL" in variables else f'url_env="{next(iter(variables), "NAME")}"'
+        yield f"{'' if variables else '# '}checks.migrations({where}),"
 
 
 def _variables(project: Project) -> list[Variable]:

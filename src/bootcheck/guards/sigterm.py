@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from bootcheck.guards.native_crash import FaultFile
 from bootcheck.model import journal
+from bootcheck.probes.stacks import of_all_threads
 from bootcheck.recorder import Recorder
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
@@ -76,6 +77,10 @@ class StopGuard:
         if not self._signo:
             self._signo = int(signo)
             self._keeping = True
+            # The cause first: a slow machine may not come to the stacks before the patience ends.
+            self._recorder.fact(
+                journal.SIGNAL, signo=int(signo), name=signal.Signals(signo).name, step=self._recorder.open_step
+            )
             self._end_anyway(128 + signo)
             self._keep(signo, frame)
             self._keeping = False
@@ -98,15 +103,11 @@ class StopGuard:
             self.stop(signo, frame)
 
     def _keep(self, signo: int, frame: FrameType | None) -> None:
-        recorder = self._recorder
-        recorder.fact(journal.SIGNAL, signo=signo, name=signal.Signals(signo).name, step=recorder.open_step)
-        from bootcheck.probes.stacks import of_all_threads
-
         stacks = of_all_threads(frame)
         # Under gevent the main thread sits in the hub; the stuck code is in a greenlet.
         if stacks and _in_hub(stacks[0]):
             stacks.sort(key=lambda stack: not stack["thread"].startswith("greenlet"))
-        recorder.fact(journal.STACKS, stacks=stacks[:20])
+        self._recorder.fact(journal.STACKS, stacks=stacks[:20])
         if self._on_stop is not None:
             self._on_stop(signo)
 

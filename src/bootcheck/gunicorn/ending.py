@@ -90,6 +90,10 @@ def _boot(master: Master) -> Boot:
 
 
 def _report(master: Master, death: Death, headline: str) -> None:
+    # A stop signal may come while a death is being written: it is one death all the same.
+    if master.told:
+        return
+    master.told = True
     report = obituary.report_of(death, master.common, hidden=master.redactor.hidden)
     if report is not None:
         master.publisher.death(report, headline, stops_server=True)

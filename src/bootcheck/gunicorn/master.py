@@ -68,6 +68,8 @@ class Master:
         self._owner = 0
         self._ready = False
         self._ended = False
+        self.told = False
+        """True once this master's own death has its report."""
         self._stopping = False
         self.stopping = False
         """True once Gunicorn halts: from then on it stops its workers."""

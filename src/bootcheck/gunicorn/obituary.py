@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bootcheck.gunicorn import attributes, seams
 from bootcheck.gunicorn.verdict import Death, cause_of, verdict_of
 from bootcheck.model.cause import Cause
+from bootcheck.model.redact import HIDDEN
 from bootcheck.model.report import Report
-from bootcheck.probes.stacks import of_fault_text
+from bootcheck.probes.fault_text import of_fault_text
 from bootcheck.sinks import banner
 from bootcheck.sinks.console import Console
 from bootcheck.sinks.directory import ReportDirectory
@@ -29,7 +31,7 @@ def report_of(death: Death, common: Mapping[str, Any], *, at: float | None = Non
         step = failed[0] if failed else step
     ended_at = time.time() if at is None else at
     verdict = verdict_of(death, cause, step)
-    return Report(
+    report = Report(
         kind="crash",
         role=boot.role,
         pid=boot.pid,
@@ -48,8 +50,9 @@ def report_of(death: Death, common: Mapping[str, Any], *, at: float | None = Non
             **({"bootcheck.missing": seams.missing()} if seams.missing() else {}),
         },
         annotations=boot.annotations or {},
-        hidden_count=hidden,
     )
+    # The worker masked most of it, in a process that is gone: what the report shows is what can be counted.
+    return replace(report, hidden_count=max(hidden, report.encoded().count(HIDDEN.encode("ascii"))))
 
 
 class Publisher:

@@ -24,7 +24,7 @@ from bootcheck.model.boot import Boot
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.errors import BootcheckError, CheckOptionError
 from bootcheck.model.finding import Evidence, Finding
-from bootcheck.probes.stacks import of_fault_text
+from bootcheck.probes.fault_text import of_fault_text
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.memory import Memory
 
@@ -222,13 +222,26 @@ def _told(exc: BaseException, uri: str, recorder: Recorder) -> Finding:
         Evidence(source=str(frame["file"]), line=frame["line"], text=f"in {frame['function']}")
         for frame in record["frames"][:1]
     ]
-    trace = str(record["traceback"]).rstrip().splitlines()[-12:]
+    trace = list(_without_machinery(str(record["traceback"]).rstrip().splitlines()))[-12:]
     return Finding(
         code=verdict.code or "BC501",
         summary=verdict.summary,
-        action=verdict.action,
+        # A banner prints the stack under the action, a list of findings above it.
+        action=tuple(action.replace(" below", "") for action in verdict.action),
         evidence=(*where, Evidence(source="traceback", text="\n".join(trace))),
     )
+
+
+def _without_machinery(lines: Sequence[str]) -> Iterator[str]:
+    """Leave out the frames through which every import goes."""
+    skipping = False
+    for line in lines:
+        if line.startswith("  File "):
+            skipping = "importlib" in line or f"{os.sep}gunicorn{os.sep}" in line
+        elif not line.startswith("    "):
+            skipping = False
+        if not skipping:
+            yield line
 
 
 _ENDS = (

@@ -61,7 +61,8 @@ def cause_of(death: Death) -> Cause | None:
     kind = str(boot.exception.get("kind")) if boot.exception is not None else None
     if kind == Cause.CHECK_FAILED:
         return Cause.CHECK_FAILED
-    if not death.ready and death.exit_code == 1 and MARK in death.fault:
+    # Found by a sweep, the watchdog's dump alone tells of it.
+    if not death.ready and (death.exit_code == 1 or death.status is None) and MARK in death.fault:
         return Cause.BOOT_DEADLINE
     if death.timed_out:
         return Cause.GUNICORN_TIMEOUT
@@ -71,9 +72,9 @@ def cause_of(death: Death) -> Cause | None:
     if kind in (Cause.EXCEPTION, Cause.APP_NOT_FOUND, Cause.SYS_EXIT):
         return Cause(kind)
     if death.status is None:
-        if boot.signal is not None:
-            return Cause.SIGTERM
-        return Cause.NATIVE_CRASH if _fatal(death.fault) else Cause.VANISHED
+        if _fatal(death.fault):
+            return Cause.NATIVE_CRASH
+        return Cause.VANISHED if boot.signal is None else Cause.SIGTERM
     return _by_status(death)
 
 
@@ -87,8 +88,9 @@ def _by_status(death: Death) -> Cause | None:
         return Cause.SIGKILL_GRACEFUL_TIMEOUT if signal.SIGKILL in death.sent else Cause.SIGKILL_EXTERNAL
     if signo is not None or death.boot.signal is not None:
         return Cause.SIGTERM
-    if not death.ready and any(sent in _STOP for sent in death.sent):
-        return Cause.SIGTERM
+    if any(sent in _STOP for sent in death.sent):
+        # After ready it did what it was told, with whatever status.
+        return None if death.ready else Cause.SIGTERM
     return Cause.OS_EXIT
 
 

@@ -167,8 +167,14 @@ def _fit(small: dict[str, Any]) -> str:
 
 
 def _clip(value: Any, limit: int) -> Any:
+    """Shorten every text to `limit` bytes as JSON writes it: what is not ASCII takes up to twelve a character."""
     if isinstance(value, str):
-        return value if len(value) <= limit else value[: limit - 1] + "…"
+        if len(value) * 12 <= limit or len(json.dumps(value)) - 2 <= limit:
+            return value
+        kept = value[:limit]
+        while len(json.dumps(kept)) - 2 > limit - 6:
+            kept = kept[: -max(1, len(kept) // 8)]
+        return kept + "…"
     if isinstance(value, Mapping):
         return {key: _clip(item, limit) for key, item in value.items()}
     if isinstance(value, Sequence):

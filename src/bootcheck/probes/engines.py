@@ -148,11 +148,13 @@ def _objects() -> Iterable[Any]:
 
 def _engines_of(value: Any, kind: type) -> Iterator[Any]:
     of = type(value)
+    # A class written in C may have a descriptor in this place.
+    module = of.__module__ if type(of.__module__) is str else ""
     if issubclass(of, kind):
         yield value
-    elif of.__name__ == "AsyncEngine" and of.__module__.startswith("sqlalchemy."):
+    elif of.__name__ == "AsyncEngine" and module.startswith("sqlalchemy."):
         yield value.sync_engine
-    elif of.__module__.startswith("flask_sqlalchemy"):
+    elif module.startswith("flask_sqlalchemy"):
         # A WeakKeyDictionary of app to {bind key: engine}; its public face needs an app context.
         for engines in list(getattr(value, "_app_engines", {}).values()):
             yield from (engine for engine in engines.values() if issubclass(type(engine), kind))

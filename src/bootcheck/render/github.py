@@ -17,7 +17,9 @@ _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO
 def incidents(analysis: Analysis, style: Style) -> Iterator[str]:  # noqa: ARG001
     """Yield an annotation per incident, at the line that shows it."""
     for incident in analysis.incidents:
-        text = "\n".join((_counted(incident.summary, incident.count), *incident.action, f"bootcheck explain {incident.code}"))
+        text = "\n".join(
+            (_counted(incident.summary, incident.count), *incident.action, f"bootcheck explain {incident.code}")
+        )
         command = "warning" if incident.cause == "none" else "error"
         yield _annotation(command, f"{incident.code} {incident.slug}", text, incident.evidence)
 

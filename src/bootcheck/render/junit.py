@@ -20,10 +20,19 @@ def incidents(analysis: Analysis, style: Style) -> Iterator[str]:  # noqa: ARG00
     """Yield a suite with a failed case per incident, or one that passed where there is none."""
     found = analysis.incidents
     yield '<?xml version="1.0" encoding="UTF-8"?>'
-    yield f'<testsuite name="bootcheck analyze" tests="{max(1, len(found))}" failures="{len(found)}" errors="0" skipped="0">'
+    yield (
+        f'<testsuite name="bootcheck analyze" tests="{max(1, len(found))}" failures="{len(found)}" errors="0" '
+        f'skipped="0">'
+    )
     for incident in found:
-        yield f"  <testcase classname={_attribute(f'bootcheck.{incident.cause_class}')} name={_attribute(f'{incident.code} {incident.slug}')}>"
-        yield f"    <failure type={_attribute(incident.code)} message={_attribute(incident.summary)}>{_text(_told(incident))}</failure>"
+        yield (
+            f"  <testcase classname={_attribute(f'bootcheck.{incident.cause_class}')} "
+            f"name={_attribute(f'{incident.code} {incident.slug}')}>"
+        )
+        yield (
+            f"    <failure type={_attribute(incident.code)} "
+            f"message={_attribute(incident.summary)}>{_text(_told(incident))}</failure>"
+        )
         yield "  </testcase>"
     if not found:
         yield '  <testcase classname="bootcheck" name="no incident"/>'
@@ -35,7 +44,9 @@ def findings(checked: Sequence[Checked], style: Style) -> Iterator[str]:  # noqa
     failed = sum(check.failed for check in checked)
     skipped = sum(check.skipped is not None for check in checked)
     yield '<?xml version="1.0" encoding="UTF-8"?>'
-    yield f'<testsuite name="bootcheck check" tests="{len(checked)}" failures="{failed}" errors="0" skipped="{skipped}">'
+    yield (
+        f'<testsuite name="bootcheck check" tests="{len(checked)}" failures="{failed}" errors="0" skipped="{skipped}">'
+    )
     for check in checked:
         yield from _case(check)
     yield "</testsuite>"
@@ -49,7 +60,10 @@ def _case(check: Checked) -> Iterator[str]:
         yield f"    <skipped message={_attribute(check.skipped)}/>"
     for finding in check.findings:
         if finding.severity is Severity.ERROR:
-            yield f"    <failure type={_attribute(finding.code)} message={_attribute(finding.summary)}>{_text(_finding(finding))}</failure>"
+            yield (
+                f"    <failure type={_attribute(finding.code)} "
+                f"message={_attribute(finding.summary)}>{_text(_finding(finding))}</failure>"
+            )
     rest = [finding for finding in check.findings if finding.severity is not Severity.ERROR]
     if rest:
         yield f"    <system-out>{_text(chr(10).join(_finding(finding) for finding in rest))}</system-out>"
@@ -58,7 +72,9 @@ def _case(check: Checked) -> Iterator[str]:
 
 def _finding(finding: Finding) -> str:
     facts = [f"{item.source}: {item.text}" for item in finding.evidence]
-    return "\n".join((f"{finding.severity.value}: {finding.summary}", *facts, *finding.action, f"bootcheck explain {finding.code}"))
+    return "\n".join(
+        (f"{finding.severity.value}: {finding.summary}", *facts, *finding.action, f"bootcheck explain {finding.code}")
+    )
 
 
 def _told(incident: Incident) -> str:

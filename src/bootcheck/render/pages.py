@@ -81,14 +81,12 @@ def without_page() -> Iterator[str]:
 
 
 def _read(module: str) -> Page | None:
-    package, *parts = module.split(".")
-    try:
-        source = files(package).joinpath(*parts[:-1], f"{parts[-1]}.py").read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        source = _package_source(package, parts)
-    tree = ast.parse(source) if source else None
-    text = ast.get_docstring(tree) if tree is not None else None
-    if tree is None or text is None:
+    source = _source(module)
+    if source is None:
+        return None
+    tree = ast.parse(source)
+    text = ast.get_docstring(tree)
+    if text is None:
         return None
     values = _constants(tree, ("RULES", "CAUSE_CLASS"))
     rules, cause_class = values.get("RULES"), values.get("CAUSE_CLASS")
@@ -96,12 +94,15 @@ def _read(module: str) -> Page | None:
     return Page(module, inspect.cleandoc(text), codes, cause_class if isinstance(cause_class, str) else None)
 
 
-def _package_source(package: str, parts: list[str]) -> str | None:
-    """A module that has grown into a package keeps its page in `__init__.py`."""
-    try:
-        return files(package).joinpath(*parts, "__init__.py").read_text(encoding="utf-8")
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+def _source(module: str) -> str | None:
+    """Return a module's text; one that has grown into a package keeps its page in `__init__.py`."""
+    package, *parts = module.split(".")
+    for name in (f"{'/'.join(parts)}.py", f"{'/'.join(parts)}/__init__.py"):
+        try:
+            return files(package).joinpath(name).read_text(encoding="utf-8")
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return None
 
 
 def _constants(tree: ast.Module, names: tuple[str, ...]) -> dict[str, object]:

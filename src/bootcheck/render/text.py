@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.render import Checked, Style
@@ -23,7 +23,7 @@ def incidents(analysis: Analysis, style: Style) -> Iterator[str]:
     """Yield the screen of `analyze`: its first line is a sentence with the cause."""
     total = len(analysis.incidents)
     if not total:
-        yield from _wrapped(_healthy(analysis), style)
+        yield from paragraph(_healthy(analysis), style)
     for number, incident in enumerate(analysis.incidents, 1):
         if number > 1:
             yield ""
@@ -34,7 +34,7 @@ def incidents(analysis: Analysis, style: Style) -> Iterator[str]:
         yield from _unexplained(analysis, style)
     if total:
         yield ""
-        yield from _wrapped(f"Looked at {_looked_at(analysis)}.", style)
+        yield from paragraph(f"Looked at {_looked_at(analysis)}.", style)
 
 
 def findings(checked: Sequence[Checked], style: Style) -> Iterator[str]:
@@ -44,7 +44,7 @@ def findings(checked: Sequence[Checked], style: Style) -> Iterator[str]:
     errors = sum(finding.severity is Severity.ERROR for _, finding in found)
     warned = sum(finding.severity is Severity.WARNING for _, finding in found)
     ran = sum(check.skipped is None for check in checked)
-    yield from _wrapped(_verdict(errors, warned, ran), style, bold=True)
+    yield from paragraph(_verdict(errors, warned, ran), style, bold=True)
     for number, (_, finding) in enumerate(found, 1):
         yield ""
         yield from finding_lines(finding, style, f"{number}. ")
@@ -53,28 +53,32 @@ def findings(checked: Sequence[Checked], style: Style) -> Iterator[str]:
         yield ""
         yield "Not asked:"
         for check in skipped:
-            yield from _wrapped(f"  {check.name}{_of(check.subject)}: {check.skipped}", style, indent=4)
+            yield from paragraph(f"  {check.name}{_of(check.subject)}: {check.skipped}", style, indent=4)
 
 
 def finding_lines(finding: Finding, style: Style, mark: str = "") -> Iterator[str]:
     """Yield one finding: sentence, evidence, what to do."""
-    yield from _wrapped(f"{mark}{finding.summary} [{finding.code} {finding.slug}]", style, indent=len(mark), bold=True)
-    yield from _section("Severity", [finding.severity.value + ("" if finding.declared else ", discovered")], style)
+    yield from paragraph(f"{mark}{finding.summary} [{finding.code} {finding.slug}]", style, indent=len(mark), bold=True)
+    yield from section("Severity", [finding.severity.value + ("" if finding.declared else ", discovered")], style)
     yield from _details(finding.evidence, finding.against, finding.action, finding.confirm, style)
-    yield from _section("More", [f"bootcheck explain {finding.code}"], style)
+    yield from section("More", [f"bootcheck explain {finding.code}"], style)
 
 
 def _incident(incident: Incident, style: Style, mark: str) -> Iterator[str]:
-    yield from _wrapped(mark + _sentence(incident), style, bold=True)
+    yield from paragraph(mark + _sentence(incident), style, bold=True)
     yield ""
-    yield from _section("What", [f"{incident.code} {incident.slug}, class {incident.cause_class}, confidence {incident.confidence}"], style)
-    yield from _section("When", [_when(incident)], style)
-    yield from _section("Who", _who(incident), style)
+    yield from section(
+        "What",
+        [f"{incident.code} {incident.slug}, class {incident.cause_class}, confidence {incident.confidence}"],
+        style,
+    )
+    yield from section("When", [_when(incident)], style)
+    yield from section("Who", _who(incident), style)
     yield from _details(incident.evidence, incident.against, incident.action, incident.confirm, style)
     reports = list(dict.fromkeys(str(process["report"]) for process in incident.processes if process.get("report")))
-    more = [f"and {len(reports) - 3} more"] if len(reports) > 3 else []  # noqa: PLR2004
-    yield from _section("Reports", [*reports[:3], *more], style, wrap=False)
-    yield from _section("More", [f"bootcheck explain {incident.code}"], style)
+    more = [f"and {len(reports) - 3} more"] if len(reports) > 3 else []
+    yield from section("Reports", [*reports[:3], *more], style, wrap=False)
+    yield from section("More", [f"bootcheck explain {incident.code}"], style)
 
 
 def _sentence(incident: Incident) -> str:
@@ -101,7 +105,9 @@ def _who(incident: Incident) -> list[str]:
     for process in incident.processes:
         pids = by_place.setdefault((str(process.get("role") or "process"), str(process.get("host") or "")), [])
         pids.append("unknown pid" if process.get("pid") is None else str(process["pid"]))
-    return [_place(role, host, pids, incident.count - len(incident.processes)) for (role, host), pids in by_place.items()][:MAX_PROCESSES]
+    return [
+        _place(role, host, pids, incident.count - len(incident.processes)) for (role, host), pids in by_place.items()
+    ][:MAX_PROCESSES]
 
 
 def _place(role: str, host: str, pids: list[str], unlisted: int) -> str:
@@ -112,14 +118,14 @@ def _place(role: str, host: str, pids: list[str], unlisted: int) -> str:
     return f"{role} {shown}{more}{f' on {host}' if host else ''}"
 
 
-def _details(  # noqa: PLR0913
+def _details(
     evidence: Sequence[Evidence], against: Sequence[str], action: Sequence[str], confirm: str | None, style: Style
 ) -> Iterator[str]:
-    yield from _section("Evidence", [_fact(item) for item in evidence], style)
-    yield from _section("Against", against, style)
+    yield from section("Evidence", [_fact(item) for item in evidence], style)
+    yield from section("Against", against, style)
     numbered = [f"{number}. {text}" for number, text in enumerate(action, 1)] if len(action) > 1 else action
-    yield from _section("What to do", numbered, style)
-    yield from _section("Confirm", [confirm] if confirm else [], style)
+    yield from section("What to do", numbered, style)
+    yield from section("Confirm", [confirm] if confirm else [], style)
 
 
 def _fact(item: Evidence) -> str:
@@ -127,13 +133,19 @@ def _fact(item: Evidence) -> str:
     return f"{place}: {item.text}" if place else item.text
 
 
-def _section(label: str, texts: Sequence[str], style: Style, *, wrap: bool = True) -> Iterator[str]:
+def section(label: str, texts: Sequence[str], style: Style, *, wrap: bool = True) -> Iterator[str]:
+    """Yield texts beside a label in the margin; nothing where there is no text."""
     head = f"  {label}".ljust(_LABEL + 2)
     for text in texts:
         for line in plain(text).splitlines() or [""]:
             if wrap:
                 yield from textwrap.wrap(
-                    line, style.width, initial_indent=head, subsequent_indent=" " * (_LABEL + 4), break_long_words=False, break_on_hyphens=False
+                    line,
+                    style.width,
+                    initial_indent=head,
+                    subsequent_indent=" " * (_LABEL + 4),
+                    break_long_words=False,
+                    break_on_hyphens=False,
                 ) or [head]
             else:
                 yield head + line
@@ -142,9 +154,9 @@ def _section(label: str, texts: Sequence[str], style: Style, *, wrap: bool = Tru
 
 def _unexplained(analysis: Analysis, style: Style) -> Iterator[str]:
     lines = sum(item.count for item in analysis.unexplained)
-    yield from _wrapped(f"Unexplained: {lines} error line{_s(lines)} that belong to no incident.", style)
+    yield from paragraph(f"Unexplained: {lines} error line{_s(lines)} that belong to no incident.", style)
     for item in analysis.unexplained[:MAX_UNEXPLAINED]:
-        yield from _wrapped(f"  {item.count} x {item.source}:{item.line}: {item.template}", style, indent=6)
+        yield from paragraph(f"  {item.count} x {item.source}:{item.line}: {item.template}", style, indent=6)
     left = len(analysis.unexplained) - MAX_UNEXPLAINED
     if left > 0:
         yield f"  and {left} more kind{_s(left)} (--format json lists them)"
@@ -155,7 +167,10 @@ def _healthy(analysis: Analysis) -> str:
     if not inputs.files:
         return "Nothing was found to read." if not inputs.unreadable_count else "Nothing could be read."
     if not inputs.lines and not inputs.reports:
-        return f"Nothing wrong: {inputs.files} file{_s(inputs.files)}, and nothing in {'them' if inputs.files > 1 else 'it'}."
+        return (
+            f"Nothing wrong: {inputs.files} file{_s(inputs.files)}, and nothing in "
+            f"{'them' if inputs.files > 1 else 'it'}."
+        )
     return f"Nothing wrong in {_looked_at(analysis)}."
 
 
@@ -175,8 +190,11 @@ def _verdict(errors: int, warned: int, ran: int) -> str:
     return f"{' and '.join(part for part in parts if part)} from {ran} check{_s(ran)}."
 
 
-def _wrapped(text: str, style: Style, *, indent: int = 0, bold: bool = False) -> Iterator[str]:
-    lines = textwrap.wrap(plain(text), style.width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False) or [""]
+def paragraph(text: str, style: Style, *, indent: int = 0, bold: bool = False) -> Iterator[str]:
+    """Yield a text wrapped to the width."""
+    lines = textwrap.wrap(
+        plain(text), style.width, subsequent_indent=" " * indent, break_long_words=False, break_on_hyphens=False
+    ) or [""]
     for line in lines:
         yield f"\x1b[1m{line}\x1b[0m" if bold and style.colour else line
 
@@ -196,9 +214,3 @@ def _time(stamp: str) -> str:
 
 def _s(count: int) -> str:
     return "" if count == 1 else "s"
-
-
-def mapping_lines(values: Mapping[str, Any], style: Style) -> Iterator[str]:
-    """Yield names and values, one pair a line."""
-    for name, value in values.items():
-        yield from _wrapped(f"  {name} = {value}", style, indent=6)

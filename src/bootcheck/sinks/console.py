@@ -39,7 +39,7 @@ class Console:
 
 def checkpoint_line(record: Mapping[str, Any]) -> str:
     """Return one checkpoint as `CHECKPOINT[name] PASSED - key=value … PID:1 Memory:45.2MB Duration:1.2ms`."""
-    parts = [f"CHECKPOINT[{record['name']}] {str(record['outcome']).upper()}"]
+    parts = [f"CHECKPOINT[{_one_line(record['name'])}] {str(record['outcome']).upper()}"]
     detail = record.get("detail") or {}
     if detail:
         parts.append("- " + " ".join(f"{key}={_short(value)}" for key, value in detail.items()))
@@ -53,10 +53,15 @@ def checkpoint_line(record: Mapping[str, Any]) -> str:
 
 def finding_line(finding: Mapping[str, Any]) -> str:
     """Return one finding as a line."""
-    return f"bootcheck: {finding['severity']}: {finding['summary']} [{finding['code']} {finding['slug']}]"
+    return f"bootcheck: {finding['severity']}: {_one_line(finding['summary'])} [{finding['code']} {finding['slug']}]"
 
 
 def _short(value: object) -> str:
     text = str(value)
     text = text if len(text) <= 120 else text[:119] + "…"
-    return repr(text) if " " in text or not text else text
+    return repr(text) if " " in text or not text.isprintable() or not text else text
+
+
+def _one_line(text: object) -> str:
+    """Keep what an app or a server said from beginning a line of its own."""
+    return " ".join(str(text).splitlines())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootcheck.analysis.readers import Intake, lines
@@ -54,7 +54,7 @@ def _take(value: Any, source: str, intake: Intake) -> bool:
     return taken
 
 
-def _oldest_first(entries: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _oldest_first(entries: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """Exports of cloud consoles are often newest first."""
     times = [str(entry.get("timestamp") or entry.get("@timestamp") or "") for entry in entries]
     return entries[::-1] if len(times) > 1 and times[0] > times[-1] and all(times) else entries

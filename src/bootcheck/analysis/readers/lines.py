@@ -9,7 +9,7 @@ from typing import Any
 
 from bootcheck.analysis.readers import Intake
 from bootcheck.analysis.readers.prefixes import Record, record_of
-from bootcheck.analysis.readers.sieve import Sieve
+from bootcheck.analysis.readers.sieve import Sieve, sieve_of
 from bootcheck.analysis.readers.stream import Stream, Unreadable, blocks
 from bootcheck.analysis.readers.values import first_object, is_report, parsed
 from bootcheck.analysis.readers.wrapped import records_of
@@ -22,6 +22,8 @@ MAX_RECORDS = 50_000
 MAX_TEXT = 1 << 16
 _MARK = LINE_PREFIX + "{"
 _BLANK = b"\0 \t\r\n"
+_ODD = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
+"""Control characters that no text holds."""
 
 
 def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
@@ -37,7 +39,7 @@ def read(stream: Stream, intake: Intake) -> int:
         raise Unreadable(msg)
     state = _Lines(stream.name, stream.path, intake, named)
     number = 1
-    sieve = None if named is not None else Sieve(intake.words)
+    sieve = None if named is not None else sieve_of(intake.words)
     try:
         for block in blocks(stream):
             number = state.take_block(block, number, sieve)
@@ -125,7 +127,7 @@ class _Lines:
     def _text(self, line: bytes, number: int) -> None:
         text = line[:MAX_TEXT].decode("utf-8", "replace")
         start = text.find(' {"') if text[:1] != "{" else -1
-        if 0 < start < 200 and text.rstrip().endswith("}") and _MARK not in text:  # noqa: PLR2004
+        if 0 < start < 200 and text.rstrip().endswith("}") and _MARK not in text:
             # A JSON log behind a carrier's prefix: `web-1  | {"message": …}`.
             inner = first_object(text, start + 1)
             head = record_of(text[:start] + " ", self._source, number)
@@ -171,7 +173,10 @@ class _Lines:
         # The last line of a process that died while it wrote is no damage.
         damage = boot.broken_lines - (1 if torn else 0)
         if damage > 0:
-            self._intake.unreadable(self._source, f"{damage} of {len(records) + broken} lines of this journal are damaged; the others were read")
+            self._intake.unreadable(
+                self._source,
+                f"{damage} of {len(records) + broken} lines of this journal are damaged; the others were read",
+            )
 
 
 def _is_binary(head: bytes) -> bool:
@@ -179,5 +184,4 @@ def _is_binary(head: bytes) -> bool:
         return False
     if b"\0" in head.rstrip(b"\0") or (head and not head.strip(b"\0")):
         return True
-    odd = sum(byte < 9 or 13 < byte < 27 or 27 < byte < 32 for byte in head)
-    return odd * 10 > len(head)
+    return (len(head) - len(head.translate(None, _ODD))) * 10 > len(head)

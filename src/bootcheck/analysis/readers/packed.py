@@ -86,7 +86,7 @@ class _Bounded:
         try:
             data = self._read(size)
         except _BROKEN as exc:
-            msg = f"it is damaged or cut after {self._given} unpacked bytes ({exc or type(exc).__name__})"
+            msg = f"it is damaged or cut after {self._given} unpacked bytes ({str(exc) or type(exc).__name__})"
             raise Unreadable(msg) from exc
         except MemoryError as exc:
             msg = "unpacking it needs too much memory"
@@ -137,8 +137,7 @@ class _Decompressor(Protocol):
 
 
 def _gzip(file: _File) -> Read:
-    unzipped = gzip.GzipFile(fileobj=file)  # type: ignore[call-overload]
-    return unzipped.read1  # type: ignore[no-any-return]
+    return gzip.GzipFile(fileobj=file).read1
 
 
 def _bzip2(file: _File) -> Read:
@@ -177,7 +176,7 @@ def _by_decompressor(file: _File, make: Any) -> Read:
 
 def _zstd(file: _File) -> Read:
     try:
-        import zstandard  # type: ignore[import-not-found,unused-ignore]  # noqa: PLC0415 - an extra
+        import zstandard  # type: ignore[import-not-found,unused-ignore]
     except ImportError as exc:
         msg = "reading .zst needs zstandard: pip install 'bootcheck[zstd]'"
         raise Unreadable(msg) from exc
@@ -282,4 +281,3 @@ def _number(field: bytes) -> int:
         return int.from_bytes(field[1:], "big")
     digits = field.strip(b" \0")
     return int(digits, 8) if digits and all(char in b"01234567" for char in digits) else 0
-

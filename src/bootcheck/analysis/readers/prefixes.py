@@ -39,7 +39,9 @@ _ISO = re.compile(rf"(?P<time>{_TIME})(?P<end>\s+|$)")
 _SYSLOG_TIME = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
 _PREFIXES = (
     # journald and syslog: `Nov 27 09:15:37 web-1 gunicorn[812]: `
-    re.compile(rf"(?:<\d+>)?(?P<time>{_SYSLOG_TIME}) (?P<host>[\w.\-]+) (?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"),
+    re.compile(
+        rf"(?:<\d+>)?(?P<time>{_SYSLOG_TIME}) (?P<host>[\w.\-]+) (?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"
+    ),
     # syslog, RFC 5424
     re.compile(r"<\d+>1 (?P<time>\S+) (?P<host>\S+) (?P<stream>\S+) (?:(?P<pid>\d+)|\S+) \S+ (?:-|\[.*?\]) ?"),
     # the times of dashboards: `Nov 27 09:15:37 AM  `
@@ -63,7 +65,8 @@ _AFTER_TIME = (
 )
 _LEVEL = re.compile(r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|WARN|INFO|DEBUG|NOTICE|TRACE)\]?(?:[:\s\]|]|$)")
 _PYTHON_HEAD = re.compile(
-    r"(?:\[[^\]]{4,40}\] |[^A-Za-z]{0,4}(?:[\w.]{1,40}[^A-Za-z]{1,4}){0,3}?)(?P<level>CRITICAL|FATAL|ERROR|WARNING|INFO|DEBUG)\b"
+    r"(?:\[[^\]]{4,40}\] |[\s\-|:,\[]{0,4}(?:[\w.]{1,40}[\s\-|:,\[\]]{1,4}){0,3}?)"
+    r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|INFO|DEBUG)\b"
 )
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|$)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -147,7 +150,7 @@ def _note(record: Record, match: re.Match[str]) -> None:
 def _level(record: Record, text: str) -> None:
     match = _LEVEL.match(text)
     if match is None and (record.at is not None or text.startswith("[")) and not text[:1].isspace():
-        match = _PYTHON_HEAD.match(text)
+        match = _PYTHON_HEAD.match(text[:160])
     if match is not None:
         record.level = {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(match["level"], match["level"])
         record.headed = True
@@ -181,4 +184,3 @@ def _epoch(text: str) -> float | None:
         digits = zone[1:].replace(":", "")
         offset = (int(digits[:2]) * 60 + int(digits[2:])) * 60 * (1 if zone[0] == "+" else -1)
     return timegm((year, month, day, hour, minute, second)) - offset + fraction
-

@@ -3,10 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-ALWAYS = (b"rror", b"Traceback", b"xception", b"CRITICAL", b"ERROR", b"FATAL", b"BOOTCHECK_REPORT", b'"verdict"', b'"t":', b'"t" :')
+ALWAYS = (
+    b"rror",
+    b"Traceback",
+    b"xception",
+    b"CRITICAL",
+    b"ERROR",
+    b"FATAL",
+    b"BOOTCHECK_REPORT",
+    b'"verdict"',
+    b'"t":',
+    b'"t" :',
+)
 _REQUEST = b" HTTP/"
 _TRACEBACK = b"Traceback"
+
+
+@lru_cache(maxsize=4)
+def sieve_of(words: tuple[str, ...]) -> Sieve:
+    """Return the sieve for these words; making one takes longer than reading a small file."""
+    return Sieve(words)
 
 
 class Sieve:

@@ -10,7 +10,17 @@ from bootcheck.analysis.readers.prefixes import Record, clean, epoch, record_of
 _TEXT = ("log", "message", "MESSAGE", "msg", "event", "textPayload", "text", "body", "line")
 _NESTED = ("jsonPayload", "data", "record", "fields", "_source", "result")
 _LEVEL = ("levelname", "level", "severity", "log.level", "levelName", "log_level")
-_TIME = ("time", "timestamp", "@timestamp", "asctime", "ts", "__REALTIME_TIMESTAMP", "datetime", "created", "ingestionTime")
+_TIME = (
+    "time",
+    "timestamp",
+    "@timestamp",
+    "asctime",
+    "ts",
+    "__REALTIME_TIMESTAMP",
+    "datetime",
+    "created",
+    "ingestionTime",
+)
 _PID = ("process", "pid", "process_id", "_PID", "process.pid", "processId")
 _TRACE = ("exc_info", "exception", "traceback", "stack_trace", "exc_text", "stacktrace", "error.stack_trace", "stack")
 _HOST = ("host", "hostname", "_HOSTNAME", "host.name")

@@ -21,7 +21,7 @@ unless the mechanism is there: a keyword alone is not enough.
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache
 from importlib import import_module
 from typing import Protocol, cast
 
@@ -82,7 +82,7 @@ class Signature(Protocol):
         """Return the conclusion, or None where this is not it."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def load(name: str) -> Signature:
     """Return the module of a listed signature."""
     return cast("Signature", import_module(f"bootcheck.analysis.signatures.{name}"))

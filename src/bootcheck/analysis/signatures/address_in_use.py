@@ -28,7 +28,9 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "address-in-use"
 RULES: tuple[str, ...] = ()
 
-_SAID = re.compile(r"Connection in use: |Address already in use|EADDRINUSE|\[Errno (?:98|48)\]|WinError 10048", re.IGNORECASE)
+_SAID = re.compile(
+    r"Connection in use: |Address already in use|EADDRINUSE|\[Errno (?:98|48)\]|WinError 10048", re.IGNORECASE
+)
 _WHERE = re.compile(r"Connection in use: (.+)|connection to (.+?) failed|Can't connect to (.+)")
 _PORT = re.compile(r", (\d+)\)|:(\d+)\b")
 

@@ -41,7 +41,9 @@ _PATH = re.compile(r"\(([^)]+\.py)\)")
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where both ends of the import are the app's."""
     error = trouble.error
-    if error is None or not error.is_a("ImportError", "ModuleNotFoundError", "AttributeError", "ValueError", "SystemError"):
+    if error is None or not error.is_a(
+        "ImportError", "ModuleNotFoundError", "AttributeError", "ValueError", "SystemError"
+    ):
         return None
     text = error.text
     circular = bool(_CIRCULAR.search(text))
@@ -56,7 +58,8 @@ def match(trouble: Trouble) -> Finding | None:
     )
     return conclude(
         trouble,
-        f"The app's own modules do not import each other{' (a circle of imports)' if circular else ''}: {one_line(text)}",
+        f"The app's own modules do not import each other{' (a circle of imports)' if circular else ''}: "
+        f"{one_line(text)}",
         action,
         confirm="python -c 'import MODULE' in gunicorn's working directory",
     )

@@ -32,7 +32,10 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "app-not-found"
 RULES = ("BC502",)
 
-_SAID = re.compile(r"Failed to find (?:attribute|application object) '[^']*' in '[^']*'|Failed to parse '.*' as an attribute|Application object must be callable")
+_SAID = re.compile(
+    r"Failed to find (?:attribute|application object) '[^']*' in '[^']*'|"
+    r"Failed to parse '.*' as an attribute|Application object must be callable"
+)
 _MISSING = re.compile(r"No module named '?([\w.]+)'?")
 
 
@@ -46,11 +49,16 @@ def match(trouble: Trouble) -> Finding | None:
         return None
     if error is not None and trouble.cause is Cause.EXCEPTION and not by_gunicorn:
         return None
-    what = one_line(line[0].text) if line else (one_line(error.message) if error is not None else "the target was not found")
+    what = (
+        one_line(line[0].text)
+        if line
+        else (one_line(error.message) if error is not None else "the target was not found")
+    )
     return conclude(
         trouble,
         f"The app does not exist as it was named: {what}",
-        "Name an existing module and attribute (gunicorn MODULE:ATTRIBUTE); a factory needs brackets: MODULE:create_app().",
+        "Name an existing module and attribute (gunicorn MODULE:ATTRIBUTE); a factory needs brackets: "
+        "MODULE:create_app().",
         "Start in the directory that holds the module, or give --chdir or --pythonpath.",
         code="BC502",
         confirm="gunicorn --check-config MODULE:ATTRIBUTE",

@@ -31,9 +31,12 @@ CAUSE_CLASS = "app-startup-race"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
-    r"(?:table|relation|type|index|schema) \"?[\w.]+\"? already exists|duplicate key value violates unique constraint|UNIQUE constraint failed|"
-    r"database is locked|deadlock detected|Duplicate entry|\(1050,|\(1062,|\(1061,|\(1213,|tuple concurrently updated|could not obtain lock|"
-    r"Lock wait timeout|Text file busy|another (?:process|instance) is (?:already )?running|could not acquire .*lock|is already locked",
+    r"(?:table|relation|type|index|schema) \"?[\w.]+\"? already exists|"
+    r"duplicate key value violates unique constraint|UNIQUE constraint failed|"
+    r"database is locked|deadlock detected|Duplicate entry|\(1050,|\(1062,|\(1061,|\(1213,|"
+    r"tuple concurrently updated|could not obtain lock|"
+    r"Lock wait timeout|Text file busy|another (?:process|instance) is (?:already )?running|"
+    r"could not acquire .*lock|is already locked",
     re.IGNORECASE,
 )
 
@@ -41,12 +44,17 @@ _SAID = re.compile(
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where what a worker makes at its start is there already, or held."""
     error = trouble.error
-    if error is None or trouble.moment != BOOT or not (error.is_a("FileExistsError", "BlockingIOError") or _SAID.search(error.text)):
+    if (
+        error is None
+        or trouble.moment != BOOT
+        or not (error.is_a("FileExistsError", "BlockingIOError") or _SAID.search(error.text))
+    ):
         return None
     return conclude(
         trouble,
         f"Workers disturb each other while they start: {one_line(error.text)}",
-        "Do one-time set-up once: before the server starts, or in one worker while the others wait (bootcheck's initialise check, run_once).",
+        "Do one-time set-up once: before the server starts, or in one worker while the others wait "
+        "(bootcheck's initialise check, run_once).",
         confirm="start with --workers 1: if that always works, it is a race",
         confidence="medium",
         against=("With a single worker there is no race: then the leftover of an earlier start is in the way.",),

@@ -32,18 +32,35 @@ CAUSE_CLASS = "backend-unavailable"
 RULES: tuple[str, ...] = ()
 
 _MODULES = re.compile(
-    r"^(?:redis|kombu|amqp|pika|aio_pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|httpx|httpcore|aiohttp|botocore|boto3|hvac|kafka|aiokafka|"
-    r"confluent_kafka|grpc|google|azure|consul|ldap|ldap3|smtplib|pymemcache|pylibmc|memcache|nats|etcd3|minio|docker|neo4j|influxdb|huggingface_hub|openai|"
+    r"^(?:redis|kombu|amqp|pika|aio_pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|"
+    r"httpx|httpcore|aiohttp|botocore|boto3|hvac|kafka|aiokafka|"
+    r"confluent_kafka|grpc|google|azure|consul|ldap|ldap3|smtplib|pymemcache|pylibmc|memcache|nats|etcd3|"
+    r"minio|docker|neo4j|influxdb|huggingface_hub|openai|"
     r"urllib\.error|http\.client|socket)\."
 )
 _KINDS = re.compile(
-    r"Connection|Timeout|timeout|Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|AccessDenied|Auth|HTTPError|HTTPStatusError|URLError|"
-    r"NoBroker|SERVER_DOWN|ClientError|Unreachable|OperationalError|RpcError|Busy|Disconnected|gaierror|BrokenPipe|EndpointConnection|ResponseError"
+    r"Connection|Timeout|timeout|Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|"
+    r"AccessDenied|Auth|HTTPError|HTTPStatusError|URLError|"
+    r"NoBroker|SERVER_DOWN|ClientError|Unreachable|OperationalError|RpcError|Busy|Disconnected|gaierror|"
+    r"BrokenPipe|EndpointConnection|ResponseError"
 )
-_PLAIN = ("ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "ConnectionError", "TimeoutError", "timeout", "gaierror", "URLError", "HTTPError", "RemoteDisconnected")
+_PLAIN = (
+    "ConnectionRefusedError",
+    "ConnectionResetError",
+    "ConnectionAbortedError",
+    "ConnectionError",
+    "TimeoutError",
+    "timeout",
+    "gaierror",
+    "URLError",
+    "HTTPError",
+    "RemoteDisconnected",
+)
 _SAID = re.compile(
-    r"\[Errno (?:111|110|113|101|61|-2|-3)\]|Connection refused|Name or service not known|Temporary failure in name resolution|timed out|Max retries exceeded|"
-    r"We couldn't connect to|Unable to locate credentials|AccessDenied|Error 111 connecting|Failed to establish a new connection|NOAUTH|WRONGPASS",
+    r"\[Errno (?:111|110|113|101|61|-2|-3)\]|Connection refused|Name or service not known|"
+    r"Temporary failure in name resolution|timed out|Max retries exceeded|"
+    r"We couldn't connect to|Unable to locate credentials|AccessDenied|Error 111 connecting|"
+    r"Failed to establish a new connection|NOAUTH|WRONGPASS",
     re.IGNORECASE,
 )
 _WHERE = re.compile(r"connecting to ([\w.\-]+:\d+)|host='([\w.\-]+)'|://([\w.\-]+(?::\d+)?)|to ([\w.\-]+:\d+)")
@@ -55,7 +72,9 @@ def match(trouble: Trouble) -> Finding | None:
     if error is None:
         return None
     by_module = bool(_MODULES.search(error.type)) and bool(_KINDS.search(error.name))
-    by_kind = error.is_a(*_PLAIN) or (error.is_a("OSError", "RuntimeError", "Exception") and bool(_SAID.search(error.text)))
+    by_kind = error.is_a(*_PLAIN) or (
+        error.is_a("OSError", "RuntimeError", "Exception") and bool(_SAID.search(error.text))
+    )
     if not by_module and not by_kind:
         return None
     where = first(_WHERE, error.text)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -33,7 +33,8 @@ CAUSE_CLASS = "bad-bind-address"
 RULES = ("BC524",)
 
 _SAID = re.compile(
-    r"connection to .* failed: \[Errno -?(?:2|3|5|8|99|49|11001)\]|Invalid address: |is not a valid port number|Cannot assign requested address|"
+    r"connection to .* failed: \[Errno -?(?:2|3|5|8|99|49|11001)\]|Invalid address: |"
+    r"is not a valid port number|Cannot assign requested address|"
     r"Can't assign requested address",
     re.IGNORECASE,
 )
@@ -41,12 +42,26 @@ _GAVE_UP = re.compile(r"Can't connect to \(")
 _OTHER = re.compile(r"Connection in use|Errno (?:13|98|48)\]|Permission denied")
 _LOW_PORT = re.compile(r", (?:\d{1,3}|10[01]\d|102[0-3])\)")
 _BINDING = re.compile(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
-_RESOLVE = re.compile(r"Name or service not known|nodename nor servname|Name does not resolve|No address associated|getaddrinfo")
-TELLTALE = re.compile(
-    r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|[Ff]ailed to bind to \$PORT|"
-    r"failed to start and (?:then )?listen on the port|not listening on the expected port|no process is listening on|port the app is listening on"
+_RESOLVE = re.compile(
+    r"Name or service not known|nodename nor servname|Name does not resolve|No address associated|"
+    r"getaddrinfo"
 )
-WORDS = ("Error R10", "ports detected", "port detected", "Port scan", "$PORT", "listen on the port", "listening on", "the app is listening")
+TELLTALE = re.compile(
+    r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|"
+    r"[Ff]ailed to bind to \$PORT|"
+    r"failed to start and (?:then )?listen on the port|not listening on the expected port|"
+    r"no process is listening on|port the app is listening on"
+)
+WORDS = (
+    "Error R10",
+    "ports detected",
+    "port detected",
+    "Port scan",
+    "$PORT",
+    "listen on the port",
+    "listening on",
+    "the app is listening",
+)
 TELLTALE_CAUSE = Cause.SIGTERM
 _LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
@@ -61,9 +76,8 @@ def match(trouble: Trouble) -> Finding | None:
     if gave_up and not _LOW_PORT.search(gave_up[0].text):
         # Up to Gunicorn 22 the reason is not printed: it is neither in use nor refused.
         return _bad(trouble, one_line(gave_up[0].text), gave_up)
-    if error is not None and any(_BINDING.search(f.file) and f.function in ("create_sockets", "bind", "__init__", "parse_address") for f in error.frames):
-        if _SAID.search(error.text) or _RESOLVE.search(error.text):
-            return _bad(trouble, one_line(error.text), None)
+    if error is not None and _in_binding(error) and (_SAID.search(error.text) or _RESOLVE.search(error.text)):
+        return _bad(trouble, one_line(error.text), None)
     missed = trouble.line(TELLTALE)
     loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
     if missed and loopback:
@@ -71,11 +85,17 @@ def match(trouble: Trouble) -> Finding | None:
     return None
 
 
+def _in_binding(error: Raised) -> bool:
+    names = ("create_sockets", "bind", "__init__", "parse_address")
+    return any(_BINDING.search(frame.file) and frame.function in names for frame in error.frames)
+
+
 def _bad(trouble: Trouble, what: str, evidence: object) -> Finding:
     return conclude(
         trouble,
         f"Gunicorn binds the wrong address: {what}",
-        "Correct --bind: inside a container 0.0.0.0 and the port that the platform expects, never 127.0.0.1 or a name of another machine.",
+        "Correct --bind: inside a container 0.0.0.0 and the port that the platform expects, never 127.0.0.1 "
+        "or a name of another machine.",
         code="BC524",
         confirm="ss -ltn inside the container",
         evidence=evidence,  # type: ignore[arg-type]

@@ -47,6 +47,8 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"The app raised {one_line(error.text)} while it was loaded{where}.",
-        f"Look at {error.where} and the line above it in the traceback." if error.where else "Read the last lines of the traceback.",
+        f"Look at {error.where} and the line above it in the traceback."
+        if error.where
+        else "Read the last lines of the traceback.",
         confirm="bootcheck check",
     )

@@ -31,22 +31,28 @@ CAUSE_CLASS = "config-file-error"
 RULES = ("BC521",)
 
 _SAID = re.compile(
-    r"Failed to read config file: |^Invalid value for \w+: |gunicorn: error: |^usage: gunicorn \[OPTIONS\]|^Error: '.*' doesn't exist$|"
+    r"Failed to read config file: |^Invalid value for \w+: |gunicorn: error: |^usage: gunicorn \[OPTIONS\]|"
+    r"^Error: '.*' doesn't exist$|"
     r"^Error: (?:Value must|Not an? |Value is not|Unknown|Unable to|No such (?:user|group)|Invalid value|.*\barity\b)"
 )
 _PLAIN = re.compile(r"gunicorn: error: |Failed to read config file: |^Invalid value for \w+: ")
 _HOOK = re.compile(
-    r"\bcfg\.(?P<hook>on_starting|on_reload|when_ready|pre_fork|post_fork|post_worker_init|worker_int|worker_abort|pre_exec|"
+    r"\bcfg\.(?P<hook>on_starting|on_reload|when_ready|pre_fork|post_fork|post_worker_init|worker_int|"
+    r"worker_abort|pre_exec|"
     r"pre_request|post_request|child_exit|worker_exit|nworkers_changed|on_exit|ssl_context)\("
 )
-_READING = frozenset({"get_config_from_filename", "get_config_from_module_name", "load_config_from_module_name_or_filename"})
+_READING = frozenset(
+    {"get_config_from_filename", "get_config_from_module_name", "load_config_from_module_name_or_filename"}
+)
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from gunicorn's words, or from a traceback that enters the configuration file."""
     error = trouble.error
     frames = error.frames if error is not None else ()
-    hook = next((found["hook"] for frame in frames if "gunicorn" in frame.file and (found := _HOOK.search(frame.code))), None)
+    hook = next(
+        (found["hook"] for frame in frames if "gunicorn" in frame.file and (found := _HOOK.search(frame.code))), None
+    )
     reading = any(frame.function in _READING for frame in frames)
     line = trouble.line(_PLAIN) or trouble.line(_SAID)
     if hook is None and not reading and not (line and trouble.role == "master"):
@@ -58,7 +64,9 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"Gunicorn's own configuration is unusable: {what or (one_line(error.text) if error else '')}",
-        f"Correct {error.where}." if error is not None and error.where else "Correct the option or value that the message names.",
+        f"Correct {error.where}."
+        if error is not None and error.where
+        else "Correct the option or value that the message names.",
         "Read variables in the configuration file with a default, so that a missing one does not stop gunicorn.",
         code="BC521",
         confirm="gunicorn --check-config -c FILE APP",

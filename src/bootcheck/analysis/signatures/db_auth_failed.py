@@ -31,10 +31,14 @@ CAUSE_CLASS = "db-auth-failed"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
-    r"password authentication failed|\bpg_hba\.conf\b|fe_sendauth: no password supplied|role \"[^\"]*\" does not exist|database \"[^\"]*\" does not exist|"
-    r"is not permitted to log in|permission denied for (?:table|relation|schema|database|sequence|function)|InvalidPassword|InvalidCatalogName|InvalidAuthorization|"
-    r"InsufficientPrivilege|Access denied for user|Unknown database|\(104[459],|\(1049,|\(1698,|Login failed for user|ORA-01017|"
-    r"SASL authentication failed|Authentication failed\.?.{0,80}(?:code|Mongo|18)|bad auth : |command \w+ requires authentication|"
+    r"password authentication failed|\bpg_hba\.conf\b|fe_sendauth: no password supplied|"
+    r"role \"[^\"]*\" does not exist|database \"[^\"]*\" does not exist|"
+    r"is not permitted to log in|permission denied for (?:table|relation|schema|database|sequence|"
+    r"function)|InvalidPassword|InvalidCatalogName|InvalidAuthorization|"
+    r"InsufficientPrivilege|Access denied for user|Unknown database|\(104[459],|\(1049,|\(1698,|"
+    r"Login failed for user|ORA-01017|"
+    r"SASL authentication failed|Authentication failed\.?.{0,80}(?:code|Mongo|18)|bad auth : |"
+    r"command \w+ requires authentication|"
     r"Passwort-Authentifizierung|authentification par mot de passe|autentificación (?:password )?fall",
     re.IGNORECASE,
 )
@@ -48,6 +52,7 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"The database refuses the login: {one_line(error.text)}",
-        "Check user, password and database name of the URL by hand from this machine (psql, mysql); percent-encode special characters.",
+        "Check user, password and database name of the URL by hand from this machine (psql, mysql); "
+        "percent-encode special characters.",
         confirm="bootcheck check",
     )

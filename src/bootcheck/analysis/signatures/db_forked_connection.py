@@ -32,13 +32,18 @@ RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
 _SAID = re.compile(
-    r"Commands out of sync|decryption failed or bad record mac|lost synchronization with server|PGRES_TUPLES_OK and no message|"
-    r"PGRES_COPY_OUT|Packet sequence number wrong|insufficient data in \"D\" message|unexpected response from server; first received character|"
+    r"Commands out of sync|decryption failed or bad record mac|lost synchronization with server|"
+    r"PGRES_TUPLES_OK and no message|"
+    r"PGRES_COPY_OUT|Packet sequence number wrong|insufficient data in \"D\" message|"
+    r"unexpected response from server; first received character|"
     r"message type 0x[0-9a-f]+ arrived from server while idle|NOAUTH_FORK|MongoClient opened before fork",
     re.IGNORECASE,
 )
 _TLS = re.compile(r"bad record mac", re.IGNORECASE)
-_DATABASE = re.compile(r"psycopg|MySQL|pymysql|sqlalchemy|django\.db|asyncpg|OperationalError|DatabaseError|InterfaceError|InternalError|ProgrammingError")
+_DATABASE = re.compile(
+    r"psycopg|MySQL|pymysql|sqlalchemy|django\.db|asyncpg|OperationalError|DatabaseError|InterfaceError|"
+    r"InternalError|ProgrammingError"
+)
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -51,7 +56,8 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"Workers share a database connection made before the fork: {one_line(error.text)}",
-        "Dispose of the engine after the fork: bootcheck does it (fresh_pools); by hand call engine.dispose(close=False) in post_fork.",
+        "Dispose of the engine after the fork: bootcheck does it (fresh_pools); by hand call "
+        "engine.dispose(close=False) in post_fork.",
         "Do not query the database while the app is imported under --preload.",
         code=None if trouble.died else "BC201",
         confirm="ss -tnp shows one local port per worker towards the database",

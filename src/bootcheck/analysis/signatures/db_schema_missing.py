@@ -32,7 +32,8 @@ RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
 _SAID = re.compile(
-    r"relation \"([^\"]+)\" does not exist|no such table: (\S+)|no such column: (\S+)|Table '([^']+)' doesn't exist|UndefinedTable|\(1146,|\(1054,|"
+    r"relation \"([^\"]+)\" does not exist|no such table: (\S+)|no such column: (\S+)|"
+    r"Table '([^']+)' doesn't exist|UndefinedTable|\(1146,|\(1054,|"
     r"column \"?([\w.]+)\"? does not exist|ORA-00942|Invalid object name '([^']+)'",
     re.IGNORECASE,
 )

@@ -31,7 +31,8 @@ RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
 _SAID = re.compile(
-    r"too many clients already|remaining connection slots are reserved|too many connections|TooManyConnections|\(1040,|\(1203,|max_user_connections|"
+    r"too many clients already|remaining connection slots are reserved|too many connections|"
+    r"TooManyConnections|\(1040,|\(1203,|max_user_connections|"
     r"max_connections_per_hour|no more connections allowed|MaxClientsInSessionMode|max clients reached|ORA-00020",
     re.IGNORECASE,
 )
@@ -46,7 +47,8 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"The database's connection limit is reached: {one_line(error.text)}",
-        "Lower pool_size and max_overflow (all workers of all instances count), or put a pooler in front of the database.",
+        "Lower pool_size and max_overflow (all workers of all instances count), or put a pooler in front of "
+        "the database.",
         code=None if trouble.died else "BC215",
         confirm="select count(*) from pg_stat_activity; show processlist",
     )

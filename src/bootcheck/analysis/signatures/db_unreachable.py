@@ -31,13 +31,23 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "db-unreachable"
 RULES: tuple[str, ...] = ()
 
-_DATABASE = re.compile(r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|django\.db|peewee|pymongo|motor|oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|clickhouse)\b")
-_FRAMES = re.compile(r"/(?:psycopg2?|asyncpg|MySQLdb|pymysql|aiomysql|mysql/connector|pymongo|oracledb|cassandra|pyodbc)/")
+_DATABASE = re.compile(
+    r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|"
+    r"django\.db|peewee|pymongo|motor|oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
+    r"clickhouse)\b"
+)
+_FRAMES = re.compile(
+    r"/(?:psycopg2?|asyncpg|MySQLdb|pymysql|aiomysql|mysql/connector|pymongo|oracledb|cassandra|pyodbc)/"
+)
 _SAID = re.compile(
-    r"could not connect to server|connection to server (?:at|on)|Can't connect to (?:local )?(?:MySQL )?server|\(200[2356],|\(2013,|could not translate host name|"
-    r"Connection refused|Connection timed out|timeout expired|timed out|No route to host|Network is unreachable|server closed the connection unexpectedly|"
-    r"the database system is (?:starting up|shutting down|in recovery)|server does not support SSL|Name or service not known|name resolution|"
-    r"ServerSelectionTimeout|AutoReconnect|No servers found|ORA-12(?:541|514|170|545)|failed to resolve|NoHostAvailable|Connection reset by peer|"
+    r"could not connect to server|connection to server (?:at|on)|"
+    r"Can't connect to (?:local )?(?:MySQL )?server|\(200[2356],|\(2013,|could not translate host name|"
+    r"Connection refused|Connection timed out|timeout expired|timed out|No route to host|"
+    r"Network is unreachable|server closed the connection unexpectedly|"
+    r"the database system is (?:starting up|shutting down|in recovery)|server does not support SSL|"
+    r"Name or service not known|name resolution|"
+    r"ServerSelectionTimeout|AutoReconnect|No servers found|ORA-12(?:541|514|170|545)|failed to resolve|"
+    r"NoHostAvailable|Connection reset by peer|"
     r"Lost connection to|gaierror|Unable to connect|\[08001\]|connection is bad|could not receive data",
     re.IGNORECASE,
 )
@@ -61,4 +71,6 @@ def match(trouble: Trouble) -> Finding | None:
 def _of_database(error: Raised) -> bool:
     if _DATABASE.search(error.type):
         return True
-    return error.is_a("OperationalError", "InterfaceError", *_PLAIN) and any(_FRAMES.search(frame.file) for frame in error.frames)
+    return error.is_a("OperationalError", "InterfaceError", *_PLAIN) and any(
+        _FRAMES.search(frame.file) for frame in error.frames
+    )

@@ -32,19 +32,46 @@ RULES: tuple[str, ...] = ()
 
 _MISSING = re.compile(r"No module named '?([\w.]+)'?")
 _SAID = re.compile(
-    r"Error loading (\w+) module|Did you install (\w+)|DistributionNotFound: The '([\w.\-]+)|The (\w+) (?:package|library) is not installed|"
+    r"Error loading (\w+) module|Did you install (\w+)|DistributionNotFound: The '([\w.\-]+)|"
+    r"The (\w+) (?:package|library) is not installed|"
     r"(?:please |must |need to )(?:pip )?install (?:the )?[`'\"]?([\w.\-\[\]]+)|Unable to import required dependenc\w+|"
     r"No such DBAPI|Can't load plugin: sqlalchemy\.dialects:(?!postgres$)(\S+)|No package metadata was found for (\S+)",
     re.IGNORECASE,
 )
-_IMPORT = ("ModuleNotFoundError", "ImportError", "PackageNotFoundError", "DistributionNotFound", "ImproperlyConfigured", "NoSuchModuleError", "RuntimeError")
+_IMPORT = (
+    "ModuleNotFoundError",
+    "ImportError",
+    "PackageNotFoundError",
+    "DistributionNotFound",
+    "ImproperlyConfigured",
+    "NoSuchModuleError",
+    "RuntimeError",
+)
 PACKAGES = {
-    "cv2": "opencv-python-headless", "PIL": "Pillow", "yaml": "PyYAML", "MySQLdb": "mysqlclient", "psycopg2": "psycopg2-binary", "psycopg": "psycopg[binary]",
-    "sklearn": "scikit-learn", "dotenv": "python-dotenv", "jwt": "PyJWT", "bs4": "beautifulsoup4", "Crypto": "pycryptodome", "dateutil": "python-dateutil",
-    "environ": "django-environ", "decouple": "python-decouple", "corsheaders": "django-cors-headers", "rest_framework": "djangorestframework",
-    "flask_sqlalchemy": "Flask-SQLAlchemy", "magic": "python-magic", "google": "the google-… package that is meant", "ldap": "python-ldap",
-    "storages": "django-storages", "debug_toolbar": "django-debug-toolbar", "dj_database_url": "dj-database-url",
-}  # fmt: skip
+    "cv2": "opencv-python-headless",
+    "PIL": "Pillow",
+    "yaml": "PyYAML",
+    "MySQLdb": "mysqlclient",
+    "psycopg2": "psycopg2-binary",
+    "psycopg": "psycopg[binary]",
+    "sklearn": "scikit-learn",
+    "dotenv": "python-dotenv",
+    "jwt": "PyJWT",
+    "bs4": "beautifulsoup4",
+    "Crypto": "pycryptodome",
+    "dateutil": "python-dateutil",
+    "environ": "django-environ",
+    "decouple": "python-decouple",
+    "corsheaders": "django-cors-headers",
+    "rest_framework": "djangorestframework",
+    "flask_sqlalchemy": "Flask-SQLAlchemy",
+    "magic": "python-magic",
+    "google": "the google-… package that is meant",
+    "ldap": "python-ldap",
+    "storages": "django-storages",
+    "debug_toolbar": "django-debug-toolbar",
+    "dj_database_url": "dj-database-url",
+}
 """Import names whose package has another name."""
 
 
@@ -64,9 +91,11 @@ def match(trouble: Trouble) -> Finding | None:
     package = PACKAGES.get(top, top.replace("_", "-"))
     return conclude(
         trouble,
-        f"The package that provides '{module}' is not installed." if module else f"A package is not installed: {one_line(error.text)}",
-        f"Install it into gunicorn's own environment and add it to the requirements: pip install {package or 'PACKAGE'}",
+        f"The package that provides '{module}' is not installed."
+        if module
+        else f"A package is not installed: {one_line(error.text)}",
+        f"Install it into gunicorn's own environment and add it to the requirements: pip install "
+        f"{package or 'PACKAGE'}",
         "If it is installed, compare `which gunicorn` with `which pip`: they may be of two environments.",
         confirm=f"python -c 'import {top}'" if top else None,
     )
-

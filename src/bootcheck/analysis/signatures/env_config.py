@@ -16,7 +16,7 @@ What to do
     all that are missing at once, and near misses.
 
 How to know it is fixed
-    `tr '\\0' '\\n' < /proc/PID/environ` of the master lists it, and `bootcheck check` is silent.
+    `strings /proc/PID/environ` of the master lists it, and `bootcheck check` is silent.
 """
 
 from __future__ import annotations
@@ -31,14 +31,21 @@ CAUSE_CLASS = "env-config"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
-    r"[Ss]et the (\w+) (?:environment variable|setting)|(?:SECRET_KEY) setting must not be empty|settings are not configured|DJANGO_SETTINGS_MODULE|"
-    r"Could not parse (?:rfc1738|SQLAlchemy) URL|Expected string or URL object, got None|SQLALCHEMY_DATABASE_URI|UndefinedValueError|"
+    r"[Ss]et the (\w+) (?:environment variable|setting)|(?:SECRET_KEY) setting must not be empty|"
+    r"settings are not configured|DJANGO_SETTINGS_MODULE|"
+    r"Could not parse (?:rfc1738|SQLAlchemy) URL|Expected string or URL object, got None|"
+    r"SQLALCHEMY_DATABASE_URI|UndefinedValueError|"
     r"validation errors? for \w*(?:Settings|Config|Env)\w*|dialects:postgres$|(\w+) not found\. Declare it as envvar|"
-    r"environment variables? |env(?:ironment)? var|No (?:support for|database) ''|ALLOWED_HOSTS|FERNET_KEY|Fernet key must be|"
+    r"environment variables? |env(?:ironment)? var|No (?:support for|database) ''|ALLOWED_HOSTS|FERNET_KEY|"
+    r"Fernet key must be|"
     r"settings\.DATABASES is improperly configured",
 )
 _VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
-_LACKING = re.compile(r"not set|missing|required|must be set|not defined|undefined|is empty|not found|must not be empty|not configured|is not provided", re.IGNORECASE)
+_LACKING = re.compile(
+    r"not set|missing|required|must be set|not defined|undefined|is empty|not found|must not be empty|"
+    r"not configured|is not provided",
+    re.IGNORECASE,
+)
 _READS = re.compile(r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[")
 _LOOKUPS = frozenset({"__getitem__", "get_value", "get", "__call__"})
 
@@ -49,14 +56,27 @@ def match(trouble: Trouble) -> Finding | None:
     if error is None:
         return None
     reads = any(_READS.search(frame.code) for frame in error.frames[-3:])
-    from_environ = any(re.search(r"(?:^|/)os\.py$|<frozen os>", f.file) and f.function == "__getitem__" for f in error.frames)
-    if not (_missing_key(error, reads=reads, from_environ=from_environ) or _names_setting(error) or _empty(error, reads=reads)):
+    from_environ = any(
+        re.search(r"(?:^|/)os\.py$|<frozen os>", f.file) and f.function == "__getitem__" for f in error.frames
+    )
+    if not (
+        _missing_key(error, reads=reads, from_environ=from_environ)
+        or _names_setting(error)
+        or _empty(error, reads=reads)
+    ):
         return None
-    name = first(_VARIABLE, error.message) or error.message.strip("'\"") if error.is_a("KeyError") else first(_VARIABLE, error.text)
+    name = (
+        first(_VARIABLE, error.message) or error.message.strip("'\"")
+        if error.is_a("KeyError")
+        else first(_VARIABLE, error.text)
+    )
     return conclude(
         trouble,
-        f"The setting {name} is missing, empty or wrong: {one_line(error.text)}" if name else f"A setting is missing, empty or wrong: {one_line(error.text)}",
-        f"Set {name or 'the variable'} where the server is started (unit, container, raw_env): a shell's or .env file's value does not reach it.",
+        f"The setting {name} is missing, empty or wrong: {one_line(error.text)}"
+        if name
+        else f"A setting is missing, empty or wrong: {one_line(error.text)}",
+        f"Set {name or 'the variable'} where the server is started (unit, container, raw_env): a shell's or "
+        f".env file's value does not reach it.",
         "Declare it in bootcheck.conf.py (checks.env), so that the next start names every missing one at once.",
         confirm="bootcheck check",
     )
@@ -69,7 +89,9 @@ def _missing_key(error: Raised, *, reads: bool, from_environ: bool) -> bool:
 def _names_setting(error: Raised) -> bool:
     if _SAID.search(error.text):
         return True
-    return bool(_VARIABLE.search(error.message) and _LACKING.search(error.message)) and not error.is_a("KeyError", "ImportError", "ModuleNotFoundError")
+    return bool(_VARIABLE.search(error.message) and _LACKING.search(error.message)) and not error.is_a(
+        "KeyError", "ImportError", "ModuleNotFoundError"
+    )
 
 
 def _empty(error: Raised, *, reads: bool) -> bool:
@@ -77,5 +99,9 @@ def _empty(error: Raised, *, reads: bool) -> bool:
         return False
     text = error.text
     return bool(
-        re.search(r"invalid literal for int\(\)|could not convert string to float|'NoneType' object|not NoneType|argument of type 'NoneType'", text)
+        re.search(
+            r"invalid literal for int\(\)|could not convert string to float|'NoneType' object|not NoneType|"
+            r"argument of type 'NoneType'",
+            text,
+        )
     )

@@ -32,11 +32,16 @@ RULES: tuple[str, ...] = ()
 
 _TYPES = ("FileNotFoundError", "NotADirectoryError", "IsADirectoryError")
 _SAID = re.compile(
-    r"\[Errno (?:2|20|21|28|30|116|122|5)\]|No space left on device|Read-only file system|Can't create workertmp|No usable temporary directory|"
-    r"unable to open database file|Disk quota exceeded|Stale (?:NFS )?file handle|disk I/O error|database or disk is full",
+    r"\[Errno (?:2|20|21|28|30|116|122|5)\]|No space left on device|Read-only file system|"
+    r"Can't create workertmp|No usable temporary directory|"
+    r"unable to open database file|Disk quota exceeded|Stale (?:NFS )?file handle|disk I/O error|"
+    r"database or disk is full",
     re.IGNORECASE,
 )
-_PATH = re.compile(r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|RuntimeError: (\S+) doesn't exist")
+_PATH = re.compile(
+    r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|"
+    r"RuntimeError: (\S+) doesn't exist"
+)
 _SOCKET = re.compile(r"\.sock\b")
 
 
@@ -52,7 +57,9 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"The file system stops the start: {one_line(error.text)}",
-        "Give the heartbeat file a place: --worker-tmp-dir /dev/shm." if temporary else f"Create, mount or make room for {path or 'the path that is named'}.",
+        "Give the heartbeat file a place: --worker-tmp-dir /dev/shm."
+        if temporary
+        else f"Create, mount or make room for {path or 'the path that is named'}.",
         "Check that the path is right from the server's working directory (relative paths start there).",
         confirm=f"ls -ld {path}; df -h {path}" if path.startswith("/") else "df -h; df -i",
     )

@@ -31,14 +31,19 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "illegal-instruction"
 RULES: tuple[str, ...] = ()
 
-TELLTALE = re.compile(r"Illegal instruction(?: |$|\s\(core dumped\))|trap invalid opcode|Fatal Python error: Illegal instruction|signal: illegal instruction")
+TELLTALE = re.compile(
+    r"Illegal instruction(?: |$|\s\(core dumped\))|trap invalid opcode|"
+    r"Fatal Python error: Illegal instruction|signal: illegal instruction"
+)
 WORDS = ("llegal instruction", "invalid opcode")
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from SIGILL, or from the kernel's or shell's word for it."""
-    if trouble.cause is not Cause.NATIVE_CRASH or not (trouble.signal == "SIGILL" or (trouble.signal is None and trouble.says(TELLTALE))):
+    if trouble.cause is not Cause.NATIVE_CRASH or not (
+        trouble.signal == "SIGILL" or (trouble.signal is None and trouble.says(TELLTALE))
+    ):
         return None
     return conclude(
         trouble,

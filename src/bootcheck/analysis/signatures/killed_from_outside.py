@@ -38,7 +38,8 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"{trouble.who} got SIGKILL{step}, and neither the master nor the memory limit sent it.",
-        "Ask who may kill processes here: an orchestrator after its grace period, an operator, a memory killer of the host.",
+        "Ask who may kill processes here: an orchestrator after its grace period, an operator, a memory "
+        "killer of the host.",
         confirm="journalctl -k | grep -i 'killed process'; kubectl describe pod POD",
         confidence="medium",
         evidence=trouble.said[-3:],

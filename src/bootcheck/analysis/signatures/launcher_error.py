@@ -33,13 +33,31 @@ CAUSE_CLASS = "launcher-error"
 RULES = ("BC520",)
 
 TELLTALE = re.compile(
-    r"Failed at step (?:EXEC|USER|GROUP|CHDIR|NAMESPACE)|status=(?:203/EXEC|217/USER|216/GROUP|200/CHDIR)|Unable to locate executable|"
-    r"Failed to locate executable|gunicorn\S*: (?:command not found|not found|No such file or directory|cannot execute)|"
-    r"exec: \\?\"?[^\"\s]*gunicorn[^\"]*\\?\"?: (?:executable file )?(?:not found|stat )|executable file not found in \$PATH|"
-    r"can't find command '|No module named '?gunicorn'?$|exec format error|Exec format error|bad interpreter: No such file|"
+    r"Failed at step (?:EXEC|USER|GROUP|CHDIR|NAMESPACE)|status=(?:203/EXEC|217/USER|216/GROUP|200/CHDIR)|"
+    r"Unable to locate executable|"
+    r"Failed to locate executable|gunicorn\S*: (?:command not found|not found|No such file or directory|"
+    r"cannot execute)|"
+    r"exec: \\?\"?[^\"\s]*gunicorn[^\"]*\\?\"?: (?:executable file )?(?:not found|stat )|"
+    r"executable file not found in \$PATH|"
+    r"can't find command '|No module named '?gunicorn'?$|exec format error|Exec format error|"
+    r"bad interpreter: No such file|"
     r"exec \S*gunicorn\S*: no such file|[Pp]rocess exited with status 127\b|exit status 127\b"
 )
-WORDS = ("Failed at step", "status=2", "xecutable", "not found", "No such file", "cannot execute", "find command", "named gunicorn", "named 'gunicorn", "xec format", "bad interpreter", "no such file", "status 127")
+WORDS = (
+    "Failed at step",
+    "status=2",
+    "xecutable",
+    "not found",
+    "No such file",
+    "cannot execute",
+    "find command",
+    "named gunicorn",
+    "named 'gunicorn",
+    "xec format",
+    "bad interpreter",
+    "no such file",
+    "status 127",
+)
 TELLTALE_CAUSE = Cause.OS_EXIT
 
 _REASONS = (
@@ -56,7 +74,10 @@ def match(trouble: Trouble) -> Finding | None:
     line = trouble.line(TELLTALE)
     if not line or trouble.error is not None or trouble.around.version is not None:
         return None
-    why = next((text for pattern, text in _REASONS if pattern.search(line[0].text)), "the command was not found or cannot be executed")
+    why = next(
+        (text for pattern, text in _REASONS if pattern.search(line[0].text)),
+        "the command was not found or cannot be executed",
+    )
     return conclude(
         trouble,
         f"gunicorn was never started: {why}.",

@@ -33,7 +33,10 @@ CAUSE_CLASS = "monkey-patch-late"
 RULES = ("BC525",)
 WHILE_SERVING = True
 
-TELLTALE = re.compile(r"MonkeyPatchWarning: |Monkey-patching ssl after ssl has already been imported|RLock\(s\) were not greened")
+TELLTALE = re.compile(
+    r"MonkeyPatchWarning: |Monkey-patching ssl after ssl has already been imported|"
+    r"RLock\(s\) were not greened"
+)
 WORDS = ("onkey", "greened")
 TELLTALE_CAUSE = Cause.NONE
 _RECURSION = re.compile(r"maximum recursion depth exceeded")

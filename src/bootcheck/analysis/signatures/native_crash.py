@@ -33,12 +33,28 @@ CAUSE_CLASS = "native-crash"
 RULES = ("BC509",)
 
 TELLTALE = re.compile(
-    r"Fatal Python error: (?:Segmentation fault|Aborted|Bus error|Floating)|segfault at [0-9a-f]+ ip|Segmentation fault|double free or corruption|"
-    r"free\(\): invalid|malloc\(\): |munmap_chunk\(\)|terminate called after throwing|Uncaught signal: (?:6|11)|terminated on signal (?:6|11)|"
-    r"may have been in progress in another thread when fork\(\) was called|code=(?:killed|dumped), (?:signal|status)=(?:11/)?SEGV|"
+    r"Fatal Python error: (?:Segmentation fault|Aborted|Bus error|Floating)|segfault at [0-9a-f]+ ip|"
+    r"Segmentation fault|double free or corruption|"
+    r"free\(\): invalid|malloc\(\): |munmap_chunk\(\)|terminate called after throwing|"
+    r"Uncaught signal: (?:6|11)|terminated on signal (?:6|11)|"
+    r"may have been in progress in another thread when fork\(\) was called|code=(?:killed|"
+    r"dumped), (?:signal|status)=(?:11/)?SEGV|"
     r"(?:exit(?:ed with)?|exit code|status) (?:code )?139\b"
 )
-WORDS = ("Fatal Python", "segfault", "egmentation", "double free", "free()", "malloc()", "munmap_chunk", "terminate called", "signal", "fork()", "SEGV", "139")
+WORDS = (
+    "Fatal Python",
+    "segfault",
+    "egmentation",
+    "double free",
+    "free()",
+    "malloc()",
+    "munmap_chunk",
+    "terminate called",
+    "signal",
+    "fork()",
+    "SEGV",
+    "139",
+)
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 
 

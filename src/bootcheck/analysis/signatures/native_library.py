@@ -33,8 +33,10 @@ CAUSE_CLASS = "native-library"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
-    r"cannot open shared object file|undefined symbol|GLIBC(?:XX)?_[\d.]+'? not found|GLIBC(?:XX)?_\S+ not found|wrong ELF class|invalid ELF header|"
-    r"symbol lookup error|Library not loaded|incompatible architecture|Error loading shared library|Error relocating|: symbol not found|"
+    r"cannot open shared object file|undefined symbol|GLIBC(?:XX)?_[\d.]+'? not found|"
+    r"GLIBC(?:XX)?_\S+ not found|wrong ELF class|invalid ELF header|"
+    r"symbol lookup error|Library not loaded|incompatible architecture|Error loading shared library|"
+    r"Error relocating|: symbol not found|"
     r"static TLS block|no pq wrapper available|libpq library not found|DLL load failed|failed to find libmagic|"
     r"cannot load library|no library called|file too short$",
     re.IGNORECASE,
@@ -49,7 +51,9 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude from the loader's own words in an import or a load of a library."""
     error = trouble.error
     line = trouble.line(TELLTALE) if error is None else ()
-    if not line and (error is None or not _SAID.search(error.text) or error.is_a("ProgrammingError", "OperationalError")):
+    if not line and (
+        error is None or not _SAID.search(error.text) or error.is_a("ProgrammingError", "OperationalError")
+    ):
         return None
     text = line[0].text if line else (error.text if error is not None else "")
     library = first(_LIBRARY, text, "a shared library")

@@ -34,9 +34,12 @@ CAUSE_CLASS = "oom-kill"
 RULES = ("BC508",)
 
 TELLTALE = re.compile(
-    r"Out of memory: Kill|[Mm]emory cgroup out of memory|oom-kill:|OOMKilled|killed by the OOM killer|Error R1[45] \(Memory|"
-    r"[Mm]emory limit of .{1,40} exceeded|exceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|Container killed due to memory|"
-    r"Ran out of memory \(used over|result 'oom-kill'|OutOfMemoryError: Container|(?:exit(?:ed with)?|exit code|status) (?:code )?137\b"
+    r"Out of memory: Kill|[Mm]emory cgroup out of memory|oom-kill:|OOMKilled|killed by the OOM killer|"
+    r"Error R1[45] \(Memory|"
+    r"[Mm]emory limit of .{1,40} exceeded|exceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|"
+    r"Container killed due to memory|"
+    r"Ran out of memory \(used over|result 'oom-kill'|OutOfMemoryError: Container|(?:exit(?:ed with)?|"
+    r"exit code|status) (?:code )?137\b"
 )
 WORDS = ("emory", "oom-kill", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
@@ -50,11 +53,15 @@ def match(trouble: Trouble) -> Finding | None:
     seen = "evidence" in trouble.facts
     return conclude(
         trouble,
-        f"{trouble.who} was killed for memory (SIGKILL)." if proof or seen else f"{trouble.who} got SIGKILL that nobody had ordered: most likely for memory.",
+        f"{trouble.who} was killed for memory (SIGKILL)."
+        if proof or seen
+        else f"{trouble.who} got SIGKILL that nobody had ordered: most likely for memory.",
         "Raise the memory limit, or lower the number of workers or what each one loads.",
         "Look for what grows: max_requests recycles workers until it is found.",
         confirm="cat /sys/fs/cgroup/memory.events; journalctl -k | grep -i 'killed process'",
         confidence="high" if proof or seen else "medium",
-        against=() if proof or seen else ("An operator or a script may have sent the SIGKILL: the log does not name the sender.",),
+        against=()
+        if proof or seen
+        else ("An operator or a script may have sent the SIGKILL: the log does not name the sender.",),
         evidence=[*proof, *trouble.said[-2:]][:3],
     )

@@ -32,15 +32,23 @@ RULES: tuple[str, ...] = ()
 _SAID = re.compile(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
 _LOW_PORT = re.compile(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")
 """Up to Gunicorn 22 the reason is not printed; a port below 1024 is one."""
-_PATH = re.compile(r"Permission denied: ['\"]?([^'\"\s]+)|not permitted: ['\"]?([^'\"\s]+)|connection to (.+?) failed|Can't connect to (.+)")
-_DATABASE = re.compile(r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|sqlalchemy|django\.db)\b|for (?:table|relation|schema|database|sequence) ")
+_PATH = re.compile(
+    r"Permission denied: ['\"]?([^'\"\s]+)|not permitted: ['\"]?([^'\"\s]+)|connection to (.+?) failed|"
+    r"Can't connect to (.+)"
+)
+_DATABASE = re.compile(
+    r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|sqlalchemy|django\.db)\b|for (?:table|relation|schema|database|"
+    r"sequence) "
+)
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from EACCES or EPERM; a database's own refusal of a table is none."""
     error = trouble.error
     line = (*trouble.line(_SAID), *trouble.line(_LOW_PORT))[:1] if trouble.role == "master" else ()
-    refused = error is not None and (error.is_a("PermissionError") or (error.is_a("OSError", "IOError", "error") and _SAID.search(error.text)))
+    refused = error is not None and (
+        error.is_a("PermissionError") or (error.is_a("OSError", "IOError", "error") and _SAID.search(error.text))
+    )
     if error is not None and not refused and error.is_a("ValueError", "RuntimeError") and _SAID.search(error.text):
         # logging.config wraps what its handler met.
         refused = True
@@ -51,7 +59,8 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"The operating system refuses {path or 'a file or socket'}: {one_line(text)}",
-        f"Let the workers' user use {path or 'it'} (owner, mode, mount options), or choose another place; ports below 1024 need a capability.",
+        f"Let the workers' user use {path or 'it'} (owner, mode, mount options), or choose another place; "
+        f"ports below 1024 need a capability.",
         confirm=f"ls -ld {path}" if path.startswith("/") else None,
         evidence=None if refused else line,
     )

@@ -42,8 +42,11 @@ def match(trouble: Trouble) -> Finding | None:
         trouble,
         f"The master timed out {trouble.who[0].lower()}{trouble.who[1:]} that was serving.{where}",
         "Give the call that it stood in a timeout, or move that work out of the request.",
-        "Slow clients or long requests by design: use gthread or async workers behind a buffering proxy; raise --timeout last.",
+        "Slow clients or long requests by design: use gthread or async workers behind a buffering proxy; "
+        "raise --timeout last.",
         confidence="high" if inner is not None else "medium",
-        against=() if inner is not None else ("No traceback shows what it was doing: it may have been idle, or in native code.",),
+        against=()
+        if inner is not None
+        else ("No traceback shows what it was doing: it may have been idle, or in native code.",),
         evidence=[*trouble.said[-2:], *(trouble.shown()[-1:] if inner is not None else ())],
     )

@@ -33,11 +33,15 @@ RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
 _SAID = re.compile(
-    r"Too many open files|\[Errno (?:23|24)\]|can't start new thread|pthread_create failed|Resource temporarily unavailable|"
+    r"Too many open files|\[Errno (?:23|24)\]|can't start new thread|pthread_create failed|"
+    r"Resource temporarily unavailable|"
     r"\[Errno 11\]|Cannot allocate memory|\[Errno 12\]|^MemoryError",
     re.IGNORECASE,
 )
-TELLTALE = re.compile(r"\[Errno 24\] Too many open files|pthread_create failed for thread|cannot fork\(\): Resource|fork: retry: Resource temporarily")
+TELLTALE = re.compile(
+    r"\[Errno 24\] Too many open files|pthread_create failed for thread|cannot fork\(\): Resource|"
+    r"fork: retry: Resource temporarily"
+)
 WORDS = ("open files", "pthread_create", "fork")
 TELLTALE_CAUSE = Cause.NONE
 
@@ -47,7 +51,8 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     line = trouble.line(TELLTALE)
     fits = error is not None and (
-        error.is_a("MemoryError") or (error.is_a("OSError", "RuntimeError", "BlockingIOError", "IOError", "error") and _SAID.search(error.text))
+        error.is_a("MemoryError")
+        or (error.is_a("OSError", "RuntimeError", "BlockingIOError", "IOError", "error") and _SAID.search(error.text))
     )
     if not fits and not (line and error is None and trouble.cause in (Cause.NONE, Cause.OS_EXIT)):
         return None
@@ -59,7 +64,10 @@ def match(trouble: Trouble) -> Finding | None:
         f"The limit of {what} is reached: {one_line(text)}",
         "Raise LimitNOFILE (systemd) or --ulimit nofile (docker), and look for what is opened and never closed."
         if files
-        else "Raise the limit of processes (pids, ulimit -u) or memory; set OMP_NUM_THREADS=1 and OPENBLAS_NUM_THREADS=1.",
+        else (
+            "Raise the limit of processes (pids, ulimit -u) or memory; set OMP_NUM_THREADS=1 and "
+            "OPENBLAS_NUM_THREADS=1."
+        ),
         code="BC404" if not trouble.died else None,
         confirm="cat /proc/PID/limits; ls /proc/PID/fd | wc -l",
         evidence=None if fits else line,

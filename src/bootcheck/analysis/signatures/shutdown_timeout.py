@@ -32,7 +32,10 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "shutdown-timeout"
 RULES = ("BC507",)
 
-TELLTALE = re.compile(r"State 'stop-sigterm' timed out\. Killing|stop-sigterm timed out|Error R12 \(Exit timeout\)|did not (?:exit|stop) within the grace period|Stopping timed out\. Killing")
+TELLTALE = re.compile(
+    r"State 'stop-sigterm' timed out\. Killing|stop-sigterm timed out|Error R12 \(Exit timeout\)|"
+    r"did not (?:exit|stop) within the grace period|Stopping timed out\. Killing"
+)
 WORDS = ("timed out", "Error R12", "grace period")
 TELLTALE_CAUSE = Cause.SIGKILL_GRACEFUL_TIMEOUT
 

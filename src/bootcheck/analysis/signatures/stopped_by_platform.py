@@ -33,9 +33,12 @@ CAUSE_CLASS = "external-stop"
 RULES = ("BC513",)
 
 TELLTALE = re.compile(
-    r"[Ll]iveness probe (?:failed|errored)|failed liveness probe|Readiness probe failed|[Hh]ealth ?checks? (?:has |have )?failed|failed (?:ELB |container )?health checks|"
-    r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|start operation timed out|Timed out waiting for (?:the )?health|"
-    r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|State changed from up to (?:crashed|down)"
+    r"[Ll]iveness probe (?:failed|errored)|failed liveness probe|Readiness probe failed|"
+    r"[Hh]ealth ?checks? (?:has |have )?failed|failed (?:ELB |container )?health checks|"
+    r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|"
+    r"start operation timed out|Timed out waiting for (?:the )?health|"
+    r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|"
+    r"State changed from up to (?:crashed|down)"
 )
 WORDS = ("probe", "ealth", "atchdog", "timed out", "Back-off", "State changed", "Instance")
 TELLTALE_CAUSE = Cause.SIGTERM

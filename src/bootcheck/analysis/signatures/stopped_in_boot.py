@@ -44,6 +44,8 @@ def match(trouble: Trouble) -> Finding | None:
         f"{trouble.who} got {name}{took}{step}.",
         "Find who stops the server (probe, deploy, supervisor, operator), and what makes that step slow.",
         confidence="high" if trouble.step else "low",
-        against=() if trouble.step else ("The log does not say who sent the signal, nor whether the worker was serving.",),
+        against=()
+        if trouble.step
+        else ("The log does not say who sent the signal, nor whether the worker was serving.",),
         evidence=trouble.said[-3:],
     )

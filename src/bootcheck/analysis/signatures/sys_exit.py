@@ -40,7 +40,13 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     if trouble.facts.get("gave_up") and error is not None:
         said, evidence = one_line(error.message), trouble.said[:3]
-        return conclude(trouble, f"The server gave up at its start: {said}", "Correct what the message names.", evidence=evidence, confidence="medium")
+        return conclude(
+            trouble,
+            f"The server gave up at its start: {said}",
+            "Correct what the message names.",
+            evidence=evidence,
+            confidence="medium",
+        )
     message = f": {one_line(error.message)}" if error is not None and error.message else ""
     return conclude(
         trouble,
@@ -51,5 +57,7 @@ def match(trouble: Trouble) -> Finding | None:
         "Run it once under bootcheck: the report names the call.",
         confirm="python -c 'import APP'; echo $?",
         confidence="low" if silent else "high",
-        against=("No line of the log names the reason: it is inferred from workers that end and start in quick turns.",) if silent else (),
+        against=("No line of the log names the reason: it is inferred from workers that end and start in quick turns.",)
+        if silent
+        else (),
     )

@@ -32,8 +32,13 @@ CAUSE_CLASS = "tls-error"
 RULES = ("BC523",)
 
 _FILE = re.compile(r"(?:certfile|keyfile|ca_certs) \"[^\"]*\" does not exist")
-_CONTEXT = frozenset({"load_cert_chain", "load_verify_locations", "create_default_context", "ssl_context", "ssl_wrap_socket"})
-TELLTALE = re.compile(r"Invalid request from ip=\S*: \[SSL\] PEM lib|SSLError: \[SSL\] PEM lib|KEY_VALUES_MISMATCH|\[SSL: (?:KEY_VALUES|NO_CERTIFICATE|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)")
+_CONTEXT = frozenset(
+    {"load_cert_chain", "load_verify_locations", "create_default_context", "ssl_context", "ssl_wrap_socket"}
+)
+TELLTALE = re.compile(
+    r"Invalid request from ip=\S*: \[SSL\] PEM lib|SSLError: \[SSL\] PEM lib|KEY_VALUES_MISMATCH|"
+    r"\[SSL: (?:KEY_VALUES|NO_CERTIFICATE|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)"
+)
 WORDS = ("[SSL", "KEY_VALUES")
 TELLTALE_CAUSE = Cause.NONE
 
@@ -43,7 +48,10 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     line = trouble.line(TELLTALE)
     if error is not None:
-        listener = any("gunicorn" in f.file and (f.function in _CONTEXT or "load_cert_chain" in f.code or "ssl_context" in f.code) for f in error.frames)
+        listener = any(
+            "gunicorn" in f.file and (f.function in _CONTEXT or "load_cert_chain" in f.code or "ssl_context" in f.code)
+            for f in error.frames
+        )
         if not _FILE.search(error.text) and not listener:
             return None
     elif not line:
@@ -52,7 +60,8 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"Gunicorn's certificate or key is unusable: {one_line(text)}",
-        "Check --certfile and --keyfile as the workers' user: both must exist, be PEM, be readable and belong together.",
+        "Check --certfile and --keyfile as the workers' user: both must exist, be PEM, be readable and belong "
+        "together.",
         code="BC523",
         confirm="openssl x509 -noout -in CERT && openssl pkey -noout -in KEY",
         evidence=None if error is not None else line,

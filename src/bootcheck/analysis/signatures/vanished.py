@@ -38,9 +38,12 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"{trouble.who} vanished{step}: its journal stops without an end.",
-        "Look in the host's log for a kill (memory, node restart, container removed) at the time of the last checkpoint.",
+        "Look in the host's log for a kill (memory, node restart, container removed) at the time of the last "
+        "checkpoint.",
         confirm="journalctl -k | grep -i 'killed process'; kubectl describe pod POD",
         confidence="low" if trouble.facts.get("torn") else "medium",
-        against=("Its last lines could not be read: an end may have stood there.",) if trouble.facts.get("torn") else (),
+        against=("Its last lines could not be read: an end may have stood there.",)
+        if trouble.facts.get("torn")
+        else (),
         evidence=trouble.said[-3:],
     )

@@ -32,20 +32,30 @@ CAUSE_CLASS = "version-incompatible"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
-    r"size changed, may indicate binary incompatibility|compiled using NumPy 1|compiled against (?:ABI|API) version|bad magic number|"
-    r"(?:VersionConflict|ContextualVersionConflict)|requires (?:a different )?Python|is not compatible with|incompatible with|"
-    r"Python version .* (?:or|and) (?:higher|later|newer)|numpy\.core\.multiarray failed to import|mutable default .* for field|"
+    r"size changed, may indicate binary incompatibility|compiled using NumPy 1|compiled against (?:ABI|"
+    r"API) version|bad magic number|"
+    r"(?:VersionConflict|ContextualVersionConflict)|requires (?:a different )?Python|"
+    r"is not compatible with|incompatible with|"
+    r"Python version .* (?:or|and) (?:higher|later|newer)|numpy\.core\.multiarray failed to import|"
+    r"mutable default .* for field|"
     r"has been removed (?:in|from)|was removed in|is no longer supported",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"cannot import name '?\"?(\w+)'?\"?(?: from '?([\w.]+)'?(?: \((?P<path>[^)]+)\))?)?")
 _ATTRIBUTE = re.compile(r"^module '([\w.]+)' has no attribute '(\w+)'")
-_CALL = re.compile(r"got an unexpected keyword argument|missing \d+ required|takes \d+ positional argument|takes from \d+|takes no arguments|takes exactly")
+_CALL = re.compile(
+    r"got an unexpected keyword argument|missing \d+ required|takes \d+ positional argument|takes from \d+|"
+    r"takes no arguments|takes exactly"
+)
 _GONE_FROM_PYTHON = re.compile(
-    r"No module named '?(distutils|imp|asyncore|asynchat|smtpd|cgi|cgitb|crypt|telnetlib|pipes|imghdr|sndhdr|nntplib|xdrlib|lib2to3|ConfigParser|"
+    r"No module named '?(distutils|imp|asyncore|asynchat|smtpd|cgi|cgitb|crypt|telnetlib|pipes|imghdr|"
+    r"sndhdr|nntplib|xdrlib|lib2to3|ConfigParser|"
     r"urllib2|urlparse|StringIO|cStringIO|Queue|httplib|cPickle|__builtin__|pkg_resources)\b"
 )
-_GONE_FROM_LIBRARY = re.compile(r"No module named '?((?:django|flask|werkzeug|sqlalchemy|jinja2|celery|gevent|numpy|pandas|starlette|fastapi|pydantic|setuptools|uvicorn)\.[\w.]+)")
+_GONE_FROM_LIBRARY = re.compile(
+    r"No module named '?((?:django|flask|werkzeug|sqlalchemy|jinja2|celery|gevent|numpy|pandas|starlette|"
+    r"fastapi|pydantic|setuptools|uvicorn)\.[\w.]+)"
+)
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -59,7 +69,8 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"Installed versions do not fit together: {one_line(error.text)}",
-        f"Find the release of {subject} that the code was written for and pin it, or upgrade the code that asks for the name.",
+        f"Find the release of {subject} that the code was written for and pin it, or upgrade the code that "
+        f"asks for the name.",
         "Build from a lock file, so that a fresh image installs what was tested.",
         confirm="pip check; pip list",
         confidence="high" if not _CALL.search(error.text) else "medium",
@@ -79,7 +90,9 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     name = _NAME.search(text)
     if name is not None:
         path = name["path"] or ""
-        foreign = is_library(path) or "/lib/python" in path or path == "unknown location" or (not path and is_library(inner))
+        foreign = (
+            is_library(path) or "/lib/python" in path or path == "unknown location" or (not path and is_library(inner))
+        )
         return (name[2] or "the library") if foreign and "partially initialized" not in text else None
     attribute = _ATTRIBUTE.search(error.message)
     if error.is_a("AttributeError") and attribute is not None and "partially initialized" not in text:

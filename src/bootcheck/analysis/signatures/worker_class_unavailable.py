@@ -31,9 +31,17 @@ CAUSE_CLASS = "worker-class-unavailable"
 RULES = ("BC522",)
 
 _SAID = re.compile(r"class uri (?:u?['\"](?P<uri>[^'\"]+)['\"]|(?P<bare>\S+)) invalid or not found")
-_NEEDS = re.compile(r"(?:gevent|eventlet|tornado)\w* worker requires|You need (?:gevent|eventlet|tornado)|requires (?:gevent|eventlet) \d")
+_NEEDS = re.compile(
+    r"(?:gevent|eventlet|tornado)\w* worker requires|You need (?:gevent|eventlet|tornado)|"
+    r"requires (?:gevent|eventlet) \d"
+)
 _MISSING = re.compile(r"No module named '?([\w.]+)")
-_PACKAGE = {"gevent": "'gunicorn[gevent]'", "eventlet": "'gunicorn[eventlet]' 'gunicorn<27'", "uvicorn": "uvicorn-worker", "uvicorn_worker": "uvicorn-worker"}
+_PACKAGE = {
+    "gevent": "'gunicorn[gevent]'",
+    "eventlet": "'gunicorn[eventlet]' 'gunicorn<27'",
+    "uvicorn": "uvicorn-worker",
+    "uvicorn_worker": "uvicorn-worker",
+}
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -50,7 +58,9 @@ def match(trouble: Trouble) -> Finding | None:
     return conclude(
         trouble,
         f"Gunicorn cannot load its worker class {name}{why}",
-        f"Install it into the same environment: pip install {package}" if package else "Correct the name given to -k or worker_class.",
+        f"Install it into the same environment: pip install {package}"
+        if package
+        else "Correct the name given to -k or worker_class.",
         code="BC522",
         confirm="gunicorn --check-config -k CLASS APP",
         evidence=[*line, *trouble.shown()][:3],

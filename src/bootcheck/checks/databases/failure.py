@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from bootcheck.model.codes import CODES
 from bootcheck.model.encode import shorten
 from bootcheck.model.finding import Evidence, Finding, Severity
 
+NO_DRIVER = "BC112"
 REFUSED = "BC210"
 UNRESOLVED = "BC211"
 TIMEOUT = "BC212"
@@ -136,6 +137,7 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "Point the URL at the primary (PostgreSQL: target_session_attrs=read-write with several hosts).",
             "If the app only reads, say so: database(read_only_ok=True).",
         ),
+        NO_DRIVER: (),
         OTHER: ("Read the server's words in the evidence, and its log at the same time.",),
     }
 )
@@ -170,7 +172,7 @@ class Failure(Exception):  # noqa: N818 - the conclusion about an error, not one
         """True where waiting may cure it."""
         return CODES[self.code].transient
 
-    def finding(self, source: str, mask: Masker, *, confirm: str | None = None) -> Finding:
+    def finding(self, source: str, mask: Callable[[str], str], *, confirm: str | None = None) -> Finding:
         """Return it as a finding, every text masked."""
         evidence = []
         if self.sqlstate is not None:
@@ -193,7 +195,7 @@ class Failure(Exception):  # noqa: N818 - the conclusion about an error, not one
 class Masker:
     """Takes secrets out of text: those the recorder knows, and this URL's own password."""
 
-    def __init__(self, known: object, *secrets: str | None) -> None:
+    def __init__(self, known: Callable[[str], str], *secrets: str | None) -> None:
         self._known = known
         self._secrets = sorted({secret for secret in secrets if secret and len(secret) >= 3}, key=len, reverse=True)
 
@@ -201,7 +203,31 @@ class Masker:
         """Return the text without them."""
         for secret in self._secrets:
             text = text.replace(secret, "***")
-        return str(self._known(text)) if callable(self._known) else text
+        return self._known(text)
+
+
+def login_summary(code: str, server: str, user: str, database: str) -> str:
+    """Return the sentence for a login that the server refused with this code."""
+    return {
+        AUTH: f"{server} refuses user {user}: wrong password, no such user, or not from this host.",
+        NO_DATABASE: f"{server} has no database {database}.",
+        TOO_MANY: f"{server} has no free connection for user {user}: a limit is reached.",
+        STARTING: f"{server} is starting, recovering or shutting down.",
+        PRIVILEGE: f"User {user} may not use the database {database} of {server}.",
+        READ_ONLY: f"{server} admits no session that writes.",
+        TIMEOUT: f"{server} gave up the login: it took too long there.",
+        TLS: f"{server} and this client do not agree on TLS.",
+    }.get(code, f"{server} refuses the login of user {user} with an error.")
+
+
+def statement_summary(code: str, server: str) -> str:
+    """Return the sentence for a question that failed with this code after the login."""
+    return {
+        PRIVILEGE: f"{server} refuses a statement: the user lacks a privilege.",
+        READ_ONLY: f"{server} refuses to write.",
+        TIMEOUT: f"{server} gave up a statement: it took too long.",
+        STARTING: f"{server} ends the session: it shuts down, or is not ready yet.",
+    }.get(code, f"{server} answers a question with an error.")
 
 
 def of_sqlstate(sqlstate: str | None, otherwise: str = OTHER) -> str:

@@ -23,6 +23,7 @@ from bootcheck.checks.databases.session import Row
 _TLS_REQUEST = 80877103
 _VERSION = 196608
 _MAX_MESSAGE = 64 << 20
+METHOD, CLOSED, FOREIGN = "method", "closed", "foreign"
 ENCRYPTING = ("require", "verify-ca", "verify-full")
 
 
@@ -36,6 +37,8 @@ class Login:
     sslmode: str = "prefer"
     host: str = ""
     """The name that a certificate must be for."""
+    server: str = "The server"
+    """The address in words."""
     files: Mapping[str, str] = field(default_factory=dict)
     """`sslrootcert`, `sslcert`, `sslkey`, `sslpassword`."""
 
@@ -50,7 +53,11 @@ class Refusal(Exception):  # noqa: N818 - the server's answer, with its code
 
 
 class Unsupported(Exception):  # noqa: N818 - the login can go no further here; a driver may
-    """The server asks for something that only a driver can do, or speaks no known protocol."""
+    """The login can go no further here: `method` is unknown, the connection was `closed`, the server is `foreign`."""
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class Wire:
@@ -114,10 +121,8 @@ class Wire:
     def judge(self, exc: BaseException) -> Failure | None:
         """Return what one of our own exceptions means."""
         if isinstance(exc, Refusal):
-            return Failure(of_sqlstate(exc.sqlstate), "The server refuses a statement.", text=exc.text, sqlstate=exc.sqlstate)
-        if isinstance(exc, (OSError, Unsupported)):
-            return Failure(OTHER, "The connection was lost.", text=str(exc))
-        return None
+            return Failure(of_sqlstate(exc.sqlstate), str(exc), text=exc.text, sqlstate=exc.sqlstate)
+        return Failure(OTHER, str(exc), text=str(exc)) if isinstance(exc, (OSError, Unsupported)) else None
 
     def _start_tls(self, login: Login) -> None:
         self._socket.sendall(struct.pack("!ii", 8, _TLS_REQUEST))
@@ -129,16 +134,16 @@ class Wire:
             self.tls = {"in_use": True, "protocol": self._socket.version(), "cipher": cipher[0] if cipher else None}
         elif answer == b"N":
             if login.sslmode in ENCRYPTING:
-                raise Failure(TLS, f"The server offers no TLS, and the URL demands it (sslmode={login.sslmode}).")
+                raise Failure(TLS, f"{login.server} offers no TLS, and sslmode={login.sslmode} demands it.")
         elif answer == b"E":
             self._buffer = answer
             next(self._messages())
         elif answer == b"":
-            msg = "the server closed the connection at the first byte"
-            raise Unsupported(msg)
+            text = "the server closed the connection at the first byte"
+            raise Unsupported(CLOSED, text)
         else:
-            msg = "the answer is not PostgreSQL's"
-            raise Unsupported(msg)
+            text = "the answer to a request for TLS is not PostgreSQL's"
+            raise Unsupported(FOREIGN, text)
 
     def _authenticate(self, payload: bytes, login: Login, exchange: scram.Exchange | None) -> scram.Exchange | None:
         code = struct.unpack_from("!i", payload)[0]
@@ -146,11 +151,11 @@ class Wire:
         if code in (0, 12):
             return exchange
         if code not in (3, 5, 10, 11):
-            msg = f"the server asks for a login of kind {code}"
-            raise Unsupported(msg)
+            text = f"the server asks for a login of kind {code}"
+            raise Unsupported(METHOD, text)
         self.asked_for_password = True
         if login.password is None:
-            raise Failure(AUTH, f"The server asks user {login.user} for a password, and the URL has none.")
+            raise Failure(AUTH, f"{login.server} asks user {login.user} for a password, and the URL has none.")
         if code == 3:
             self._send(b"p", login.password.encode() + b"\0")
         elif code == 5:
@@ -160,8 +165,8 @@ class Wire:
         elif code == 10:
             mechanisms = rest.split(b"\0")
             if scram.MECHANISM.encode() not in mechanisms:
-                msg = "the server offers no login that is known here"
-                raise Unsupported(msg)
+                text = "the server offers no login that is known here"
+                raise Unsupported(METHOD, text)
             exchange = scram.Exchange(login.password)
             first = exchange.first()
             self._send(b"p", scram.MECHANISM.encode() + b"\0" + struct.pack("!i", len(first)) + first)
@@ -177,8 +182,8 @@ class Wire:
             head = self._read(5)
             kind, size = head[:1], struct.unpack("!i", head[1:])[0]
             if not 4 <= size <= _MAX_MESSAGE:
-                msg = "the answer is not PostgreSQL's"
-                raise Unsupported(msg)
+                text = "a message is not PostgreSQL's"
+                raise Unsupported(FOREIGN, text)
             payload = self._read(size - 4)
             if kind == b"E" and errors:
                 raise Refusal(_fields(payload))
@@ -188,8 +193,8 @@ class Wire:
         while len(self._buffer) < size:
             part = self._socket.recv(65536)
             if not part:
-                msg = "the server closed the connection"
-                raise Unsupported(msg)
+                text = "the server closed the connection"
+                raise Unsupported(CLOSED, text)
             self._buffer += part
         data, self._buffer = self._buffer[:size], self._buffer[size:]
         return data
@@ -215,8 +220,9 @@ def tls_context(login: Login) -> ssl.SSLContext:
                 login.files["sslcert"], login.files.get("sslkey"), lambda: login.files.get("sslpassword", "")
             )
     except (OSError, ssl.SSLError) as exc:
-        which = "sslrootcert" if verify else "sslcert"
-        raise Failure(TLS, f"The file of {which} cannot be used: {type(exc).__name__}.", text=str(exc)) from exc
+        given = login.files.get("sslcert")
+        which = f"sslmode={login.sslmode} needs the authority's certificate, and {roots}" if verify else f"sslcert={given}"
+        raise Failure(TLS, f"{which} cannot be used.", text=f"{type(exc).__name__}: {exc}") from exc
     return context
 
 

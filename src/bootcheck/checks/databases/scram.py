@@ -14,7 +14,10 @@ _MAX_ITERATIONS = 10_000_000
 
 
 class Exchange:
-    """One login: `first()`, then `final(server's first)`. The server's own proof is not checked: nothing is entrusted to it."""
+    """One login: `first()`, then `final(challenge)`.
+
+    The server's own proof is not checked: nothing is entrusted to it.
+    """
 
     def __init__(self, password: str, *, nonce: str | None = None) -> None:
         self._password = prepared(password)
@@ -34,7 +37,7 @@ class Exchange:
         salted = hashlib.pbkdf2_hmac("sha256", self._password, salt, rounds)
         client_key = hmac.digest(salted, b"Client Key", "sha256")
         without_proof = f"c={base64.b64encode(b'n,,').decode()},r={nonce}"
-        message = ",".join((self._bare, server_first.decode(), without_proof)).encode()
+        message = f"{self._bare},{server_first.decode()},{without_proof}".encode()
         signature = hmac.digest(hashlib.sha256(client_key).digest(), message, "sha256")
         proof = bytes(left ^ right for left, right in zip(client_key, signature, strict=True))
         return f"{without_proof},p={base64.b64encode(proof).decode()}".encode()

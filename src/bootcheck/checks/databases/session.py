@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from bootcheck.checks.databases.deadline import Deadline, Lane, TimedOut
-from bootcheck.checks.databases.failure import OTHER, TIMEOUT, Failure
+from bootcheck.checks.databases.failure import OTHER, TIMEOUT, Failure, statement_summary
 
 Row = tuple[Any, ...]
+H = TypeVar("H")
 
 
 class Handle(Protocol):
     """A driver's connection, wrapped: one method each for what the questions need."""
 
-    driver: str
-    """The module that made it."""
+    @property
+    def driver(self) -> str:
+        """The module that made it."""
 
     def query(self, sql: str) -> Sequence[Row]:
         """Run one statement without parameters and return its rows, empty if it has none."""
@@ -39,6 +41,8 @@ class Session:
     deadline: Deadline
     tls: dict[str, Any] = field(default_factory=dict)
     """`in_use`, and where known `protocol`, `cipher`, `verified`."""
+    unreachable: list[Failure] = field(default_factory=list)
+    """Other hosts of the URL that do not accept connections."""
     pooler: bool | None = None
     """True where a pooler stands between us and the server; None where that cannot be known."""
 
@@ -56,6 +60,7 @@ class Session:
             failure = self.handle.judge(exc)
             if failure is None:
                 raise
+            failure.summary = statement_summary(failure.code, self.server)
             raise failure from exc
 
     def value(self, sql: str) -> Any:
@@ -73,13 +78,13 @@ class Session:
 
 
 def opened(
-    connect: Callable[[], Handle],
+    connect: Callable[[], H],
     judge: Callable[[BaseException], Failure],
     *,
     lane: Lane,
     deadline: Deadline,
     server: str,
-) -> Handle:
+) -> H:
     """Run a driver's connect in the lane; raises Failure, at the deadline at the latest."""
     try:
         return lane.call(connect, deadline.left)

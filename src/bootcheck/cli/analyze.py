@@ -1,0 +1,91 @@
+"""Fold reports, journals and Gunicorn logs into incidents: what happened, why, what to do.
+
+PATH is a file, a directory, an archive (.gz, .zst, .tar.gz, ...) or - for standard
+input, mixed and in any order; what each holds is told by its content. Without a
+PATH the report directory of this user's servers is read. Works on logs that were
+written without bootcheck, of Gunicorn 19 and later:
+
+  kubectl logs --previous POD | bootcheck analyze -
+
+Exit codes: 0 nothing wrong, 1 incidents, 2 could not look. Findings win.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TextIO
+
+from bootcheck.model.errors import BootcheckError
+from bootcheck.render import RENDERERS, Style, renderer
+
+NAME = "analyze"
+HELP = "say what happened, from reports, journals and logs"
+
+MAX_COMPLAINTS = 10
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="what to read; - is standard input")
+    parser.add_argument("--format", choices=RENDERERS, default=RENDERERS[0], help="how incidents are printed")
+    parser.add_argument(
+        "--fail-on",
+        choices=("error", "warning"),
+        default="error",
+        help="warning: findings of boots that reached ready are incidents too",
+    )
+    parser.add_argument("--since", metavar="TIME", help="leave out earlier deaths: 2026-11-27T09:15:00Z, or 2h")
+    parser.add_argument("--until", metavar="TIME", help="leave out later deaths")
+    parser.add_argument(
+        "--host", action="append", default=[], metavar="NAME", help="only this host (a pattern; repeatable)"
+    )
+    parser.add_argument(
+        "--code", action="append", default=[], metavar="CODE", help="only this code or slug (repeatable)"
+    )
+
+
+def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
+    """Analyze, print, and return the exit code."""
+    from bootcheck.analysis import Filter, analyze
+    from bootcheck.analysis.moments import moment
+    from bootcheck.cli.explain import rule_of
+
+    now = time.time()
+    wanted = Filter(
+        since=None if args.since is None else moment(args.since, now),
+        until=None if args.until is None else moment(args.until, now),
+        hosts=tuple(args.host),
+        codes=tuple(rule_of(text).code for word in args.code for text in word.split(",") if text),
+    )
+    analysis = analyze(
+        args.paths or _default(),
+        wanted=wanted,
+        warnings=args.fail_on == "warning",
+        stdin=sys.stdin.buffer,
+        complain=lambda text: print(f"bootcheck: {text}", file=err),
+    )
+    for line in renderer(args.format).incidents(analysis, Style.of(out)):
+        print(line, file=out)
+    for item in analysis.inputs.unreadable[:MAX_COMPLAINTS]:
+        print(f"bootcheck: cannot read {item['source']}: {item['reason']}", file=err)
+    left = analysis.inputs.unreadable_count - MAX_COMPLAINTS
+    if left > 0:
+        print(f"bootcheck: and {left} more could not be read (--format json lists them)", file=err)
+    return analysis.exit_code
+
+
+def _default() -> list[str]:
+    from bootcheck.analysis.readers.places import report_directories
+
+    directories = report_directories(os.environ)
+    found = [path for path in directories if os.path.isdir(path)][:1]
+    if not found:
+        msg = (
+            f"no PATH was given, and there is no report directory ({', '.join(directories)}). Name what to read, "
+            f"or - for standard input."
+        )
+        raise BootcheckError(msg)
+    return found

@@ -1,0 +1,128 @@
+"""One report on a screen, for `bootcheck show`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from bootcheck.analysis.quoting import quoted
+from bootcheck.model.finding import Evidence, Finding
+from bootcheck.render import Style
+from bootcheck.render.text import finding_lines, paragraph, plain, section
+
+MAX_CHECKPOINTS = 15
+MAX_FRAMES = 12
+MAX_TRACEBACK = 25
+MAX_STACKS = 3
+
+
+def lines(document: Mapping[str, Any], source: str, style: Style) -> Iterator[str]:
+    """Yield a report readably: verdict, evidence, where it stood, what to do."""
+    verdict = _mapping(document.get("verdict"))
+    attributes = _mapping(document.get("attributes"))
+    yield from paragraph(quoted(str(verdict.get("summary") or "This report has no summary.")), style, bold=True)
+    yield ""
+    code = verdict.get("code")
+    what = (
+        f"{code + ' ' if isinstance(code, str) else ''}cause {verdict.get('cause')}, confidence "
+        f"{verdict.get('confidence')}"
+    )
+    yield from section("What", [what], style)
+    yield from section("When", [str(document.get("timestamp") or "unknown")], style)
+    yield from section("Who", [_who(document, attributes)], style)
+    yield from section("Step", [str(document["step"])] if document.get("step") else [], style)
+    yield from section("Evidence", [_fact(item) for item in _dicts(verdict.get("evidence"))], style)
+    yield from section("Against", _texts(verdict.get("against")), style)
+    yield from section("Missing", _texts(verdict.get("missing")), style)
+    yield from section("What to do", _texts(verdict.get("action")), style)
+    yield from section("Confirm", [quoted(str(verdict["confirm"]))] if verdict.get("confirm") else [], style)
+    yield from section("Report", [source], style, wrap=False)
+    if isinstance(code, str):
+        yield from section("More", [f"bootcheck explain {code}"], style)
+    yield from _findings(document, style)
+    yield from _traceback(attributes)
+    yield from _stacks(document)
+    yield from _checkpoints(document)
+
+
+def _who(document: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
+    parts = [f"{document.get('role')} {attributes.get('process.pid')}"]
+    if attributes.get("host.name"):
+        parts.append(f"on {attributes['host.name']}")
+    uptime = attributes.get("bootcheck.worker.uptime_s")
+    if isinstance(uptime, (int, float)):
+        parts.append(f"after {uptime:.1f} s")
+    if attributes.get("bootcheck.gunicorn.version"):
+        parts.append(f"under Gunicorn {attributes['bootcheck.gunicorn.version']}")
+    return " ".join(parts)
+
+
+def _findings(document: Mapping[str, Any], style: Style) -> Iterator[str]:
+    for number, item in enumerate(_dicts(document.get("findings")), 1):
+        try:
+            finding = Finding.from_dict(item)
+        except (KeyError, ValueError, TypeError):
+            continue
+        yield ""
+        yield from finding_lines(finding, style, f"{number}. ")
+
+
+def _traceback(attributes: Mapping[str, Any]) -> Iterator[str]:
+    trace = attributes.get("exception.stacktrace")
+    if not isinstance(trace, str) or not trace.strip():
+        return
+    told = quoted(trace, limit=100_000).splitlines()
+    yield ""
+    yield "Traceback" + (f" (the last {MAX_TRACEBACK} of {len(told)} lines)" if len(told) > MAX_TRACEBACK else "")
+    for line in told[-MAX_TRACEBACK:]:
+        yield f"  {line}"
+
+
+def _stacks(document: Mapping[str, Any]) -> Iterator[str]:
+    stacks = _dicts(document.get("stacks"))
+    for stack in stacks[:MAX_STACKS]:
+        frames = _dicts(stack.get("frames"))
+        if not frames:
+            continue
+        yield ""
+        yield plain(f"Stack of {stack.get('thread')}, innermost first")
+        for frame in frames[:MAX_FRAMES]:
+            yield plain(f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}")
+        if len(frames) > MAX_FRAMES:
+            yield f"  and {len(frames) - MAX_FRAMES} more"
+    if len(stacks) > MAX_STACKS:
+        yield ""
+        yield f"{len(stacks) - MAX_STACKS} more stacks (--format json has them)"
+
+
+def _checkpoints(document: Mapping[str, Any]) -> Iterator[str]:
+    checkpoints = _dicts(document.get("checkpoints"))
+    if not checkpoints:
+        return
+    last = checkpoints[-MAX_CHECKPOINTS:]
+    yield ""
+    yield f"Checkpoints (the last {len(last)} of {len(checkpoints)})"
+    for item in last:
+        duration = item.get("duration_ms")
+        rss = item.get("rss_bytes")
+        took = f" {duration:.1f} ms" if isinstance(duration, (int, float)) else ""
+        memory = f" {rss / 1048576:.1f} MB" if isinstance(rss, (int, float)) else ""
+        yield plain(f"  {str(item.get('at'))[11:23]} {item.get('outcome')!s:8} {item.get('name')}{took}{memory}")
+
+
+def _fact(item: Mapping[str, Any]) -> str:
+    fact = Evidence.from_dict(item)
+    place = fact.source if fact.line is None else f"{fact.source}:{fact.line}"
+    return quoted(f"{place}: {fact.text}" if place else fact.text)
+
+
+def _texts(value: object) -> list[str]:
+    return [quoted(str(item)) for item in value] if isinstance(value, list) else []
+
+
+def _dicts(value: object) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
