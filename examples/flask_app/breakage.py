@@ -32,6 +32,7 @@ def crash() -> None:
 
 def hang() -> None:
     """Wait for something that never comes."""
+    print("example: waiting for something that never comes (EXAMPLE_BREAK=hang)", file=sys.stderr, flush=True)
     time.sleep(3600)
 
 

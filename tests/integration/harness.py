@@ -63,7 +63,8 @@ import os
 def first(name="first"):
     \"\"\"Return True for the first process that asks.\"\"\"
     try:
-        os.close(os.open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "turn-" + name), os.O_CREAT | os.O_EXCL))
+        here = os.path.dirname(os.path.abspath(__file__))
+        os.close(os.open(os.path.join(here, "turn-" + name), os.O_CREAT | os.O_EXCL))
     except FileExistsError:
         return False
     return True
@@ -77,8 +78,18 @@ CLASSES = {
     "asgi": "asgi",
     "uvicorn": "uvicorn_worker.UvicornWorker",
 }
-_FIRST_WORDS = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
-_OWN_FAULTS = re.compile(r"^.*(?:Please report this|checkpoint \d+ was lost|is out of use in pid|record was lost).*$", re.MULTILINE)
+_FIRST_WORDS = (
+    "PATH",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "TMPDIR",
+    "COVERAGE_PROCESS_START",
+    "COVERAGE_PROCESS_CONFIG",
+)
+_OWN_FAULTS = re.compile(
+    r"^.*(?:Please report this|checkpoint \d+ was lost|is out of use in pid|record was lost).*$", re.MULTILINE
+)
 _TAG = "HARNESS_TAG"
 
 
@@ -130,12 +141,12 @@ print(json.dumps({
 """
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def interpreter(path: str) -> Interpreter:
     """Ask a Python what it has."""
     environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     told = json.loads(
-        subprocess.run([path, "-c", _PROBE], capture_output=True, check=True, env=environ, cwd="/").stdout  # noqa: S603
+        subprocess.run([path, "-c", _PROBE], capture_output=True, check=True, env=environ, cwd="/").stdout
     )
     return Interpreter(
         path=path,
@@ -162,7 +173,8 @@ def wait_until(condition: Callable[[], Any], what: str | Callable[[], str], limi
             return value
         if time.monotonic() > deadline:
             message = what if isinstance(what, str) else what()
-            raise AssertionError(f"still waiting after {limit:g} s: {message}")
+            failure = f"still waiting after {limit:g} s: {message}"
+            raise AssertionError(failure)
         time.sleep(PAUSE)
 
 
@@ -175,10 +187,25 @@ def alive(pid: int) -> bool:
     return text.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
+def sleeps(pid: int) -> bool:
+    """Tell whether a process waits in a system call, at three looks in a row."""
+    for _ in range(3):
+        try:
+            text = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+        except OSError:
+            return False
+        if text.rpartition(")")[2].split()[0] != "S":
+            return False
+        time.sleep(PAUSE)
+    return True
+
+
 def parent_of(pid: int) -> int:
     """Return the parent's pid, 0 where the process is gone."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1])
+        return int(
+            Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()[1]
+        )
     except OSError:
         return 0
 
@@ -270,7 +297,7 @@ class Server:
         """Start it, also once more after it has ended: output is appended."""
         self.starts += 1
         with open(self.home / "stdout", "ab") as out, open(self.home / "stderr", "ab") as err:
-            self.process = subprocess.Popen(  # noqa: S603
+            self.process = subprocess.Popen(
                 self._arguments,
                 cwd=self.home,
                 env=self._environ,

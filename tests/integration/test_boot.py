@@ -127,7 +127,11 @@ def test_an_upgrade_leaves_two_masters_reports(serve):
     server.signal(signal.SIGUSR2)
     server.wait_ready(2)
     server.wait_for_reports("boot", 2, role="master")
-    new = int(wait_until(lambda: (server.home / "pidfile.2").exists() and (server.home / "pidfile.2").read_text(), "pidfile.2"))
+    new = int(
+        wait_until(
+            lambda: (server.home / "pidfile.2").exists() and (server.home / "pidfile.2").read_text(), "pidfile.2"
+        )
+    )
     assert server.stop() == 0
     assert server.get()[0] == 200
     server.wait_for_line("Master has been promoted")
@@ -164,7 +168,10 @@ def test_hooks_of_every_name_still_run(serve, tmp_path, place):
     arm = "\nimport bootcheck\nbootcheck.arm(globals())\n"
     hooks = HOOKS.format(home=str(home))
     server = serve(
-        home=home, config=hooks + arm if place == "end" else arm + hooks, config_file="gunicorn.conf.py", name_config=False
+        home=home,
+        config=hooks + arm if place == "end" else arm + hooks,
+        config_file="gunicorn.conf.py",
+        name_config=False,
     )
     server.wait_ready()
     assert server.get()[0] == 200
@@ -177,7 +184,15 @@ def test_hooks_of_every_name_still_run(serve, tmp_path, place):
     ran = noted(server)
     assert set(ran) == ALL_HOOKS
     once = ("on_starting", "when_ready", "on_exit", "on_reload")
-    twice = ("pre_fork", "post_fork", "post_worker_init", "pre_request", "post_request", "worker_exit", "nworkers_changed")
+    twice = (
+        "pre_fork",
+        "post_fork",
+        "post_worker_init",
+        "pre_request",
+        "post_request",
+        "worker_exit",
+        "nworkers_changed",
+    )
     assert {name: ran.count(name) for name in once} == dict.fromkeys(once, 1)
     assert {name: ran.count(name) for name in twice} == dict.fromkeys(twice, 2)
     assert server.reports("boot", "master")
@@ -278,7 +293,9 @@ def test_the_logger_class_arms_without_touching_a_file(serve, tmp_path, configur
 
 def test_a_death_is_reported_with_the_logger_class(serve):
     """Armed by its logger, a server reports a failed import like any other."""
-    server = serve(app="raise ValueError('no')", config=None, environ={"GUNICORN_CMD_ARGS": "--logger-class bootcheck.Logger"})
+    server = serve(
+        app="raise ValueError('no')", config=None, environ={"GUNICORN_CMD_ARGS": "--logger-class bootcheck.Logger"}
+    )
 
     assert server.wait() == 3
     assert server.death()["verdict"]["cause"] == "exception"
@@ -389,7 +406,9 @@ def test_json_lines_are_json(serve):
     server.stop()
 
     found = [json.loads(line) for line in server.stderr.splitlines() if line.startswith("{")]
-    assert {"server.boot", "worker.boot", "app.load"} <= {record["name"] for record in found if record["t"] == "checkpoint"}
+    assert {"server.boot", "worker.boot", "app.load"} <= {
+        record["name"] for record in found if record["t"] == "checkpoint"
+    }
 
 
 def test_off_is_silent_about_health(serve):
@@ -403,7 +422,9 @@ def test_off_is_silent_about_health(serve):
 
 def test_off_still_announces_a_death(serve):
     """The report line is there in every mode: it may be all that is left."""
-    server = serve(app="import turn\nif turn.first():\n    raise SystemExit(1)\n" + HELLO, environ={"BOOTCHECK_LOG": "off"})
+    server = serve(
+        app="import turn\nif turn.first():\n    raise SystemExit(1)\n" + HELLO, environ={"BOOTCHECK_LOG": "off"}
+    )
     server.wait_ready()
     server.stop()
 
@@ -425,7 +446,9 @@ def test_steps_and_tags_of_the_app_are_in_the_boot_report(serve):
 
     (report,) = server.reports("boot", "worker")
     assert report["annotations"] == {"release": "1.2.3"}
-    (done,) = [point for point in report["checkpoints"] if point["name"] == "load model" and point["outcome"] == "passed"]
+    (done,) = [
+        point for point in report["checkpoints"] if point["name"] == "load model" and point["outcome"] == "passed"
+    ]
     assert done["detail"]["rows"] == 3
     assert done["duration_ms"] is not None
 
@@ -484,7 +507,9 @@ def test_children_of_a_users_hook_are_no_workers(serve):
     server = serve(config=config)
     server.wait_ready(4)
     sleepers = [int(pid) for pid in (server.home / "started").read_text().split()]
-    blocked = {re.search(r"^SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.M)[1] for pid in sleepers}
+    blocked = {
+        re.search(r"^SigBlk:\s*(\w+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)[1] for pid in sleepers
+    }
     for pid in sleepers:
         os.kill(pid, signal.SIGTERM)
     wait_until(lambda: not any(alive(pid) for pid in sleepers), "the end of what the hook started")
@@ -504,7 +529,10 @@ def test_master_and_worker_load_nothing_that_plain_gunicorn_does_not(serve):
             start_response("200 OK", [])
             return [" ".join(sorted({name.partition(".")[0] for name in sys.modules})).encode()]
     """
-    ready = "def when_ready(server):\n    import sys\n    open('modules', 'w').write(' '.join(n.partition('.')[0] for n in sys.modules))\n"
+    ready = (
+        "def when_ready(server):\n    import sys\n"
+        "    open('modules', 'w').write(' '.join(n.partition('.')[0] for n in sys.modules))\n"
+    )
     database = {"DATABASE_URL": "postgresql://u:p@127.0.0.1:1/none", "SECRET_KEY": "s" * 10}
     armed = serve(app=app, config=ready + "import bootcheck\nbootcheck.arm(globals())\n", environ=database)
     plain = serve(app=app, config=ready, environ=database)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from bootcheck.probes.process import start_ticks
-from tests.integration.harness import HELLO, HELLO_ASGI, PATIENCE, alive, functions_of, names_of, wait_until
+from tests.integration.harness import HELLO, HELLO_ASGI, PATIENCE, alive, functions_of, names_of, sleeps, wait_until
 
 EVERY_CLASS = ("sync", "gthread", "gevent", "asgi", "uvicorn")
 BLOCKED = """
@@ -39,7 +38,10 @@ def stuck(server, count=1):
         lambda: found if len(found := list(server.home.glob("stuck-*"))) >= count else None,
         lambda: "a blocked import" + server.story(),
     )
-    return sorted(int(path.name.partition("-")[2]) for path in files)
+    pids = sorted(int(path.name.partition("-")[2]) for path in files)
+    # A signal that comes right before a system call is seen by Python only after it: wait until they sleep.
+    wait_until(lambda: all(sleeps(pid) for pid in pids), lambda: "sleeping processes" + server.story())
+    return pids
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,10 @@ def test_a_fatal_import_leaves_one_report(serve, name, kind):
     assert (report["role"], report["verdict"]["cause"], report["step"]) == ("worker", fatal.cause, "app.load")
     assert report["attributes"].get("process.exit.code") == fatal.code
     assert report["attributes"].get("bootcheck.exit.signal.name") == fatal.signal
-    assert report["attributes"].get("exception.type") in (fatal.kind, "SystemExit" if fatal.cause == "sys_exit" else fatal.kind)
+    assert report["attributes"].get("exception.type") in (
+        fatal.kind,
+        "SystemExit" if fatal.cause == "sys_exit" else fatal.kind,
+    )
     assert not report["attributes"]["bootcheck.ready"]
     if fatal.cause != "os_exit" and fatal.kind != "SyntaxError":
         files = {os.path.basename(frame["file"]) for stack in report["stacks"] for frame in stack["frames"]}
@@ -117,7 +122,10 @@ def test_an_app_that_is_not_there_is_named(serve, target, status, preload):
     report = server.death()
     assert (report["verdict"]["cause"], report["step"]) == ("app_not_found", "app.load")
     assert report["role"] == ("master" if preload else "worker")
-    assert target.partition(":")[0].partition(".")[0] in report["verdict"]["summary"] or "nope" in report["verdict"]["summary"]
+    assert (
+        target.partition(":")[0].partition(".")[0] in report["verdict"]["summary"]
+        or "nope" in report["verdict"]["summary"]
+    )
     assert not server.leftovers()
 
 
@@ -133,7 +141,10 @@ def test_an_app_that_is_not_there_is_named(serve, target, status, preload):
 )
 def test_a_failed_preload_is_the_masters_death(serve, body, cause, status):
     """Gunicorn prints one line for a RuntimeError; the report has the traceback."""
-    server = serve(app=f"def doomed():\n    " + body.replace("\n", "\n    ") + "\ndoomed()\n", options=["--preload", "--pid", "pidfile"])
+    server = serve(
+        app="def doomed():\n    " + body.replace("\n", "\n    ") + "\ndoomed()\n",
+        options=["--preload", "--pid", "pidfile"],
+    )
 
     assert server.wait() == status
     report = server.death()
@@ -145,10 +156,12 @@ def test_a_failed_preload_is_the_masters_death(serve, body, cause, status):
     assert not server.leftovers()
 
 
-@pytest.mark.parametrize("body", ["import os\nos._exit(1)", "import ctypes\nctypes.string_at(0)", "import os\nos.abort()"])
+@pytest.mark.parametrize(
+    "body", ["import os\nos._exit(1)", "import ctypes\nctypes.string_at(0)", "import os\nos.abort()"]
+)
 def test_a_master_that_disappears_in_its_preload_is_swept(serve, body):
     """What ends the master without a word is told by the next start."""
-    fatal = f"import turn\nif turn.first():\n    " + body.replace("\n", "\n    ") + "\n"
+    fatal = "import turn\nif turn.first():\n    " + body.replace("\n", "\n    ") + "\n"
     server = serve(app=fatal + HELLO, options=["--preload"])
     server.wait()
     assert not server.reports("crash")
@@ -201,7 +214,9 @@ def test_a_server_stopped_in_boot_stops_at_once(serve, kind, signo):
 
 def test_an_import_that_swallows_the_stop_is_ended_anyway(serve):
     """SystemExit caught by the app's own code does not keep the worker alive."""
-    body = BLOCKED.format(block="while True:\n        try:\n            time.sleep(60)\n        except BaseException:\n            pass")
+    body = BLOCKED.format(
+        block="while True:\n        try:\n            time.sleep(60)\n        except BaseException:\n            pass"
+    )
     server = serve(app=body + HELLO)
     (pid,) = stuck(server)
     os.kill(pid, signal.SIGTERM)
@@ -259,7 +274,12 @@ def test_sigterm_right_after_the_fork_is_never_lost(serve, tmp_path):
 @pytest.mark.parametrize("kind", ["sync", "gevent", "uvicorn"])
 def test_sigkill_from_outside(serve, kind):
     """A SIGKILL that the master did not send is called just that, with the step in which it came."""
-    server = serve(app=app_of(kind, "import turn\nif turn.first():" + BLOCKED.format(block=BLOCKS["sleep"]).replace("\n", "\n    ") + "\n"), worker_class=kind)
+    server = serve(
+        app=app_of(
+            kind, "import turn\nif turn.first():" + BLOCKED.format(block=BLOCKS["sleep"]).replace("\n", "\n    ") + "\n"
+        ),
+        worker_class=kind,
+    )
     (pid,) = stuck(server)
     os.kill(pid, signal.SIGKILL)
     server.wait_ready()
@@ -307,9 +327,8 @@ def test_a_blocked_loop_is_gunicorns_timeout(serve, kind):
             '    if scope["path"] == "/slow":\n        slow()\n    await send({"type": "http.response.start"',
         )
     else:
-        app = (
-            "def slow():\n    while True:\n        pass\n"
-            + HELLO.replace("    start_response", "    if environ['PATH_INFO'] == '/slow':\n        slow()\n    start_response")
+        app = "def slow():\n    while True:\n        pass\n" + HELLO.replace(
+            "    start_response", "    if environ['PATH_INFO'] == '/slow':\n        slow()\n    start_response"
         )
     server = serve(app=app, worker_class=kind, options=["--timeout", "1"])
     server.wait_ready()
@@ -408,7 +427,10 @@ def test_sigterm_to_a_master_that_is_not_up(serve, preload):
     """A stop in mid-boot leaves the master's report, with or without handlers of Gunicorn's own."""
     config = "import bootcheck\nbootcheck.arm(globals())\n"
     if not preload:
-        config = "import bootcheck, os, time\ndef on_starting(server):\n    open('stuck-%d' % os.getpid(), 'w').close()\n    time.sleep(60)\nbootcheck.arm(globals())\n"
+        config = (
+            "import bootcheck, os, time\ndef on_starting(server):\n"
+            "    open('stuck-%d' % os.getpid(), 'w').close()\n    time.sleep(60)\nbootcheck.arm(globals())\n"
+        )
     server = serve(
         app=BLOCKED.format(block=BLOCKS["sleep"]) if preload else None,
         config=config,
@@ -449,7 +471,12 @@ def test_two_workers_that_fail_together_end_the_server_cleanly(serve):
 
 def test_a_server_that_was_killed_whole_is_told_by_the_next_start(serve):
     """Master and workers killed at once: the next start writes one report for each, with its last step."""
-    app = "import turn\nif turn.first('a') or turn.first('b'):" + BLOCKED.format(block=BLOCKS["sleep"]).replace("\n", "\n    ") + "\n" + HELLO
+    app = (
+        "import turn\nif turn.first('a') or turn.first('b'):"
+        + BLOCKED.format(block=BLOCKS["sleep"]).replace("\n", "\n    ")
+        + "\n"
+        + HELLO
+    )
     server = serve(app=app, workers=2)
     pids = stuck(server, 2)
     everybody = {server.pid, *pids}
@@ -589,4 +616,3 @@ def test_a_step_of_the_apps_own_is_named(serve):
     report = server.death()
     assert report["step"] == "load model"
     assert "load model" in names_of(report)
-    assert start_ticks() > 0

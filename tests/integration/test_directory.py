@@ -32,7 +32,9 @@ def mounted(folder, options):
     if os.geteuid() != 0:
         pytest.skip("only root can mount")
     folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("mounting is not allowed here")
 
 
@@ -164,7 +166,12 @@ def test_traps_inside_the_directory_do_no_harm(serve, tmp_path, plant):
     folder.mkdir(mode=0o700)
     victim = tmp_path / "victim"
     victim.write_text("untouched")
-    for name in ("master-1-1.jsonl", "worker-4000000-77.jsonl", "worker-4000000-77.fault", "crash-20200101T000000000Z-0000000000000000-worker-7.json"):
+    for name in (
+        "master-1-1.jsonl",
+        "worker-4000000-77.jsonl",
+        "worker-4000000-77.fault",
+        "crash-20200101T000000000Z-0000000000000000-worker-7.json",
+    ):
         if plant == "symlink":
             (folder / name).symlink_to(victim)
         elif plant == "fifo":
@@ -186,6 +193,7 @@ def test_a_hundred_thousand_old_reports_do_not_delay_a_start(serve, tmp_path):
     """Pruning goes by names, for 50 ms at most, and goes on at the next start."""
     folder = tmp_path / "reports"
     folder.mkdir(mode=0o700)
+    seed = folder
     for number in range(100_000):
         name = f"crash-20240101T{number:09d}Z-{number % 50:016x}-worker-{number}.json"
         if number % 20_000:

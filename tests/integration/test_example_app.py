@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -79,7 +80,9 @@ def test_master_and_worker_reach_35_checkpoints_over_five_phases(example: Callab
     assert {item["phase"] for item in found} == PHASES
     names = {item["name"] for item in found}
     assert len(names) >= 35, sorted(names)
-    assert [item["name"] for item in found if item["outcome"] == "failed"] == []
+    # On SQLite the two classes for deployments must not load; that is what makes the basic one load.
+    failed = {item["name"] for item in found if item["outcome"] == "failed"}
+    assert failed == {"config_classes.config.RenderConfig", "config_classes.config.ProductionConfig"}
     assert [item["name"] for item in found if item["duration_ms"] is None or not item["rss_bytes"]] == []
 
 
@@ -144,8 +147,8 @@ def test_each_way_to_break_it_is_told_apart(example: Callable[..., Server], way:
 
 def test_a_hang_is_named_when_it_is_stopped(example: Callable[..., Server]):
     """SIGTERM while it hangs: the report names the step and the function."""
-    server = example(environ={"EXAMPLE_BREAK": "hang", "BOOTCHECK_LOG": "checkpoints"})
-    server.wait_for_line(r"CHECKPOINT\[app\.load\] ENTERED")
+    server = example(environ={"EXAMPLE_BREAK": "hang"})
+    server.wait_for_line("waiting for something that never comes")
     server.stop()
 
     report = server.death()
@@ -166,7 +169,9 @@ def test_the_example_runs_on_postgresql(example: Callable[..., Server], postgres
     """`DATABASE_URL` names it; the production configuration is in use."""
     if "psycopg" not in python.has:
         pytest.skip("psycopg is not installed there")
-    server = example(environ={"DATABASE_URL": postgres.url("postgresql+psycopg")}).wait_ready()
+    database = f"example_{secrets.token_hex(4)}"
+    postgres.sql(f"CREATE DATABASE {database} OWNER app")
+    server = example(environ={"DATABASE_URL": postgres.url(user="app", database=database)}).wait_ready()
 
     assert json.loads(server.get("/posts")[1]) == [{"author": "ada", "title": "Hello"}]
     (master,) = server.reports("boot", "master")

@@ -183,7 +183,8 @@ def test_a_refused_port_that_is_discovered_is_a_warning(serve, refused_port):
 def test_configuration_outranks_service(serve, refused_port):
     """Both kinds of problem at once: 78."""
     server = serve(
-        config=checks_config("checks.database()", 'checks.env("NEEDED")'), environ={"DATABASE_URL": url_of(refused_port)}
+        config=checks_config("checks.database()", 'checks.env("NEEDED")'),
+        environ={"DATABASE_URL": url_of(refused_port)},
     )
 
     assert server.wait() == 78
@@ -266,4 +267,3 @@ def test_a_wrong_option_is_said_and_ends_the_start(serve, line):
     assert server.wait() != 0
     assert "bootcheck" in server.stderr
     assert "Booting worker" not in server.stderr
-

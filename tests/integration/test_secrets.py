@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import textwrap
 from urllib.parse import quote
 
 import pytest
@@ -14,25 +15,50 @@ PASSWORD = "c0rrect/horse+battery"
 URL = f"postgresql://app:{quote(PASSWORD, safe='')}@127.0.0.1:1/shop"
 FORMS = (PASSWORD, quote(PASSWORD, safe=""), base64.b64encode(PASSWORD.encode()).decode().rstrip("="))
 APPS = {
-    "exception": "import os\nraise RuntimeError('cannot log in with ' + os.environ['DB_PASSWORD'])\n",
-    "url": "import os\nraise RuntimeError('cannot reach ' + os.environ['DATABASE_URL'])\n",
-    "sql": (
-        "class OperationalError(Exception):\n    pass\n"
-        "import os\nraise OperationalError('(psycopg.OperationalError) connection failed\\n[SQL: INSERT INTO users VALUES (%s)]\\n'"
-        " + '[parameters: ' + repr((os.environ['DB_PASSWORD'],)) + ']\\n(Background on this error at: https://sqlalche.me/e/20/e3q8)')\n"
-    ),
-    "source": f"def connect(password):\n    raise RuntimeError('no')\nconnect(password={PASSWORD!r})\n",
-    "chained": "import os\ntry:\n    raise KeyError(os.environ['DB_PASSWORD'])\nexcept KeyError as exc:\n    raise RuntimeError('no') from exc\n",
-    "base64": (
-        "import base64, os\nraise RuntimeError('Authorization: Basic '"
-        " + base64.b64encode(os.environ['DB_PASSWORD'].encode()).decode())\n"
-    ),
-    "step": (
-        "import bootcheck, os\nwith bootcheck.step('log in as ' + os.environ['DB_PASSWORD'], password=os.environ['DB_PASSWORD'],"
-        " url=os.environ['DATABASE_URL'], more={'deep': [os.environ['DB_PASSWORD']]}):\n    raise RuntimeError('no')\n"
-    ),
-    "annotation": "import bootcheck, os\nbootcheck.annotate('dsn', os.environ['DATABASE_URL'])\nraise RuntimeError('no')\n",
-    "exit": "import os, sys\nsys.exit('cannot log in with ' + os.environ['DB_PASSWORD'])\n",
+    "exception": """
+        raise RuntimeError("cannot log in with " + os.environ["DB_PASSWORD"])
+    """,
+    "url": """
+        raise RuntimeError("cannot reach " + os.environ["DATABASE_URL"])
+    """,
+    "sql": """
+        class OperationalError(Exception):
+            pass
+        raise OperationalError(
+            "(psycopg.OperationalError) connection failed\\n[SQL: INSERT INTO users VALUES (%s)]\\n[parameters: "
+            + repr((os.environ["DB_PASSWORD"],)) + "]\\n(Background on this error at: https://sqlalche.me/e/20/e3q8)"
+        )
+    """,
+    "source": f"""
+        def connect(password):
+            raise RuntimeError("no")
+        connect(password={PASSWORD!r})
+    """,
+    "chained": """
+        try:
+            raise KeyError(os.environ["DB_PASSWORD"])
+        except KeyError as exc:
+            raise RuntimeError("no") from exc
+    """,
+    "base64": """
+        import base64
+        raise RuntimeError("Authorization: Basic " + base64.b64encode(os.environ["DB_PASSWORD"].encode()).decode())
+    """,
+    "step": """
+        import bootcheck
+        secret, url = os.environ["DB_PASSWORD"], os.environ["DATABASE_URL"]
+        with bootcheck.step("log in as " + secret, password=secret, url=url, more={"deep": [secret]}):
+            raise RuntimeError("no")
+    """,
+    "annotation": """
+        import bootcheck
+        bootcheck.annotate("dsn", os.environ["DATABASE_URL"])
+        raise RuntimeError("no")
+    """,
+    "exit": """
+        import sys
+        sys.exit("cannot log in with " + os.environ["DB_PASSWORD"])
+    """,
 }
 
 
@@ -53,10 +79,10 @@ def test_a_password_is_hidden_in_a_death(serve, name, preload, log):
     """Exception text, SQL parameters, source lines, chains, steps, tags: masked in file, line and banner."""
     if preload and log == "json":
         pytest.skip("one mode is enough there")
-    body = APPS[name]
+    body = "import os\n" + textwrap.dedent(APPS[name])
     if not preload:
         # SystemExit loops: the first process alone fails.
-        body = "import turn\nif turn.first():\n    " + body.rstrip("\n").replace("\n", "\n    ") + "\n" + HELLO
+        body = "import turn\nif turn.first():\n" + textwrap.indent(body, "    ") + HELLO
     server = serve(
         app=body,
         environ={"DB_PASSWORD": PASSWORD, "DATABASE_URL": URL, "BOOTCHECK_LOG": log},
@@ -92,7 +118,9 @@ def test_passwords_on_the_command_line_are_hidden(serve):
 
 def test_a_password_in_a_refusal_is_hidden(serve):
     """Findings about a URL name what is wrong with it, and never show it."""
-    config = "import bootcheck\nfrom bootcheck import checks\nbootcheck.arm(globals(), checks=[checks.database_url()])\n"
+    config = (
+        "import bootcheck\nfrom bootcheck import checks\nbootcheck.arm(globals(), checks=[checks.database_url()])\n"
+    )
     server = serve(config=config, environ={"DATABASE_URL": URL.replace("postgresql:", "postgres:")})
 
     assert server.wait() == 78

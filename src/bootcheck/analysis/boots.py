@@ -15,6 +15,7 @@ from bootcheck.model.finding import Evidence
 from bootcheck.probes.process import boot_id, start_ticks
 
 MAX_FAULT = 1 << 16
+MAX_MESSAGE = 4_000
 _LATEST = 1e11
 _FATAL = "Fatal Python error: "
 
@@ -57,7 +58,7 @@ def _exception(boot: Boot) -> dict[str, Any]:
         return {}
     chain = tracebacks.parse(str(record.get("traceback") or ""))
     last = Raised(
-        type=record["type"], message=str(record.get("message") or ""), frames=chain[0].frames if chain else ()
+        type=record["type"], message=str(record.get("message") or "")[:MAX_MESSAGE], frames=chain[0].frames if chain else ()
     )
     return {"exception": last, "chain": (last, *chain[1:])}
 

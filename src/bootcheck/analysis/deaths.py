@@ -22,6 +22,8 @@ LOG = "log"
 _BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.OS_EXIT})
 _STOPS = frozenset({Cause.CHECK_FAILED, Cause.EXCEPTION, Cause.APP_NOT_FOUND})
 MAX_EVIDENCE = 12
+MAX_MESSAGE = 4_000
+MAX_TRACEBACK = 100_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -111,7 +113,7 @@ def of_report(document: Mapping[str, Any], source: str, diagnoser: Diagnoser, *,
         exit_code=_number(attributes.get("process.exit.code")),
         at=at,
         since=at - uptime if at is not None and isinstance(uptime, (int, float)) else None,
-        said=(Evidence(source=source, text=_text(verdict.get("summary")) or ""),),
+        said=(Evidence(source=source, text=(_text(verdict.get("summary")) or "")[:MAX_MESSAGE]),),
         **_exception(attributes),
     )
     finding, cause_class, specific = _conclusion(
@@ -193,8 +195,8 @@ def _exception(attributes: Mapping[str, Any]) -> dict[str, Any]:
     kind = _text(attributes.get("exception.type"))
     if kind is None:
         return {}
-    chain = tracebacks.parse(_text(attributes.get("exception.stacktrace")) or "")
-    message = _text(attributes.get("exception.message")) or ""
+    chain = tracebacks.parse((_text(attributes.get("exception.stacktrace")) or "")[:MAX_TRACEBACK])
+    message = (_text(attributes.get("exception.message")) or "")[:MAX_MESSAGE]
     frames = chain[0].frames if chain else ()
     last = Raised(type=kind, message=message, frames=frames)
     return {"exception": last, "chain": (last, *chain[1:])}

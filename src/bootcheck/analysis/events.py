@@ -14,6 +14,8 @@ from bootcheck.model.finding import Evidence
 STOPPING = frozenset({"term", "int", "quit"})
 CHANGING = frozenset({"hup", "ttou", "ttin", "usr2", "winch"})
 MAX_FATAL = 30
+MAX_TEXT = 2_000
+"""Characters that are kept of a line."""
 GRACE = 2.0
 """Seconds from an ordered stop after which a worker that never said that it exits was killed."""
 
@@ -187,4 +189,4 @@ def pid_of(match: re.Match[str]) -> int:
 
 def evidence(record: Record) -> Evidence:
     """Return a line as evidence."""
-    return Evidence(source=record.source, line=record.line, text=record.text)
+    return Evidence(source=record.source, line=record.line, text=record.text[:MAX_TEXT])

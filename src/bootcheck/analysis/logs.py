@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bootcheck.analysis.container import Container, Sink
+from bootcheck.analysis.events import evidence
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import Surroundings
 from bootcheck.model.finding import Evidence
@@ -44,7 +45,7 @@ class Log:
         self._line = record.line
         telltale = self._telltale(record.text)
         if telltale and len(self.notes) < MAX_NOTES:
-            self.notes.append(Evidence(source=record.source, line=record.line, text=record.text))
+            self.notes.append(evidence(record))
         container = self._containers.get(record.stream)
         if container is None:
             if len(self._containers) >= MAX_CONTAINERS:

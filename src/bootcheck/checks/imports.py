@@ -104,6 +104,15 @@ DISTRIBUTIONS: Mapping[str, str] = MappingProxyType(
 )
 """Modules whose package has another name."""
 
+_REMOVED = frozenset(
+    (
+        *("distutils", "imp", "asyncore", "asynchat", "smtpd", "binhex", "formatter", "parser", "symbol"),
+        *("aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "mailcap", "msilib", "nis", "nntplib"),
+        *("ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib", "lib2to3"),
+    )
+)
+"""What Python itself brought until 3.8 to 3.12; most of it lives on as a package `standard-<name>`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imports:
@@ -191,8 +200,11 @@ def imports(*modules: str, required: bool = True, seconds: float = 60.0) -> Impo
 
 def pip_line(module: str) -> str:
     """Return the command that installs the package of a module."""
+    top = module.partition(".")[0]
+    if top in _REMOVED:
+        return f"pip install {'setuptools' if top == 'distutils' else f'standard-{top}'}"
     known = next((name for name in _parents(module) if name in DISTRIBUTIONS), None)
-    requirement = DISTRIBUTIONS[known] if known else module.partition(".")[0].replace("_", "-")
+    requirement = DISTRIBUTIONS[known] if known else top.replace("_", "-")
     return f'pip install "{requirement}"' if "[" in requirement else f"pip install {requirement}"
 
 
@@ -232,8 +244,15 @@ def _not_there(module: str, missing: str) -> tuple[str, tuple[str, ...]]:
 
 
 def _suggestions(missing: str) -> tuple[str, ...]:
-    if missing.partition(".")[0] in sys.stdlib_module_names:
-        return (f"{missing} belongs to another Python version than {sys.version_info[0]}.{sys.version_info[1]}.",)
+    top = missing.partition(".")[0]
+    if top in _REMOVED:
+        running = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        return (f"{top} was removed from Python: this is {running}. Update what imports it, or {pip_line(top)}",)
+    if top in sys.stdlib_module_names:
+        library = os.path.dirname(os.__file__)
+        if not os.access(library, os.R_OK | os.X_OK):
+            return (f"{top} is part of Python, but uid {os.geteuid()} may not read {library}.",)
+        return (f"{top} is part of Python, but this one was built without it: install the system library it needs.",)
     near = nearest(missing, [found.name for found in pkgutil.iter_modules()]) if "." not in missing else None
     typo = (f"Did you mean {near}?",) if near and missing not in DISTRIBUTIONS else ()
     return (*typo, pip_line(missing))

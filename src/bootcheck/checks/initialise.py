@@ -1,29 +1,31 @@
-"""The one-time initialisation of the database failed.
+"""The one-time initialisation of the app failed.
 
 What it means
 
-BC303: the function that creates tables and seed data raised, or the database did not answer before or after it.
-It runs in one worker only; the others wait for its result and share its failure.
+BC303: the function that creates tables and seeds data raised, or the database could not be used before or after
+it, or it left a connection checked out. One worker runs it for all; the others wait for its result and fail with
+its error.
 
 How it looks
 
-Workers boot, the last line speaks of models, then nothing; or `table "users" already exists` and
-`duplicate key value violates unique constraint` in all workers but one, because each of them did it.
+Without this check: workers that all run `create_all()` at once and die of `relation already exists`, `duplicate
+key value violates unique constraint`, a deadlock; or that hang in it until they are killed together, with no word.
 
 Why it happens
 
-`create_all()` and seeding stand at the module's top level, so every worker runs them at the same moment; or the
-database user may not create tables; or a lock of an earlier, dead start is still held.
+Initialisation stands at the end of the app's factory, so each worker runs it. Or it waits for a lock that another
+worker holds, for a table that a migration holds, or for a database that never answers.
 
 What to do
 
-Move the work into a function and declare it: `checks.initialise("myapp.database:init_database")`. Make it safe to
-run again (create what is missing, insert what is not there), and do the seeding in one transaction.
+Give the function to bootcheck: `checks.initialise("myapp.database:init_database")`, and do not call it at import.
+It takes no argument, or the app. Let it do its writing in one transaction, so that a failure leaves nothing
+behind. The evidence shows the last frames of its traceback; the worker's report has all of it.
 
 How to know it is fixed
 
-The checkpoints `initialisation.run` and `initialisation.health` have passed in one worker;
-`initialisation.waited` in the others names the worker that did it.
+In one worker's report the checkpoints `initialisation.connectivity`, `.run`, `.tables`, `.returned` and `.health`
+have passed, in the others `initialisation.shared` names the process that did it.
 """
 
 from __future__ import annotations
@@ -31,16 +33,16 @@ from __future__ import annotations
 import importlib
 import inspect
 import os
-import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bootcheck.checks import options
+from bootcheck.checks import options, pool
 from bootcheck.checks.base import Context, Moment
-from bootcheck.checks.blame import blame
-from bootcheck.checks.models import _lookup, _target
+from bootcheck.checks.models import target
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.encode import shorten
 from bootcheck.model.errors import OnceFailed
@@ -50,145 +52,232 @@ from bootcheck.recorder import type_name
 
 RULES: tuple[str, ...] = ("BC303",)
 
+_FRAMES = 6
+"""Frames of the traceback that the finding shows; the report has all."""
+
+
+class _Failed(Exception):  # noqa: N818 - carries a finding out of the function that runs once
+    def __init__(self, summary: str, cause: Exception) -> None:
+        super().__init__(f"{summary} {type_name(cause)}: {cause}")
+        self.summary = summary
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Initialise:
-    """Runs a function in one worker of the server; the others wait for it."""
+class InitialiseCheck:
+    """Runs the app's own initialisation once for all workers."""
 
     name: ClassVar[str] = "initialise"
     moment: ClassVar[Moment] = Moment.WORKER
     phase: ClassVar[Phase] = Phase.INITIALISATION
 
-    target: str
+    function: str | Callable[..., Any]
     label: str = "database"
+    seconds: float = 300.0
 
     def __post_init__(self) -> None:
-        """Refuse a target that is no `module:function`."""
-        _target("initialise", self.target)
-        if not self.label:
-            options.refuse("initialise", "name", f"is {self.label!r}", "Give a short name, for example 'database'.")
+        """Refuse what can be neither imported nor called."""
+        if not callable(self.function):
+            target("initialise", "function", self.function)
+        if not isinstance(self.label, str) or not self.label:
+            options.refuse("initialise", "name", "is no text", "Give a name such as 'database'.")
+        options.number("initialise", "seconds", self.seconds, least=1)
 
     @property
     def subject(self) -> str:
-        """The function."""
-        return self.target
+        """The name of the work."""
+        return self.label
 
     @property
     def budget(self) -> float:
-        """Unused: this check runs in the worker."""
-        return 300.0
+        """What the work, or the wait for it, may take."""
+        return self.seconds
 
     def run(self, context: Context) -> Iterator[Finding]:
-        """Do it or wait for it; yield why it failed."""
+        """Yield what is wrong; every phase is a checkpoint `initialisation.<phase>`."""
         recorder = context.recorder
-        function = _lookup(self.target)
-        if not callable(function):
-            recorder.failed("initialisation.target", self.phase, target=self.target)
-            yield self._failed(context, f"{self.target} does not exist or is not callable", None)
-            return
-        recorder.passed("initialisation.target", self.phase, target=self.target)
-        started = time.perf_counter()
         try:
-            here, value = self._once(context, lambda: self._do(context, function))
+            function = self._resolve(context)
+            started = time.monotonic()
+            once = context.once or _alone
+            with recorder.step("initialisation.once", Phase.INITIALISATION, work=self.label) as step:
+                did, done = once(f"initialise.{self.label}", lambda: self._do(function, context))
+                step.detail(did=did)
         except OnceFailed as exc:
-            recorder.failed("initialisation.waited", self.phase, error=str(exc))
-            yield self._failed(context, str(exc), exc)
+            recorder.failed("initialisation.shared", Phase.INITIALISATION, pid=exc.pid, error=exc.error)
+            yield self._elsewhere(exc, context)
             return
-        except Exception as exc:  # noqa: BLE001 - the user's function may raise anything
-            yield self._failed(context, f"{type_name(exc)}: {exc}", exc)
+        except _Failed as exc:
+            yield self._finding(exc, context)
             return
-        if here:
-            recorder.passed("initialisation.alone", self.phase, pid=os.getpid())
-        else:
-            waited = round((time.perf_counter() - started) * 1000, 1)
-            done_by = value.get("pid") if isinstance(value, dict) else None
-            recorder.passed("initialisation.waited", self.phase, done_by_pid=done_by, waited_ms=waited)
-        yield from self._health(context)
+        if not did:
+            recorder.passed(
+                "initialisation.shared",
+                Phase.INITIALISATION,
+                pid=done.get("pid"),
+                took_ms=done.get("took_ms"),
+                waited_ms=round((time.monotonic() - started) * 1000, 1),
+            )
 
-    def _once(self, context: Context, function: Callable[[], Any]) -> tuple[bool, Any]:
-        if context.once is None:
-            return True, function()
-        return context.once(f"initialise:{self.label}", function)
+    def _resolve(self, context: Context) -> Callable[..., Any]:
+        given = self.function
+        if callable(given):
+            return given
+        module_name, _, attribute = given.partition(":")
+        with context.recorder.step("initialisation.import", Phase.INITIALISATION, function=given) as step:
+            try:
+                found: Any = importlib.import_module(module_name)
+                for part in attribute.split("."):
+                    found = getattr(found, part)
+            except Exception as exc:
+                step.fail(error=type_name(exc))
+                summary = f"The initialisation {given} cannot be imported."
+                raise _Failed(summary, exc) from exc
+            if not callable(found):
+                step.fail(type=type(found).__name__)
+                summary = f"{given} is no function."
+                raise _Failed(summary, TypeError(f"a {type(found).__name__} cannot be called"))
+        return found  # type: ignore[no-any-return]
 
-    def _do(self, context: Context, function: Callable[..., Any]) -> dict[str, Any]:
-        """Ask the database, run the function, count what it made; return what the others get to know."""
-        recorder = context.recorder
-        used = engines.in_modules()
-        with recorder.step("initialisation.connect", self.phase, engines=len(used)):
-            for engine in used:
-                _ask(engine)
-        before = _tables(used)
-        with recorder.step("initialisation.run", self.phase, target=self.target):
-            if _wants_app(function):
-                function(context.app)
-            else:
-                function()
-        with recorder.step("initialisation.tables", self.phase) as step:
-            after = _tables(used)
-            step.detail(before=len(before), after=len(after), created=sorted(after - before)[:50])
-        return {"pid": os.getpid(), "tables": len(after)}
+    def _do(self, function: Callable[..., Any], context: Context) -> dict[str, Any]:
+        """Connect, count tables, run, count again, connect again; return what the waiting workers are told."""
+        started = time.monotonic()
+        served = pool.find(context) if engines.loaded() else []
+        self._connect("connectivity", served, context)
+        before = _tables(served)
+        with context.recorder.step("initialisation.run", Phase.INITIALISATION, work=self.label) as step:
+            try:
+                with _app_context(context.app):
+                    function(*_arguments(function, context.app))
+            except Exception as exc:
+                step.fail(error=type_name(exc), message=shorten(str(exc), 300))
+                context.recorder.exception(exc, "exception")
+                summary = f"The initialisation {self.label} failed after {time.monotonic() - started:.1f} s."
+                raise _Failed(summary, exc) from exc
+        # The function may have made the first engine.
+        served = pool.find(context) if engines.loaded() else []
+        created = self._tables(before, served, context)
+        self._returned(served, context)
+        self._connect("health", served, context)
+        return {"pid": os.getpid(), "took_ms": round((time.monotonic() - started) * 1000, 1), "created": created}
 
-    def _health(self, context: Context) -> Iterator[Finding]:
-        used = engines.in_modules()
-        if not used:
-            context.recorder.skipped("initialisation.health", self.phase, "no SQLAlchemy engine in a module's globals")
+    def _connect(self, which: str, served: list[Any], context: Context) -> None:
+        checkpoint = f"initialisation.{which}"
+        if not served:
+            context.recorder.skipped(checkpoint, Phase.INITIALISATION, "no SQLAlchemy engine can be seen")
             return
-        try:
-            with context.recorder.step("initialisation.health", self.phase, engines=len(used)):
-                for engine in used:
-                    _ask(engine)
-        except Exception as exc:  # noqa: BLE001 - a driver may raise anything
-            yield self._failed(context, f"the database does not answer afterwards: {type_name(exc)}: {exc}", exc)
+        with context.recorder.step(checkpoint, Phase.INITIALISATION) as step:
+            for engine in served:
+                try:
+                    _select_one(engine)
+                except Exception as exc:
+                    step.fail(engine=engines.label(engine), error=type_name(exc))
+                    when = "before" if which == "connectivity" else "after"
+                    summary = f"The database {engines.label(engine)} cannot be used {when} the initialisation."
+                    raise _Failed(summary, exc) from exc
+            step.detail(engines=[engines.label(engine) for engine in served])
 
-    def _failed(self, context: Context, text: str, exc: BaseException | None) -> Finding:
-        masked = shorten(context.recorder.redactor.mask(text), 600)
-        place = (blame(exc.__traceback__) if exc is not None else None) or (self.target, None)
+    def _tables(self, before: set[str], served: list[Any], context: Context) -> list[str]:
+        if not served:
+            context.recorder.skipped("initialisation.tables", Phase.INITIALISATION, "no SQLAlchemy engine can be seen")
+            return []
+        with context.recorder.step("initialisation.tables", Phase.INITIALISATION, before=len(before)) as step:
+            after = _tables(served)
+            created = sorted(after - before)
+            step.detail(after=len(after), created=created[:20])
+            if not after:
+                step.fail(reason="there is no table after the initialisation")
+        return created[:50]
+
+    def _returned(self, served: list[Any], context: Context) -> None:
+        held = {engines.label(engine): count for engine in served if (count := _checked_out(engine))}
+        record = context.recorder.failed if held else context.recorder.passed
+        record("initialisation.returned", Phase.INITIALISATION, held=held)
+
+    def _finding(self, exc: _Failed, context: Context) -> Finding:
+        mask = context.recorder.redactor.mask
+        cause = exc.__cause__ or exc
+        lines = traceback.format_exception(type(cause), cause, cause.__traceback__)
+        text = mask("".join([*lines[-_FRAMES - 1 : -1], lines[-1]])) if lines else ""
         return Finding(
             code="BC303",
-            summary=f"The initialisation {self.target} failed: {(masked.splitlines() or ['no reason given'])[0]}",
-            action=(
-                "Read the evidence; run the function alone once the cause is mended.",
-                "Make it safe to run again: create what is missing, seed in one transaction.",
-            ),
-            evidence=(Evidence(source=place[0], line=place[1], text=masked),),
-            confirm=f"python -c 'from {self.target.replace(':', ' import ')} as run; run()'",
+            summary=mask(f"{exc.summary} {type_name(cause)}: {shorten(_first_line(cause), 200)}"),
+            action=("Correct what the traceback shows; one transaction around the work leaves nothing half done.",),
+            evidence=(Evidence(source=self._name, text=shorten(text, 1_500)),),
         )
 
+    def _elsewhere(self, exc: OnceFailed, context: Context) -> Finding:
+        mask = context.recorder.redactor.mask
+        return Finding(
+            code="BC303",
+            summary=f"The initialisation {self.label} failed in process {exc.pid}, which ran it for all workers.",
+            action=(f"Read the report of process {exc.pid}.",),
+            evidence=(Evidence(source=f"process {exc.pid}", text=mask(shorten(exc.error, 600))),),
+        )
 
-def initialise(target: str, *, name: str = "database") -> Initialise:
-    """Run a function exactly once although all workers start together.
+    @property
+    def _name(self) -> str:
+        return self.function if isinstance(self.function, str) else getattr(self.function, "__qualname__", "function")
 
-    One worker runs it, the others wait for its result or its failure. A worker that dies in the
-    middle is succeeded by the next one.
+
+def initialise(function: str | Callable[..., Any], *, name: str = "database", seconds: float = 300.0) -> InitialiseCheck:
+    """Run a function once for all workers that start together, before any of them is ready.
 
     Args:
-        target: "module:function"; it is called with the app if it has a required parameter, else without.
-        name: tells several initialisations of one server apart.
+        function: The function, or its path `package.module:function`; it takes no argument, or the app.
+            For Flask it runs inside the app's context.
+        name: What the work is called; two initialisations need two names.
+        seconds: What it may take.
     """
-    return Initialise(target=target, label=name)
+    return InitialiseCheck(function=function, label=name, seconds=seconds)
 
 
-def _ask(engine: Any) -> None:
-    text = importlib.import_module("sqlalchemy").text
-    with engine.connect() as connection:
-        connection.execute(text("SELECT 1"))
+def _alone(name: str, function: Callable[[], Any]) -> tuple[bool, Any]:
+    del name
+    return True, function()
 
 
-def _tables(used: list[Any]) -> set[str]:
-    sqlalchemy = sys.modules.get("sqlalchemy")
-    if sqlalchemy is None:
-        return set()
-    return {table for engine in used for table in sqlalchemy.inspect(engine).get_table_names()}
+def _app_context(app: Any) -> Any:
+    """Return Flask's app context, or nothing for other apps."""
+    make = getattr(app, "app_context", None)
+    return make() if callable(make) and hasattr(app, "extensions") else nullcontext()
 
 
-def _wants_app(function: Callable[..., Any]) -> bool:
-    """Tell whether the function has a required parameter."""
+def _arguments(function: Callable[..., Any], app: Any) -> tuple[Any, ...]:
+    """Return the app for a function that asks for an argument."""
     try:
         parameters = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
-        return False
-    return any(
-        parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-        for parameter in parameters
-    )
+        return ()
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return (app,) if any(item.kind in kinds and item.default is inspect.Parameter.empty for item in parameters) else ()
+
+
+def _select_one(engine: Any) -> None:
+    if getattr(engine.dialect, "is_async", False):
+        # An async engine has to be awaited, in a loop that the worker does not have yet.
+        return
+    with engine.connect() as connection:
+        connection.exec_driver_sql("SELECT 1 FROM dual" if engine.dialect.name == "oracle" else "SELECT 1")
+
+
+def _tables(served: list[Any]) -> set[str]:
+    """Return the tables of all engines, empty where they cannot be listed."""
+    import sqlalchemy
+
+    found: set[str] = set()
+    for index, engine in enumerate(served):
+        try:
+            names = sqlalchemy.inspect(engine).get_table_names()
+        except Exception:  # noqa: BLE001, S112 - an async engine, or a dialect that cannot list
+            continue
+        found.update(f"{index}:{name}" if index else name for name in names)
+    return found
+
+
+def _checked_out(engine: Any) -> int:
+    count = getattr(engine.pool, "checkedout", None)
+    return int(count()) if callable(count) else 0
+
+
+def _first_line(exc: BaseException) -> str:
+    return str(exc).partition("\n")[0]

@@ -1,185 +1,159 @@
-"""Model classes do not exist, or a relationship between them does not resolve.
+"""The models do not fit together, or are not where they are expected.
 
 What it means
 
-BC301: SQLAlchemy cannot configure the mappers: a relationship names a class, a column or a back reference that
-does not exist. BC304: a model class or the application factory that was named does not exist.
+BC301: SQLAlchemy cannot configure the mappers: a relationship names a class, a foreign key or a table that does
+not exist. BC304: the application factory or an expected model class cannot be imported, or is something else.
 
 How it looks
 
-Nothing at boot. At the first query that touches any model: `InvalidRequestError: When initializing mapper
-Mapper[Post(posts)], expression 'Publisher' failed to locate a name`, then `One or more mappers failed to
-initialize` in every request.
+The app starts, and the first request that touches any model fails: `One or more mappers failed to initialize`,
+`When initializing mapper ..., expression 'Comment' failed to locate a name`, `Could not determine join condition
+between parent/child tables`, `NoReferencedTableError`. Mappers are configured at their first use, not at import.
 
 Why it happens
 
-SQLAlchemy resolves relationships when a model is first used, not when it is imported. A class was renamed or
-moved, or the module that defines it is not imported by anything.
+A model was renamed and a string in `relationship("Comment")` was not; the module with the other model is
+imported nowhere; two models have the same name; a foreign key names a table by another spelling or schema.
 
 What to do
 
-Correct the name that the finding quotes, or import the module that defines the class where the models are
-gathered (usually the package's `__init__.py`).
+Correct the name that the finding shows, or import the module that defines it before the first use (in the
+factory, or in `models/__init__.py`). For BC304 correct the path: `package.module:Name`.
 
 How to know it is fixed
 
-The checkpoint `models.configure_mappers` has passed, and `models.<Class>` for each class that you named.
+The checkpoints `models.factory`, `models.class.<Name>`, `models.mappers`, `models.relationships` and
+`models.foreign_keys` of each worker have passed.
 """
 
 from __future__ import annotations
 
 import importlib
-import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bootcheck.checks import options
 from bootcheck.checks.base import Context, Moment
-from bootcheck.checks.blame import blame
+from bootcheck.checks.mappers import Mappers
 from bootcheck.checks.spelling import nearest
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.encode import shorten
 from bootcheck.model.finding import Evidence, Finding
+from bootcheck.probes import engines
 from bootcheck.recorder import type_name
 
 RULES: tuple[str, ...] = ("BC301", "BC304")
 
-_MAPPER = re.compile(r"[Mm]apper '?(?:Mapper\[)?(?P<mapper>[\w.]+)")
-_MISSING = re.compile(r"expression '(?P<name>[^']+)' failed to locate a name")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Models:
-    """Looks for the model classes and lets SQLAlchemy resolve every relationship."""
+class ModelsCheck:
+    """Asks whether the models of a loaded app fit together."""
 
     name: ClassVar[str] = "models"
     moment: ClassVar[Moment] = Moment.WORKER
     phase: ClassVar[Phase] = Phase.MODELS
 
-    expected: tuple[str, ...] = ()
     factory: str | None = None
+    expect: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse targets that are no `module:Name`."""
-        if self.expected:
-            options.texts("models", "expected", self.expected)
-        for target in (*self.expected, *([self.factory] if self.factory is not None else [])):
-            _target("models", target)
+        """Refuse what is no path to a name in a module."""
+        for option, values in (("factory", (self.factory,) if self.factory is not None else ()), ("expect", self.expect)):
+            for value in values:
+                target("models", option, value)
 
     @property
     def subject(self) -> str:
-        """The classes, or all mappers."""
-        return ", ".join(self.expected) or "all mappers"
+        """The factory, or all models."""
+        return self.factory or "models"
 
     @property
     def budget(self) -> float:
-        """Unused: this check runs in the worker."""
+        """Imports and the configuration of mappers."""
         return 30.0
 
     def run(self, context: Context) -> Iterator[Finding]:
-        """Yield what is missing or does not resolve."""
+        """Yield what is wrong; every fact is a checkpoint `models.<fact>`."""
         if self.factory is not None:
-            yield from self._factory(context, self.factory)
-        for target in self.expected:
-            yield from self._class(context, target)
-        yield from self._mappers(context)
-
-    def _factory(self, context: Context, target: str) -> Iterator[Finding]:
-        found = _lookup(target)
-        if callable(found):
-            context.recorder.passed("models.factory", self.phase, target=target)
+            yield from self._factory(self.factory, context)
+        for path in self.expect:
+            yield from self._expected(path, context)
+        if engines.module("sqlalchemy.orm") is None:
+            context.recorder.skipped("models.mappers", Phase.MODELS, "the app has not loaded SQLAlchemy's ORM")
             return
-        context.recorder.failed("models.factory", self.phase, target=target)
-        yield _absent(target, "application factory", "is not callable" if found is not None else "does not exist")
+        yield from Mappers(context.recorder).findings()
 
-    def _class(self, context: Context, target: str) -> Iterator[Finding]:
-        checkpoint = f"models.{target.partition(':')[2] or target}"
-        found = _lookup(target)
-        if isinstance(found, type):
-            context.recorder.passed(checkpoint, self.phase, table=str(getattr(found, "__tablename__", "")))
-            return
-        context.recorder.failed(checkpoint, self.phase, target=target)
-        yield _absent(target, "model", "is no class" if found is not None else "does not exist")
+    def _factory(self, path: str, context: Context) -> Iterator[Finding]:
+        found, finding = self._import(path, "models.factory", context)
+        if finding is not None:
+            yield finding
+        elif callable(found):
+            context.recorder.passed("models.factory.callable", Phase.MODELS, factory=path)
+        else:
+            context.recorder.failed("models.factory.callable", Phase.MODELS, factory=path, type=type(found).__name__)
+            yield Finding(
+                code="BC304",
+                summary=f"{path} is no function that makes an app but a {type(found).__name__}.",
+                action=("Name the factory, for example models('myapp:create_app').",),
+            )
 
-    def _mappers(self, context: Context) -> Iterator[Finding]:
-        orm = sys.modules.get("sqlalchemy.orm")
-        if orm is None:
-            context.recorder.skipped("models.configure_mappers", self.phase, "the app has not loaded SQLAlchemy's ORM")
-            return
-        try:
-            with context.recorder.step("models.configure_mappers", self.phase) as step:
-                orm.configure_mappers()
-                step.detail(mappers=_count(orm))
-        except Exception as exc:  # noqa: BLE001 - a user's property may raise anything
-            yield _unresolved(context, exc)
+    def _expected(self, path: str, context: Context) -> Iterator[Finding]:
+        name = path.partition(":")[2]
+        found, finding = self._import(path, f"models.class.{name}", context)
+        if finding is not None:
+            yield finding
+        elif not isinstance(found, type):
+            context.recorder.failed(f"models.class.{name}", Phase.MODELS, type=type(found).__name__)
+            yield Finding(
+                code="BC304",
+                summary=f"{path} is no class but a {type(found).__name__}.",
+                action=("Name the model class as package.module:Class.",),
+            )
+
+    def _import(self, path: str, checkpoint: str, context: Context) -> tuple[Any, Finding | None]:
+        module_name, _, attribute = path.partition(":")
+        with context.recorder.step(checkpoint, Phase.MODELS, path=path) as step:
+            try:
+                found: Any = importlib.import_module(module_name)
+                for part in attribute.split("."):
+                    found = getattr(found, part)
+            except Exception as exc:  # noqa: BLE001 - a module of the app may raise anything
+                step.fail(error=type_name(exc), message=shorten(str(exc), 300))
+                return None, _not_importable(path, exc, context)
+        return found, None
 
 
-def models(*expected: str, factory: str | None = None) -> Models:
-    """Let SQLAlchemy resolve every relationship before the worker serves.
+def models(factory: str | None = None, *, expect: tuple[str, ...] = ()) -> ModelsCheck:
+    """Configure the models' mappers while the worker boots, rather than at the first request.
 
     Args:
-        expected: classes that must exist, as "module:Class".
-        factory: an application factory that must exist, as "module:function".
+        factory: The application factory as `package.module:function`; it is imported, not called.
+        expect: Model classes that must exist, as `package.module:Class`.
     """
-    return Models(expected=expected, factory=factory)
+    return ModelsCheck(factory=factory, expect=options.texts("models", "expect", expect))
 
 
-def _target(check: str, target: object) -> None:
-    if not isinstance(target, str) or not all(part.isidentifier() for part in re.split(r"[.:]", target)):
-        options.refuse(check, "target", f"is {target!r}", "Write module:Name, for example 'myapp.models:User'.")
-    if ":" not in target:
-        options.refuse(check, "target", f"is {target!r}, without a colon", f"Write {target.replace('.', ':', 1)!r}.")
+def target(check: str, option: str, value: object) -> str:
+    """Return a path `package.module:name`, or raise with what to write."""
+    module, colon, name = value.partition(":") if isinstance(value, str) else ("", "", "")
+    parts = [*module.split("."), *name.split(".")]
+    if not colon or not all(part.isidentifier() for part in parts):
+        options.refuse(check, option, f"is {value!r}, which is no package.module:name", "Write 'myapp.models:User'.")
+    return f"{module}:{name}"
 
 
-def _lookup(target: str) -> Any:
-    module_name, _, attribute = target.partition(":")
-    try:
-        return getattr(importlib.import_module(module_name), attribute, None)
-    except ImportError:
-        return None
-
-
-def _absent(target: str, what: str, problem: str) -> Finding:
-    module_name, _, attribute = target.partition(":")
-    module = sys.modules.get(module_name)
-    if module is None:
-        action = f"Check the spelling of the module {module_name}, and that it is on the import path."
-    else:
-        near = nearest(attribute, [name for name in vars(module) if not name.startswith("_")])
-        action = f"Did you mean {module_name}:{near}?" if near else f"Define {attribute} in {module_name}."
+def _not_importable(path: str, exc: Exception, context: Context) -> Finding:
+    module_name, _, attribute = path.partition(":")
+    loaded = engines.module(module_name)
+    near = nearest(attribute, [name for name in vars(loaded) if not name.startswith("_")]) if loaded is not None else None
+    missing = isinstance(exc, AttributeError) and loaded is not None
+    text = f"{type_name(exc)}: {context.recorder.redactor.mask(shorten(str(exc), 300))}"
     return Finding(
         code="BC304",
-        summary=f"The {what} {target} {problem}.",
-        action=(action,),
-        evidence=(Evidence(source=module_name, text="is not importable" if module is None else "is loaded"),),
-        confirm=f"python -c 'from {module_name} import {attribute}'",
+        summary=f"{module_name} has no {attribute}." if missing else f"{path} cannot be imported.",
+        action=(f"Did you mean {module_name}:{near}?",) if near else ("Correct the path, or the error in the module.",),
+        evidence=(Evidence(source=module_name, text=text),),
+        confirm=f"python -c 'from {module_name} import {attribute.partition('.')[0]}'",
     )
-
-
-def _unresolved(context: Context, exc: BaseException) -> Finding:
-    text = context.recorder.redactor.mask(str(exc))
-    missing, mapper = _MISSING.search(text), _MAPPER.search(text)
-    where = f" of {mapper['mapper']}" if mapper else ""
-    what = f" to {missing['name']!r}" if missing else ""
-    place = blame(exc.__traceback__) or ("sqlalchemy.orm", None)
-    return Finding(
-        code="BC301",
-        summary=f"A relationship{where}{what} does not resolve.",
-        action=(
-            f"Correct the name {missing['name']!r}, or import the module that defines it before the first query."
-            if missing
-            else "Read the evidence: it names the mapper and what it does not find.",
-        ),
-        evidence=(Evidence(source=place[0], line=place[1], text=f"{type_name(exc)}: {shorten(text, 500)}"),),
-        confirm="python -c 'import APP; from sqlalchemy.orm import configure_mappers; configure_mappers()'",
-    )
-
-
-def _count(orm: Any) -> int:
-    registries = getattr(sys.modules.get("sqlalchemy.orm.mapperlib") or orm, "_all_registries", lambda: ())
-    try:
-        return sum(len(list(registry.mappers)) for registry in registries())
-    except (AttributeError, TypeError):
-        return 0

@@ -206,16 +206,17 @@ def _refused(path: str, exc: OSError, verb: str) -> Finding:
     ]
     if blocking != path:
         evidence.append(Evidence(source=blocking, text=f"blocks the way: {_described(blocking)}"))
-    what = exc.strerror or "refused"
+    if blocking != path:
+        action = f"Let the workers' user through {blocking}: chmod o+x {blocking}"
+    elif _owns(path):
+        evidence.append(Evidence(source="/proc/self/mounts", text=_mount(path)))
+        action = "Owner and mode allow it: look at the mount's options, at lsattr, and for SELinux or AppArmor denials."
+    else:
+        action = f"Give it to the workers' user: chown {os.geteuid()}:{os.getegid()} {path}"
     return Finding(
         code="BC402",
-        summary=f"{path} cannot be {verb} by uid {os.geteuid()}: {what}.",
-        action=(
-            f"Give it to the workers' user: chown {os.geteuid()}:{os.getegid()} {path}"
-            if blocking == path
-            else f"Let the workers' user through {blocking}: chmod o+x {blocking}",
-            "Kubernetes: set securityContext.fsGroup to a group of the workers.",
-        ),
+        summary=f"{path} cannot be {verb} by uid {os.geteuid()}: {exc.strerror or 'refused'}.",
+        action=(action, "Kubernetes: set securityContext.fsGroup to a group of the workers."),
         evidence=tuple(evidence),
         confirm=f"ls -ld {path}",
     )
@@ -250,6 +251,14 @@ def _blocking(path: str) -> str:
         if not os.access(current, os.X_OK, effective_ids=os.access in os.supports_effective_ids):
             return current
     return path
+
+
+def _owns(path: str) -> bool:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return False
+    return os.geteuid() in (0, found.st_uid) and bool(found.st_mode & stat.S_IWUSR)
 
 
 def _described(path: str) -> str:

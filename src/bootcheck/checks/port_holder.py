@@ -58,9 +58,20 @@ def _who(owners: list[Holder], sockets: list[BoundSocket]) -> str:
     if owners:
         first = owners[0]
         more = f" and {len(owners) - 1} more" if len(owners) > 1 else ""
-        return f"pid {first.pid} ({os.path.basename(first.command.split(' ')[0]) or 'unnamed'}){more}"
+        return f"pid {first.pid} ({_program(first.command)}){more}"
     uids = sorted({bound.uid for bound in sockets if bound.uid is not None})
     return f"a process of uid {uids[0]}" if uids else "another process"
+
+
+def _program(command: str) -> str:
+    """Return what runs: of an interpreter the script or module."""
+    words = [word for word in command.split(" ") if word]
+    name = os.path.basename(words[0]) if words else "unnamed"
+    if not name.startswith("python") or len(words) < 2:
+        return name
+    if words[1] == "-m" and len(words) > 2:
+        return words[2]
+    return name if words[1].startswith("-") else os.path.basename(words[1])
 
 
 def _action(address: Address, owners: list[Holder], sockets: list[BoundSocket]) -> tuple[str, ...]:
@@ -72,7 +83,9 @@ def _action(address: Address, owners: list[Holder], sockets: list[BoundSocket]) 
     if not owners:
         other = "Find the holder as root, stop it, or bind another address."
         return (other, "In a container, look at the host and at the pod's other containers too.")
-    pids = " ".join(str(holder.pid) for holder in owners)
+    # Whoever ends a master ends its workers.
+    heads = [holder for holder in owners if holder.parent not in {other.pid for other in owners}]
+    pids = " ".join(str(holder.pid) for holder in heads)
     orphans = all(holder.parent == 1 and "gunicorn" in holder.command for holder in owners)
     stop = f"Stop it if it is a leftover: kill {pids}"
     if orphans:

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.model.errors import CheckOptionError, SettingError
 from bootcheck.settings import Settings, disabled
 from bootcheck.sinks.stderr import say
@@ -71,7 +71,7 @@ def armed() -> Master | None:
 def install(cfg: Any) -> None:
     """Chain the hooks into a configuration (used where there is no configuration file of ours)."""
     if _master is not None:
-        chain.install(cfg, _master.hooks())
+        _master.install(cfg)
 
 
 def _armed(sinks: Sequence[Sink], environ: MutableMapping[str, str]) -> Master | None:
@@ -106,7 +106,7 @@ def _export(namespace: MutableMapping[str, Any], master: Master) -> None:
     """Leave `nworkers_changed` in the file's namespace: the public way to the Arbiter."""
     current: Callable[..., Any] | None = namespace.get("nworkers_changed")
     if not getattr(current, "bootcheck_owned", False):
-        make = master.hooks()["nworkers_changed"]
+        make = hooks.table(master)["nworkers_changed"]
         namespace["nworkers_changed"] = chain.plain("nworkers_changed", make(current or _nothing))
 
 

@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import FaultFile
-from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.receiver import Receiver
 from bootcheck.gunicorn.server import app_uri_of, attributes_of, head, sources_of
 from bootcheck.gunicorn.worker import WorkerBoot
@@ -152,40 +152,21 @@ class Master:
         self._declared = list(checks)
         self.exit_codes = dict(exit_codes or {})
 
-    # -- hooks ----------------------------------------------------------------------------------
+    # -- what Gunicorn's hooks call (see hooks.py) -----------------------------------------------
 
-    def hooks(self) -> dict[str, Callable[[Hook], Hook]]:
-        """Return, for each hook of Gunicorn's that we need, the maker of a chained one."""
-        return {
-            "nworkers_changed": self._chained(self._on_nworkers, first=True),
-            "on_starting": self._chained(self._on_starting, first=False),
-            "pre_fork": self._pre_fork,
-            "post_fork": self._post_fork,
-            "post_worker_init": self._post_worker_init,
-            "worker_abort": self._worker_abort,
-            "worker_exit": self._worker_exit,
-            "on_exit": self._chained(self._on_exit, first=False),
-            "on_reload": self._chained(self._on_reload, first=True),
-            "pre_exec": self._chained(self._pre_exec, first=False),
-        }
+    def install(self, cfg: Any) -> None:
+        """Chain the hooks into a configuration, once per configuration."""
+        chain.install(cfg, hooks.table(self))
 
-    def _chained(self, ours: Hook, *, first: bool) -> Callable[[Hook], Hook]:
-        ours = chain.quietly(ours)
+    def begin_worker(self, arbiter: Any, worker: Any) -> WorkerBoot:
+        """Start the boot of the worker that this process has become."""
+        self.worker = WorkerBoot(self, arbiter, worker)
+        self.worker.begin()
+        return self.worker
 
-        def make(user: Hook) -> Hook:
-            def hook(*args: Any) -> None:
-                if first:
-                    ours(*args)
-                user(*args)
-                if not first:
-                    ours(*args)
-
-            return hook
-
-        return make
-
-    def _on_nworkers(self, arbiter: Any, new: int, old: int | None) -> None:  # noqa: ARG002
-        chain.install(arbiter.cfg, self.hooks())
+    def on_nworkers(self, arbiter: Any, new: int, old: int | None) -> None:  # noqa: ARG002
+        """Take the Arbiter: the earliest hook that has it, before a preload import."""
+        self.install(arbiter.cfg)
         # Gunicorn imports a `python:` configuration anew on HUP only if it is not loaded already.
         sys.modules.pop("bootcheck.conf", None)
         if self.arbiter is arbiter:
@@ -211,83 +192,25 @@ class Master:
     def _halts(self) -> None:
         self.stopping = True
 
-    def _on_starting(self, arbiter: Any) -> None:
+    def on_starting(self, arbiter: Any) -> None:
+        """Run the preflight where the app was not preloaded; from here on Gunicorn's own handlers act."""
         self._preflight_once(arbiter)
         self._release_stops()
         self.become_ready()
 
-    def _on_reload(self, arbiter: Any) -> None:  # noqa: ARG002
+    def on_reload(self, arbiter: Any) -> None:  # noqa: ARG002
+        """Let one-time work run again for the new code, and find the directory again."""
         if self.once is not None:
             self.once.reset()
         self.directory.reopen()
 
-    def _pre_exec(self, arbiter: Any) -> None:  # noqa: ARG002
+    def pre_exec(self, arbiter: Any) -> None:  # noqa: ARG002
+        """Leave the new image of a USR2 nothing of this one."""
         # The new image must not inherit what belongs to this process; its own arming opens anew.
         self.fault.disarm()
 
-    def _pre_fork(self, user: Hook) -> Hook:
-        before = chain.quietly(self.receiver.before_fork)
-
-        def hook(arbiter: Any, worker: Any) -> None:
-            # Theirs first: what it starts must not inherit blocked signals, and it may raise.
-            user(arbiter, worker)
-            before(arbiter, worker)
-
-        return hook
-
-    def _post_fork(self, user: Hook) -> Hook:
-        begin = chain.quietly(self._begin_worker)
-
-        def hook(arbiter: Any, worker: Any) -> None:
-            boot = begin(arbiter, worker)
-            if boot is None:
-                # Ours failed half-way: the worker must not stay deaf to stop signals.
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
-                user(arbiter, worker)
-                return
-            with boot.telling():
-                user(arbiter, worker)
-
-        return hook
-
-    def _begin_worker(self, arbiter: Any, worker: Any) -> WorkerBoot:
-        self.worker = WorkerBoot(self, arbiter, worker)
-        self.worker.begin()
-        return self.worker
-
-    def _post_worker_init(self, user: Hook) -> Hook:
-        def hook(worker: Any) -> None:
-            boot = self.worker
-            if boot is None:
-                user(worker)
-                return
-            boot.check()
-            with boot.step("worker.post_worker_init", Phase.WORKER):
-                user(worker)
-            chain.quietly(boot.initialised)()
-
-        return hook
-
-    def _worker_abort(self, user: Hook) -> Hook:
-        def hook(worker: Any) -> None:
-            if self.worker is not None:
-                chain.quietly(self.worker.aborted)(sys._getframe(1))  # noqa: SLF001
-            user(worker)
-
-        return hook
-
-    def _worker_exit(self, user: Hook) -> Hook:
-        def hook(arbiter: Any, worker: Any) -> None:
-            try:
-                user(arbiter, worker)
-            finally:
-                # Gunicorn also calls this hook in the master, for workers it found dead.
-                if self.worker is not None and not self.is_here:
-                    chain.quietly(self.worker.ended)()
-
-        return hook
-
-    def _on_exit(self, arbiter: Any) -> None:
+    def on_exit(self, arbiter: Any) -> None:
+        """Account for the last workers."""
         self.receiver.drain(arbiter)
 
     # -- preflight ------------------------------------------------------------------------------

@@ -59,18 +59,19 @@ def on_heap() -> Heap:
     return heap
 
 
-def in_modules() -> list[Any]:
-    """Return the engines that stand in the globals of loaded modules, also behind an async engine or a Flask extension.
+def in_sight(app: Any = None) -> list[Any]:
+    """Return the engines in the globals of loaded modules and in an app's own attributes.
 
-    Costs a few milliseconds and leaves the shared pages of a preloaded app alone.
+    Also those behind an async engine, a session factory or a Flask extension. Costs a few
+    milliseconds and leaves the shared pages of a preloaded app alone.
     """
     kind = _class("sqlalchemy.engine.base", "Engine")
     if kind is None:
         return []
     found: dict[int, Any] = {}
-    for module in list(sys.modules.values()):
-        names = getattr(module, "__dict__", None)
-        for value in list(names.values()) if type(names) is dict else ():
+    namespaces = [getattr(loaded_module, "__dict__", None) for loaded_module in list(sys.modules.values())]
+    for namespace in (*namespaces, *_of_app(app)):
+        for value in list(namespace.values()) if isinstance(namespace, dict) else ():
             for engine in _engines_of(value, kind):
                 found[id(engine)] = engine
     return list(found.values())
@@ -146,15 +147,26 @@ def _objects() -> Iterable[Any]:
             gc.enable()
 
 
+def _of_app(app: Any) -> list[Any]:
+    """Return the namespaces of an app object: its attributes, Flask's extensions, Starlette's state."""
+    own = _attribute(app, "__dict__")
+    state = _attribute(_attribute(app, "state"), "_state")
+    return [own, _attribute(app, "extensions"), state] if type(own) is dict else []
+
+
 def _engines_of(value: Any, kind: type) -> Iterator[Any]:
     of = type(value)
-    # A class written in C may have a descriptor in this place.
-    module = of.__module__ if type(of.__module__) is str else ""
     if issubclass(of, kind):
         yield value
-    elif of.__name__ == "AsyncEngine" and module.startswith("sqlalchemy."):
+        return
+    home, name = str(of.__module__), of.__name__
+    if name == "AsyncEngine" and home.startswith("sqlalchemy."):
         yield value.sync_engine
-    elif module.startswith("flask_sqlalchemy"):
+    elif name in ("sessionmaker", "async_sessionmaker") and home.startswith("sqlalchemy."):
+        yield from _engines_of(value.kw.get("bind"), kind)
+    elif name == "scoped_session" and home.startswith("sqlalchemy."):
+        yield from _engines_of(value.session_factory, kind)
+    elif home.startswith("flask_sqlalchemy"):
         # A WeakKeyDictionary of app to {bind key: engine}; its public face needs an app context.
         for engines in list(getattr(value, "_app_engines", {}).values()):
             yield from (engine for engine in engines.values() if issubclass(type(engine), kind))

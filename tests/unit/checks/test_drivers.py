@@ -106,3 +106,22 @@ def test_pip_lines():
     """A requirement with an extra is quoted, so that every shell takes it."""
     assert DRIVERS["postgresql"]["psycopg"].pip == 'pip install "psycopg[binary]"'
     assert DRIVERS["mysql"]["mysqldb"].pip == "pip install mysqlclient"
+
+
+def test_dialects_of_other_packages(tmp_path, monkeypatch):
+    """Entry points are read from metadata, and broken ones of other people are survived."""
+    folder = tmp_path / "bctest_dialect-1.0.dist-info"
+    folder.mkdir()
+    folder.joinpath("METADATA").write_text("Name: bctest-dialect\nVersion: 1.0\n", encoding="utf-8")
+    points = folder / "entry_points.txt"
+    points.write_text("[sqlalchemy.dialects]\nbctest = nowhere:Dialect\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert "bctest" in Installation().dialects()
+
+    def broken(**_: str) -> None:
+        raise UnicodeDecodeError("utf-8", b"", 0, 1, "broken metadata")
+
+    monkeypatch.setattr("importlib.metadata.entry_points", broken)
+    monkeypatch.setattr("importlib.metadata.version", broken)
+    assert Installation().dialects() == frozenset()

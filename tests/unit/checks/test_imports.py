@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -121,6 +123,26 @@ def test_a_misspelt_module(package):
     (found,) = run_check(imports("pytset")).findings
 
     assert found.action[0] == "Did you mean pytest?"
+
+
+@pytest.mark.parametrize(
+    ("missing", "readable", "words"),
+    [
+        ("telnetlib", True, "pip install standard-telnetlib"),
+        ("distutils", True, "pip install setuptools"),
+        ("sqlite3", True, "built without it"),
+        ("sqlite3", False, "may not read"),
+    ],
+)
+def test_a_part_of_python_is_missing(package, monkeypatch, missing, readable, words):
+    """Removed modules, ones that were not built and a library that the user may not read are told apart."""
+    source = f"raise ModuleNotFoundError('No module named {missing}', name='{missing}')"
+    Path(package, "part.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(os, "access", lambda *_: readable)
+    (found,) = run_check(imports(f"{package}.part")).findings
+
+    assert f"imports {missing}, which is not installed" in found.summary
+    assert words in " ".join(found.action)
 
 
 def test_a_failure_may_be_a_warning(package):

@@ -77,6 +77,19 @@ def test_a_directory_that_may_not_be_written(place):
     assert "mode dr-xr-xr-x" in told
 
 
+def test_what_owner_and_mode_allow_is_refused_by_something_else(place, monkeypatch):
+    """An immutable directory or a security module is not cured by chown."""
+
+    def refuse(path: str) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted", path)
+
+    monkeypatch.setattr(module, "_write", refuse)
+    (found,) = run_check(paths(writable=[place])).findings
+
+    assert found.code == "BC402"
+    assert "lsattr" in found.action[0]
+
+
 def test_a_file_that_may_not_be_read_or_written(place):
     """Reading and writing are asked for apart."""
     file = place / "key.pem"

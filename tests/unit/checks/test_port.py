@@ -17,6 +17,7 @@ import pytest
 from bootcheck.checks.base import Moment
 from bootcheck.checks.port import Port, discover, port
 from bootcheck.model.errors import CheckOptionError
+from bootcheck.probes.listeners import Holder
 from bootcheck.testing import Outcome, Result, Server, run_check
 from tests.unit.checks.users import NOBODY, unprivileged
 
@@ -99,6 +100,43 @@ def test_a_taken_port_names_its_holder(hold, host):
     assert f"kill {pid}" in result.findings[0].action[0]
     assert "hunter2" not in str(result.findings[0].as_dict())
     assert result.outcome(f"port.{address}") is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("/usr/bin/python3 /srv/bin/gunicorn -c x app:app", "gunicorn"),
+        ("gunicorn: master [shop]", "gunicorn:"),
+        ("/usr/bin/python3 -m http.server 80", "http.server"),
+        ("python3 -c code", "python3"),
+        ("/usr/sbin/nginx", "nginx"),
+        ("python3", "python3"),
+        ("", "unnamed"),
+    ],
+)
+def test_a_holder_is_called_by_what_it_runs(monkeypatch, command, program):
+    """The script of an interpreter says more than the interpreter, and a master is stopped for its workers."""
+    family = [
+        Holder(pid=70, parent=7, command=command, fd=3),
+        Holder(pid=71, parent=70, command=command, fd=3),
+        Holder(pid=72, parent=70, command=command, fd=3),
+    ]
+    monkeypatch.setattr("bootcheck.checks.port_holder.holders", lambda inodes: family)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        (found,) = ask(f"127.0.0.1:{listener.getsockname()[1]}").findings
+
+    assert f"pid 70 ({program}) and 2 more" in found.summary
+    assert found.action[0] == "Stop it if it is a leftover: kill 70"
+
+
+def test_workers_that_outlived_their_master(monkeypatch):
+    """Orphans of Gunicorn are called what they are."""
+    orphans = [Holder(pid=pid, parent=1, command="gunicorn: worker [shop]", fd=3) for pid in (71, 72)]
+    monkeypatch.setattr("bootcheck.checks.port_holder.holders", lambda inodes: orphans)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        (found,) = ask(f"127.0.0.1:{listener.getsockname()[1]}").findings
+
+    assert found.action[0] == "These Gunicorn processes have outlived their master: kill 71 72"
 
 
 def test_a_wildcard_collides_with_a_single_address(hold):

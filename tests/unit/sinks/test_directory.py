@@ -8,8 +8,9 @@ import resource
 import shutil
 import stat
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -54,6 +55,12 @@ def mkdtemp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def name(number: int, fingerprint: str = "0123456789abcdef", kind: str = "crash") -> str:
     """Return the name of a report."""
     return f"{kind}-20260101T{number:09d}Z-{fingerprint}-worker-{number}.json"
+
+
+def clock(monkeypatch: pytest.MonkeyPatch, ticks: Iterable[float]) -> None:
+    """Let the module, and nobody else, see these times."""
+    moments = iter(ticks)
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(moments), monotonic_ns=lambda: 1))
 
 
 def left(reports: ReportDirectory) -> list[str]:
@@ -426,8 +433,7 @@ def test_reopening_keeps_a_directory_that_is_there(reports: ReportDirectory):
 
 def test_after_a_slow_operation_the_disk_is_left_alone(reports: ReportDirectory, monkeypatch: pytest.MonkeyPatch):
     """At most one is slow; after it, everything goes to memory and stderr at once."""
-    ticks = iter([0.0, 0.2, *[9.0] * 9])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(ticks))
+    clock(monkeypatch, [0.0, 0.2, *[9.0] * 9])
     fd = reports.create("x")
 
     assert fd >= 0
@@ -441,8 +447,7 @@ def test_after_a_slow_operation_the_disk_is_left_alone(reports: ReportDirectory,
 
 def test_a_place_that_is_slow_to_open_is_not_used(base: str, monkeypatch: pytest.MonkeyPatch):
     """It says so; the server does not wait once more."""
-    ticks = iter([0.0, *[0.0] * 2, *[3.0] * 9])
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(ticks))
+    clock(monkeypatch, [0.0, 3.0])
 
     found = ReportDirectory({}, base=base)
 
@@ -531,7 +536,8 @@ def test_pruning_opens_no_file_and_follows_no_link(reports: ReportDirectory, tmp
     os.mkfifo(f"{reports.path}/{name(1)}")
     os.symlink(victim, f"{reports.path}/{name(2)}")
     fill(reports, name(0), name(3))
-    monkeypatch.setattr(module.os, "open", None)
+    without_open = SimpleNamespace(**{key: value for key, value in vars(os).items() if key != "open"})
+    monkeypatch.setattr(module, "os", without_open)
 
     assert reports.prune(keep=2, seconds=60) == 2
     assert left(reports) == [name(0), name(3)]
@@ -541,8 +547,7 @@ def test_pruning_opens_no_file_and_follows_no_link(reports: ReportDirectory, tmp
 def test_pruning_stops_when_its_time_is_over(reports: ReportDirectory, monkeypatch: pytest.MonkeyPatch):
     """The next start goes on with the rest."""
     fill(reports, *(name(n) for n in range(50)))
-    clock = iter(range(10_000))
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock) / 1000)
+    clock(monkeypatch, (tick / 1000 for tick in range(10_000)))
 
     assert 0 < reports.prune(keep=5, seconds=0.12) < 45
     monkeypatch.undo()
@@ -553,8 +558,7 @@ def test_pruning_stops_when_its_time_is_over(reports: ReportDirectory, monkeypat
 def test_listing_stops_when_its_time_is_over(reports: ReportDirectory, monkeypatch: pytest.MonkeyPatch):
     """A directory may hold a hundred thousand files."""
     fill(reports, *(name(n) for n in range(50)))
-    clock = iter(range(10_000))
-    monkeypatch.setattr(module.time, "monotonic", lambda: next(clock) / 1000)
+    clock(monkeypatch, (tick / 1000 for tick in range(10_000)))
 
     assert 0 < len(list(reports.names(0.01))) < 50
 

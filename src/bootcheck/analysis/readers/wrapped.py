@@ -37,9 +37,12 @@ def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[R
         wrapper = {**inner, **{key: value for key, value in wrapper.items() if key not in _NESTED}}
         text = _first_text(wrapper, _TEXT)
     if text is None:
-        return
+        # The empty lines within a traceback are lines too.
+        if not any(wrapper.get(key) == "" for key in _TEXT):
+            return
+        text = ""
     carrier = "log" in wrapper or "MESSAGE" in wrapper or "textPayload" in wrapper
-    for number, part in enumerate(text.splitlines()[:MAX_TEXT_LINES]):
+    for number, part in enumerate(text.splitlines()[:MAX_TEXT_LINES] or [""]):
         record = record_of(part, source, line) if carrier or number else Record(clean(part), source, line)
         _fill(record, wrapper)
         if not number and not carrier:

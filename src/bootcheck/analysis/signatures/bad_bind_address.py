@@ -1,4 +1,4 @@
-"""Gunicorn binds, or tries to bind, the wrong address.
+"""Gunicorn binds, or tries to bind, the wrong address (BC524).
 
 What it means
     The address in `--bind` does not exist here, cannot be resolved or is misspelt; or gunicorn

@@ -1,4 +1,4 @@
-"""Gunicorn's own configuration is unusable.
+"""Gunicorn's own configuration is unusable (BC521).
 
 What it means
     Gunicorn stopped before it loaded the app: its configuration file is missing or raises, an

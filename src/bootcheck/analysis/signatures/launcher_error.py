@@ -1,4 +1,4 @@
-"""The launcher could not run gunicorn at all.
+"""The launcher could not run gunicorn at all (BC520).
 
 What it means
     The unit, container or supervisor failed before gunicorn's first line: no such command, no such

@@ -1,4 +1,4 @@
-"""gevent or eventlet patched the standard library after it was in use.
+"""gevent or eventlet patched the standard library after it was in use (BC525).
 
 What it means
     `ssl`, `threading` or `socket` had been imported before monkey patching. Some objects are patched

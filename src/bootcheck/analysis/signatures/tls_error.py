@@ -1,4 +1,4 @@
-"""The certificate or key of gunicorn's own listener is unusable.
+"""The certificate or key of gunicorn's own listener is unusable (BC523).
 
 What it means
     Gunicorn was told to serve HTTPS itself, and the certificate or key is missing, unreadable, does

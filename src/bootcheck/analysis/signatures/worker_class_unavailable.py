@@ -1,4 +1,4 @@
-"""The worker class cannot be imported.
+"""The worker class cannot be imported (BC522).
 
 What it means
     Gunicorn could not load what `worker_class` (`-k`) names: the package is not installed, too old

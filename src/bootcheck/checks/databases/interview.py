@@ -28,6 +28,8 @@ class Connections:
     in_use: int
     bound_by: str
     """The setting that sets the limit."""
+    idle_timeout_s: float | None = None
+    """Seconds after which the server ends an idle session; None for never."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,7 +180,7 @@ class Interview:
         found = self._step(
             "database.connections",
             lambda: self.dialect.connections(self.session),
-            lambda answer: asdict(answer) if answer is not None else {},
+            lambda answer: {} if answer is None else asdict(answer),
         )
         if found is None:
             return
@@ -187,6 +189,7 @@ class Interview:
         facts.setdefault("database.max_connections", found.limit)
         facts.setdefault("database.connections_in_use", found.in_use)
         facts.setdefault("database.max_connections_bound_by", found.bound_by)
+        facts.setdefault("database.idle_timeout_s", found.idle_timeout_s)
         free, server = max(found.limit - found.in_use, 0), self.session.server
         if free < self.asked.workers and not self.session.pooler:
             used = f"{found.in_use} of {found.limit} in use ({found.bound_by})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from bootcheck.checks.databases.failure import OTHER, PRIVILEGE, Failure
@@ -75,7 +76,8 @@ class Questions:
             limits.append(
                 Connections(limit=int(str(account)), in_use=int(str(mine)), bound_by="max_user_connections")
             )
-        return min(limits, key=lambda item: item.limit - item.in_use)
+        tightest = min(limits, key=lambda item: item.limit - item.in_use)
+        return replace(tightest, idle_timeout_s=float(str(session.value("SELECT @@session.wait_timeout"))))
 
     def transaction(self, session: Session, end: str) -> str | None:
         """Write to a temporary table of this session, end the transaction, and count."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bootcheck.checks.databases.failure import OTHER, Failure
@@ -17,7 +18,8 @@ SELECT current_setting('max_connections'),
        (SELECT datconnlimit::text FROM pg_database WHERE datname = current_database()),
        count(*)::text,
        count(*) FILTER (WHERE usename = current_user)::text,
-       count(*) FILTER (WHERE datname = current_database())::text
+       count(*) FILTER (WHERE datname = current_database())::text,
+       (SELECT setting FROM pg_settings WHERE name = 'idle_session_timeout')
 FROM pg_stat_activity
 WHERE usesysid IS NOT NULL AND pid <> pg_backend_pid()
 """
@@ -85,7 +87,7 @@ class Questions:
 
     def connections(self, session: Session) -> Connections | None:
         """Return the tightest of the server's, the role's and the database's limits."""
-        total, reserved, more, superuser, role, database, everybody, mine, here = session.query(_LIMITS)[0]
+        total, reserved, more, superuser, role, database, everybody, mine, here, idle = session.query(_LIMITS)[0]
         held_back = 0 if superuser == "true" else int(reserved) + int(more)
         limits = [Connections(limit=int(total) - held_back, in_use=int(everybody), bound_by="max_connections")]
         if role is not None and int(role) >= 0 and superuser != "true":
@@ -93,7 +95,9 @@ class Questions:
         if database is not None and int(database) >= 0 and superuser != "true":
             bound = "CONNECTION LIMIT of the database"
             limits.append(Connections(limit=int(database), in_use=int(here), bound_by=bound))
-        return min(limits, key=lambda item: item.limit - item.in_use)
+        tightest = min(limits, key=lambda item: item.limit - item.in_use)
+        # In milliseconds; PostgreSQL 13 and older have no such setting.
+        return replace(tightest, idle_timeout_s=int(idle) / 1000 if idle not in (None, "0") else None)
 
     def transaction(self, session: Session, end: str) -> str | None:
         """Let the server say what became of a transaction that has a number and changes nothing."""

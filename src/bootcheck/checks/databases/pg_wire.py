@@ -220,9 +220,10 @@ def tls_context(login: Login) -> ssl.SSLContext:
                 login.files["sslcert"], login.files.get("sslkey"), lambda: login.files.get("sslpassword", "")
             )
     except (OSError, ssl.SSLError) as exc:
-        given = login.files.get("sslcert")
-        which = f"sslmode={login.sslmode} needs the authority's certificate, and {roots}" if verify else f"sslcert={given}"
-        raise Failure(TLS, f"{which} cannot be used.", text=f"{type(exc).__name__}: {exc}") from exc
+        what = f"sslcert={login.files.get('sslcert')}"
+        if verify:
+            what = f"sslmode={login.sslmode} needs the authority's certificate, and {roots}"
+        raise Failure(TLS, f"{what} cannot be used.", text=f"{type(exc).__name__}: {exc}") from exc
     return context
 
 

@@ -1,0 +1,140 @@
+"""The hooks that bootcheck needs, each around the user's own of the same name."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bootcheck.gunicorn import chain
+from bootcheck.guards.sigterm import STOP_SIGNALS
+from bootcheck.model.outcome import Phase
+
+if TYPE_CHECKING:
+    from bootcheck.gunicorn.master import Master
+
+Hook = Callable[..., Any]
+Maker = Callable[[Hook], Hook]
+
+
+def table(master: Master) -> dict[str, Maker]:
+    """Return, for each hook of Gunicorn's that is needed, the maker of a chained one."""
+    return {
+        "nworkers_changed": _before(master.on_nworkers),
+        "on_starting": _after(master.on_starting),
+        "pre_fork": _pre_fork(master),
+        "post_fork": _post_fork(master),
+        "post_worker_init": _post_worker_init(master),
+        "worker_abort": _worker_abort(master),
+        "worker_exit": _worker_exit(master),
+        "on_exit": _after(master.on_exit),
+        "on_reload": _before(master.on_reload),
+        "pre_exec": _after(master.pre_exec),
+    }
+
+
+def _before(ours: Hook) -> Maker:
+    ours = chain.quietly(ours)
+
+    def make(user: Hook) -> Hook:
+        def hook(*args: Any) -> None:
+            ours(*args)
+            user(*args)
+
+        return hook
+
+    return make
+
+
+def _after(ours: Hook) -> Maker:
+    ours = chain.quietly(ours)
+
+    def make(user: Hook) -> Hook:
+        def hook(*args: Any) -> None:
+            user(*args)
+            ours(*args)
+
+        return hook
+
+    return make
+
+
+def _pre_fork(master: Master) -> Maker:
+    before = chain.quietly(master.receiver.before_fork)
+
+    def make(user: Hook) -> Hook:
+        def hook(arbiter: Any, worker: Any) -> None:
+            before(arbiter, worker)
+            try:
+                user(arbiter, worker)
+            except BaseException:
+                master.receiver.unblock()
+                raise
+
+        return hook
+
+    return make
+
+
+def _post_fork(master: Master) -> Maker:
+    begin = chain.quietly(master.begin_worker)
+
+    def make(user: Hook) -> Hook:
+        def hook(arbiter: Any, worker: Any) -> None:
+            boot = begin(arbiter, worker)
+            if boot is None:
+                # Ours failed half-way: the worker must not stay deaf to stop signals.
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+                user(arbiter, worker)
+                return
+            with boot.telling():
+                user(arbiter, worker)
+
+        return hook
+
+    return make
+
+
+def _post_worker_init(master: Master) -> Maker:
+    def make(user: Hook) -> Hook:
+        def hook(worker: Any) -> None:
+            boot = master.worker
+            if boot is None:
+                user(worker)
+                return
+            boot.check()
+            with boot.step("worker.post_worker_init", Phase.WORKER):
+                user(worker)
+            chain.quietly(boot.initialised)()
+
+        return hook
+
+    return make
+
+
+def _worker_abort(master: Master) -> Maker:
+    def make(user: Hook) -> Hook:
+        def hook(worker: Any) -> None:
+            if master.worker is not None:
+                chain.quietly(master.worker.aborted)(sys._getframe(1))  # noqa: SLF001
+            user(worker)
+
+        return hook
+
+    return make
+
+
+def _worker_exit(master: Master) -> Maker:
+    def make(user: Hook) -> Hook:
+        def hook(arbiter: Any, worker: Any) -> None:
+            try:
+                user(arbiter, worker)
+            finally:
+                # Gunicorn also calls this hook in the master, for workers it found dead.
+                if master.worker is not None and not master.is_here:
+                    chain.quietly(master.worker.ended)()
+
+        return hook
+
+    return make
