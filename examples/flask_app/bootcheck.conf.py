@@ -45,7 +45,7 @@ arm(
         # In each worker, once the app is loaded.
         # A laptop has no TLS; the security settings are judged where the app is deployed.
         checks.flask_settings(("SECRET_KEY", "DATABASE_URL"), production="RENDER" in os.environ),
-        checks.models("models:User", "models:Post", "models:Tag", factory="app:create_app"),
+        checks.models("app:create_app", expect=("models:User", "models:Post", "models:Tag")),
         checks.initialise("database:init_database"),
     ],
 )

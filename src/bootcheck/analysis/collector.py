@@ -67,13 +67,13 @@ class Collector:
         self._log = None
         self._classes = set()
 
-    def end(self, source: str, lines: int) -> None:
+    def end(self, source: str, lines: int, *, read: bool) -> None:
         """A source is over: tell what its log leaves open, then what single lines of it tell."""
         log, self._log = self._log, None
         if log is not None:
             log.end()
             self._by_telltale(log, source)
-        self.inputs.files += 1
+        self.inputs.files += read
         self.inputs.lines += lines
 
     def unreadable(self, source: str, reason: str) -> None:

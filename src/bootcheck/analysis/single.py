@@ -44,7 +44,7 @@ class _One:
     def begin(self, source: str) -> None:
         return
 
-    def end(self, source: str, lines: int) -> None:
+    def end(self, source: str, lines: int, *, read: bool) -> None:
         return
 
     def unreadable(self, source: str, reason: str) -> None:

@@ -12,6 +12,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.sinks.stderr import say
+
 if TYPE_CHECKING:
     from bootcheck.checks.base import Check, Planned, Server
     from bootcheck.checks.config_classes import config_classes as config_classes
@@ -92,10 +94,18 @@ def discover(environ: Mapping[str, str], server: Server, declared: Sequence[Chec
     for name in CHECKS:
         if not environ.get(DISCOVERED.get(name, "")):
             continue
-        finder = getattr(import_module(f"bootcheck.checks.{name}"), "discover", None)
-        for check in () if finder is None else finder(environ, server):
+        for check in _found_by(name, environ, server):
             if (check.name, check.subject) not in known:
                 yield check
+
+
+def _found_by(name: str, environ: Mapping[str, str], server: Server) -> list[Check]:
+    """Return what one module discovers; one that fails must not take the declared checks with it."""
+    try:
+        return list(import_module(f"bootcheck.checks.{name}").discover(environ, server))
+    except Exception as exc:  # noqa: BLE001 - a guest never breaks the house
+        say(f"bootcheck: checks.{name} could not look for its subject: {type(exc).__name__}: {exc}")
+        return []
 
 
 def order(planned: Sequence[Planned]) -> list[Planned]:

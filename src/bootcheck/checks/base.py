@@ -1,4 +1,22 @@
-"""What a check is, what it is given, and how a list of them is run."""
+"""A check itself failed, or ran out of time.
+
+What it means
+BC002: not the app but the question about it broke: the check raised, took its process with it, or
+did not come back in time. What it was to find out is not known.
+
+How it looks
+    bootcheck: warning: The check imports (pandas) could not be completed: OSError: ... [BC002 check-crashed]
+
+Why it happens
+A library that the check loads ends the process, a hook of the app blocks, or the check has a bug.
+
+What to do
+Run `bootcheck check`: it runs the same checks without a server and shows where this one stopped. If
+the check is wrong, please report it with the evidence; take it out of `checks=[...]` until then.
+
+How to know it is fixed
+`bootcheck check` names the check as passed or as failed, with a code of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +28,8 @@ from typing import Any, ClassVar, Protocol
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.recorder import Recorder, type_name
+
+RULES: tuple[str, ...] = ("BC002",)
 
 
 class Moment(Enum):

@@ -20,12 +20,13 @@ What to do
 
 Give the function to bootcheck: `checks.initialise("myapp.database:init_database")`, and do not call it at import.
 It takes no argument, or the app. Let it do its writing in one transaction, so that a failure leaves nothing
-behind. The evidence shows the last frames of its traceback; the worker's report has all of it.
+behind. The evidence is its traceback. A warning says where it wrote and never committed.
 
 How to know it is fixed
 
-In one worker's report the checkpoints `initialisation.connectivity`, `.run`, `.tables`, `.returned` and `.health`
-have passed, in the others `initialisation.shared` names the process that did it.
+In one worker's report the checkpoints `initialisation.connectivity`, `.run`, `.table.<name>`, `.tables`,
+`.transaction`, `.returned` and `.health` have passed; in the others `initialisation.shared` names the process that
+did it.
 """
 
 from __future__ import annotations
@@ -40,20 +41,21 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from bootcheck.checks import options, pool
+from bootcheck.checks import options
 from bootcheck.checks.base import Context, Moment
+from bootcheck.checks.initialise_watch import Watch, watching
 from bootcheck.checks.models import target
+from bootcheck.checks.pool import find
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.encode import shorten
 from bootcheck.model.errors import OnceFailed
-from bootcheck.model.finding import Evidence, Finding
+from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.probes import engines
 from bootcheck.recorder import type_name
 
 RULES: tuple[str, ...] = ("BC303",)
 
-_FRAMES = 6
-"""Frames of the traceback that the finding shows; the report has all."""
+_MAX_TRACEBACK = 4_000
 
 
 class _Failed(Exception):  # noqa: N818 - carries a finding out of the function that runs once
@@ -78,8 +80,7 @@ class InitialiseCheck:
         """Refuse what can be neither imported nor called."""
         if not callable(self.function):
             target("initialise", "function", self.function)
-        if not isinstance(self.label, str) or not self.label:
-            options.refuse("initialise", "name", "is no text", "Give a name such as 'database'.")
+        options.texts("initialise", "name", (self.label,))
         options.number("initialise", "seconds", self.seconds, least=1)
 
     @property
@@ -117,6 +118,8 @@ class InitialiseCheck:
                 took_ms=done.get("took_ms"),
                 waited_ms=round((time.monotonic() - started) * 1000, 1),
             )
+        elif done.get("lost"):
+            yield self._never_committed(int(done["lost"]))
 
     def _resolve(self, context: Context) -> Callable[..., Any]:
         given = self.function
@@ -141,24 +144,26 @@ class InitialiseCheck:
     def _do(self, function: Callable[..., Any], context: Context) -> dict[str, Any]:
         """Connect, count tables, run, count again, connect again; return what the waiting workers are told."""
         started = time.monotonic()
-        served = pool.find(context) if engines.loaded() else []
+        served = _engines(context)
         self._connect("connectivity", served, context)
         before = _tables(served)
+        watch = Watch(context.recorder)
         with context.recorder.step("initialisation.run", Phase.INITIALISATION, work=self.label) as step:
             try:
-                with _app_context(context.app):
+                with watching(watch), _app_context(context.app):
                     function(*_arguments(function, context.app))
             except Exception as exc:
                 step.fail(error=type_name(exc), message=shorten(str(exc), 300))
-                context.recorder.exception(exc, "exception")
                 summary = f"The initialisation {self.label} failed after {time.monotonic() - started:.1f} s."
                 raise _Failed(summary, exc) from exc
         # The function may have made the first engine.
-        served = pool.find(context) if engines.loaded() else []
+        served = _engines(context)
         created = self._tables(before, served, context)
+        self._transaction(watch, context)
         self._returned(served, context)
         self._connect("health", served, context)
-        return {"pid": os.getpid(), "took_ms": round((time.monotonic() - started) * 1000, 1), "created": created}
+        took = round((time.monotonic() - started) * 1000, 1)
+        return {"pid": os.getpid(), "took_ms": took, "created": created, "lost": watch.lost}
 
     def _connect(self, which: str, served: list[Any], context: Context) -> None:
         checkpoint = f"initialisation.{which}"
@@ -188,6 +193,11 @@ class InitialiseCheck:
                 step.fail(reason="there is no table after the initialisation")
         return created[:50]
 
+    def _transaction(self, watch: Watch, context: Context) -> None:
+        detail = {"written": watch.written, "commits": watch.commits, "rollbacks": watch.rollbacks, "lost": watch.lost}
+        record = context.recorder.failed if watch.lost else context.recorder.passed
+        record("initialisation.transaction", Phase.INITIALISATION, **detail)
+
     def _returned(self, served: list[Any], context: Context) -> None:
         held = {engines.label(engine): count for engine in served if (count := _checked_out(engine))}
         record = context.recorder.failed if held else context.recorder.passed
@@ -196,13 +206,24 @@ class InitialiseCheck:
     def _finding(self, exc: _Failed, context: Context) -> Finding:
         mask = context.recorder.redactor.mask
         cause = exc.__cause__ or exc
-        lines = traceback.format_exception(type(cause), cause, cause.__traceback__)
-        text = mask("".join([*lines[-_FRAMES - 1 : -1], lines[-1]])) if lines else ""
+        text = mask("".join(traceback.format_exception(type(cause), cause, cause.__traceback__)))
+        if len(text) > _MAX_TRACEBACK:
+            # The end names the fault.
+            text = "[…]\n" + text[-_MAX_TRACEBACK:]
         return Finding(
             code="BC303",
             summary=mask(f"{exc.summary} {type_name(cause)}: {shorten(_first_line(cause), 200)}"),
             action=("Correct what the traceback shows; one transaction around the work leaves nothing half done.",),
-            evidence=(Evidence(source=self._name, text=shorten(text, 1_500)),),
+            evidence=(Evidence(source=self._name, text=text),),
+        )
+
+    def _never_committed(self, lost: int) -> Finding:
+        return Finding(
+            code="BC303",
+            severity=Severity.WARNING,
+            summary=f"The initialisation {self.label} wrote with {lost} statement(s) that were never committed.",
+            action=("Commit, or write inside `with engine.begin()` or `with Session.begin()`.",),
+            evidence=(Evidence(source=self._name, text="rolled back without an error before it"),),
         )
 
     def _elsewhere(self, exc: OnceFailed, context: Context) -> Finding:
@@ -219,7 +240,9 @@ class InitialiseCheck:
         return self.function if isinstance(self.function, str) else getattr(self.function, "__qualname__", "function")
 
 
-def initialise(function: str | Callable[..., Any], *, name: str = "database", seconds: float = 300.0) -> InitialiseCheck:
+def initialise(
+    function: str | Callable[..., Any], *, name: str = "database", seconds: float = 300.0
+) -> InitialiseCheck:
     """Run a function once for all workers that start together, before any of them is ready.
 
     Args:
@@ -252,10 +275,13 @@ def _arguments(function: Callable[..., Any], app: Any) -> tuple[Any, ...]:
     return (app,) if any(item.kind in kinds and item.default is inspect.Parameter.empty for item in parameters) else ()
 
 
+def _engines(context: Context) -> list[Any]:
+    """Return the engines that can be used here: an async one would need a loop, which the worker has not yet."""
+    found = find(context) if engines.loaded() else []
+    return [engine for engine in found if not getattr(engine.dialect, "is_async", False)]
+
+
 def _select_one(engine: Any) -> None:
-    if getattr(engine.dialect, "is_async", False):
-        # An async engine has to be awaited, in a loop that the worker does not have yet.
-        return
     with engine.connect() as connection:
         connection.exec_driver_sql("SELECT 1 FROM dual" if engine.dialect.name == "oracle" else "SELECT 1")
 

@@ -88,8 +88,8 @@ class Mappers:
             self.recorder.passed("models.foreign_keys", Phase.MODELS, count=count)
             return
         self.recorder.failed("models.foreign_keys", Phase.MODELS, unresolved=[name for name, _ in broken])
-        for name, exc in broken:
-            yield self._finding(f"The foreign key of {name} leads to no table or column.", exc, None)
+        for name, error in broken:
+            yield self._finding(f"The foreign key of {name} leads to no table or column.", error, None)
 
     def _finding(self, summary: str, exc: Exception, meant: str | None) -> Finding:
         advice = "Correct the name, or import the module that defines it before the models are used."
@@ -99,7 +99,7 @@ class Mappers:
             summary=summary,
             action=(f"Did you mean {meant}?", advice) if meant else (advice,),
             evidence=(Evidence(source="sqlalchemy.orm.configure_mappers", text=text),),
-            confirm="python -c 'import <your models>; from sqlalchemy.orm import configure_mappers; configure_mappers()'",
+            confirm="python -c 'import <models>; import sqlalchemy.orm; sqlalchemy.orm.configure_mappers()'",
         )
 
     def _all(self) -> list[Any]:

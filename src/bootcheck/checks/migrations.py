@@ -262,7 +262,8 @@ def discover(environ: Mapping[str, str], server: Server) -> Iterator[MigrationsC
 def find_scripts(root: str) -> str | None:
     """Return the script directory that alembic.ini names, or one of the usual ones that has an env.py."""
     named = _from_ini(os.path.join(root, "alembic.ini"), root)
-    for folder in (*([named] if named else ()), *(os.path.join(root, usual) for usual in _USUAL)):
+    folders: list[str] = [*([named] if named else ()), *(os.path.join(root, usual) for usual in _USUAL)]
+    for folder in folders:
         # Django's `migrations` packages have no env.py.
         if os.path.isfile(os.path.join(folder, "env.py")) and os.path.isdir(os.path.join(folder, "versions")):
             return folder
@@ -279,9 +280,9 @@ def _from_ini(path: str, root: str) -> str | None:
         location = parser.get("alembic", "script_location")
     except (OSError, configparser.Error, UnicodeDecodeError):
         return None
-    location = location.replace("%(here)s", root).strip()
+    folder: str = location.replace("%(here)s", root).strip()
     # `package:folder` would have to be imported.
-    return os.path.join(root, location) if ":" not in location else None
+    return os.path.join(root, folder) if ":" not in folder else None
 
 
 def _engine_url(text: str, installation: Installation) -> tuple[Any, str]:
@@ -312,7 +313,7 @@ def _knows(scripts: Any, revision: str) -> bool:
     from alembic.util import CommandError
 
     try:
-        return scripts.get_revision(revision) is not None
+        return bool(scripts.get_revision(revision))
     except CommandError:
         return False
 

@@ -60,9 +60,10 @@ class ModelsCheck:
 
     def __post_init__(self) -> None:
         """Refuse what is no path to a name in a module."""
-        for option, values in (("factory", (self.factory,) if self.factory is not None else ()), ("expect", self.expect)):
-            for value in values:
-                target("models", option, value)
+        if self.factory is not None:
+            target("models", "factory", self.factory)
+        for path in self.expect:
+            target("models", "expect", path)
 
     @property
     def subject(self) -> str:
@@ -147,7 +148,7 @@ def target(check: str, option: str, value: object) -> str:
 def _not_importable(path: str, exc: Exception, context: Context) -> Finding:
     module_name, _, attribute = path.partition(":")
     loaded = engines.module(module_name)
-    near = nearest(attribute, [name for name in vars(loaded) if not name.startswith("_")]) if loaded is not None else None
+    near = None if loaded is None else nearest(attribute, [name for name in vars(loaded) if not name.startswith("_")])
     missing = isinstance(exc, AttributeError) and loaded is not None
     text = f"{type_name(exc)}: {context.recorder.redactor.mask(shorten(str(exc), 300))}"
     return Finding(

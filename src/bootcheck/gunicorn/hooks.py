@@ -65,12 +65,9 @@ def _pre_fork(master: Master) -> Maker:
 
     def make(user: Hook) -> Hook:
         def hook(arbiter: Any, worker: Any) -> None:
+            # Theirs first: what it starts must not inherit blocked signals, and it may raise.
+            user(arbiter, worker)
             before(arbiter, worker)
-            try:
-                user(arbiter, worker)
-            except BaseException:
-                master.receiver.unblock()
-                raise
 
         return hook
 

@@ -299,7 +299,9 @@ class Master:
         report = bootreport.boot_report(self.ring.records, self.common, at=now, hidden=self.redactor.hidden)
         path = self.directory.store(bootreport.file_name(report, now), bootreport.encoded(report))
         done = sum(entry["outcome"] != "entered" for entry in report["checkpoints"])
-        self.console.note(f"preflight passed ({done} checkpoints), report {path or 'not stored'}")
+        problems = sum(finding["severity"] != "info" for finding in report["findings"])
+        what = "preflight passed" if not problems else f"preflight over with {problems} findings"
+        self.console.note(f"{what} ({done} checkpoints), report {path or 'not stored'}")
 
     def _guard_stops(self) -> None:
         """Until Gunicorn has handlers of its own, a stop signal leaves a report."""

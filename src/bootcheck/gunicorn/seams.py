@@ -1,4 +1,23 @@
-"""Every private touch of Gunicorn, in one place.
+"""A part of Gunicorn looks unlike any known version.
+
+What it means
+BC003: something inside Gunicorn that bootcheck watches has another shape than in the versions it is
+proven on. It is left alone: the server runs as always, and one kind of evidence is missing.
+
+How it looks
+A report names the part in `attributes["bootcheck.missing"]`, for example `arbiter.kill_worker`.
+
+Why it happens
+Gunicorn is newer than this bootcheck, or another tool has replaced the same method.
+
+What to do
+Update bootcheck. Where that does not help, please report the version and the name of the part. The
+table below says what goes without it.
+
+How to know it is fixed
+The next report has no `bootcheck.missing`.
+
+Every private touch of Gunicorn, in one place:
 
 | touch | what it gives | proven on | without it |
 |---|---|---|---|
@@ -24,7 +43,11 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+RULES: tuple[str, ...] = ("BC003",)
 _missing: list[str] = []
+_VAR_ARGUMENTS = 0x04
+_VAR_KEYWORDS = 0x08
+"""Flags of a code object, as `inspect` names them: importing that would cost every boot."""
 
 
 def missing() -> list[str]:
@@ -251,7 +274,7 @@ def is_halt(exc: BaseException) -> bool:
 def _takes(function: Any, names: tuple[str, ...]) -> bool:
     """Tell whether a function has exactly these parameters, in this order."""
     code = getattr(getattr(function, "__func__", function), "__code__", None)
-    if code is None:
+    if code is None or code.co_kwonlyargcount or code.co_flags & (_VAR_ARGUMENTS | _VAR_KEYWORDS):
         return False
     found = code.co_varnames[: code.co_argcount]
     if hasattr(function, "__self__") and found[:1] == ("self",):

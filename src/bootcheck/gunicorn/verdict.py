@@ -145,7 +145,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
             [action for finding in errors for action in finding.action][:8],
         )
     if cause is Cause.EXCEPTION:
-        return f"{who} raised {message}{where}.", ["Read the traceback below; its last lines name the place."]
+        return f"{who} raised {message}{where}.", ["Read the traceback: its last lines name the place."]
     if cause is Cause.APP_NOT_FOUND:
         return (
             f"{who} did not find the app: {first_line}",
@@ -156,7 +156,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.SYS_EXIT:
         return (
             f"{who} called sys.exit({exc.get('code')!r}){where}; Gunicorn starts such a worker again without end.",
-            ["Look at the stack below for who calls sys.exit while the app is loaded; raise an exception instead."],
+            ["Look at the stack for who calls sys.exit while the app is loaded; raise an exception instead."],
         )
     if cause is Cause.OS_EXIT:
         return (
@@ -168,7 +168,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         return (
             f"{who} was ended by {name}{where}: a fault in native code.",
             [
-                "The stack below names the Python call that entered native code; look at that library and its version first."
+                "The stack names the Python call that entered native code; look at that library and its version first."
             ],
         )
     if cause is Cause.OOM:
@@ -185,7 +185,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         )
     if cause is Cause.BOOT_DEADLINE:
         return f"{who} was not ready before the boot deadline{where}.", [
-            "The stack below shows what it was waiting for."
+            "The stack shows what it was waiting for."
         ]
     if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
         return (

@@ -23,7 +23,7 @@ def of_report(report: Report, headline: str, path: str | None) -> str:
     else:
         lines += _verdict(report)
     lines += _steps(report.checkpoints)
-    lines.append(f"  Report:  {path or 'none could be stored; the BOOTCHECK_REPORT line below holds the essence'}")
+    lines.append(f"  Report:  {path or 'none could be stored; the line below holds the essence'}")
     codes = dict.fromkeys(
         [*(finding.code for finding in problems), *([report.verdict.code] if report.verdict.code else [])]
     )

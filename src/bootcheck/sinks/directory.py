@@ -1,7 +1,27 @@
-"""The report directory: found, made secure, pruned; and files in it that nobody can redirect.
+"""The report directory cannot be used, so reports go elsewhere.
 
-`/tmp` is shared with strangers: no link is ever followed, every file is created exclusively.
-The sysctls that would help (`protected_symlinks`) are off on some machines.
+What it means
+BC001: the place for reports and journals is missing, full, read-only, a symbolic link, slow, or
+open to other users. The server starts and serves as it would without bootcheck; reports go to the
+next place that works, at the end to memory and stderr only.
+
+How it looks
+    bootcheck: cannot use /var/reports (from BOOTCHECK_DIR) for reports: Permission denied
+    bootcheck: no directory can be written (...): reports go to memory and stderr only
+
+Why it happens
+A volume is mounted for another user, a read-only root file system has no writable mount, the disk
+is full, or somebody else made /tmp/bootcheck-<uid> first. A directory that others may write to is
+used through a subfolder of our own; the default one must be ours with mode 0700. No link is ever
+followed and every file is created exclusively: /tmp is shared with strangers.
+
+What to do
+Set BOOTCHECK_DIR to a directory that the server's user can write, in a container on a volume that
+outlives it. Under systemd StateDirectory= or LogsDirectory= is enough. Until then
+`kubectl logs --previous POD | bootcheck analyze -` works: every death also prints one line.
+
+How to know it is fixed
+The next start says nothing about the directory, and its boot reports are there.
 """
 
 from __future__ import annotations
@@ -15,6 +35,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from bootcheck.model.journal import report_name
 
+RULES: tuple[str, ...] = ("BC001",)
 MAX_REPORTS = 500
 MAX_BYTES = 64 * 1024 * 1024
 PRUNE_SECONDS = 0.05

@@ -79,7 +79,6 @@ def test_a_new_configuration_is_chained_anew():
     calls: list[Any] = []
     for round_ in range(2):
         cfg = Config()
-        cfg.set("on_exit", lambda server, round_=round_: calls.append(round_) if server else None)  # type: ignore[misc]
         cfg.set("on_exit", theirs("on_exit", calls))
         chain.install(cfg, {"on_exit": around(calls)})
         cfg.on_exit(round_)

@@ -109,20 +109,22 @@ def test_setup_is_called_before_gunicorns_own(module: Any):
 
 
 def test_waiting_tells_the_resource_usage_too(module: Any):
-    """And may show Gunicorn another status; everything else of `os` is as it was."""
+    """And may show Gunicorn another status; a fork is told to the parent; all else of `os` is as it was."""
     taken: list[tuple[int, int, Any]] = []
 
     def receive(pid: int, status: int, usage: Any) -> int | None:
         taken.append((pid, status, usage))
         return 1 << 8 if os.WEXITSTATUS(status) == 3 else None
 
-    assert seams.on_wait(receive)
+    born: list[int] = []
+    assert seams.on_wait(receive, born.append)
     assert module.os.getpid is os.getpid
     assert module.os.path is os.path
     for code in (3, 5):
-        pid = os.fork()
+        pid = module.os.fork()
         if pid == 0:
             os._exit(code)
+        assert born[-1] == pid
         assert module.os.waitpid(pid, 0) == (pid, (1 if code == 3 else 5) << 8)
         assert taken[-1][:2] == (pid, code << 8)
         assert taken[-1][2].ru_maxrss > 0
@@ -133,7 +135,7 @@ def test_waiting_tells_the_resource_usage_too(module: Any):
 def test_nobody_to_wait_for_is_no_end(module: Any):
     """WNOHANG answers 0 while the children live."""
     taken: list[Any] = []
-    seams.on_wait(lambda *end: taken.append(end))
+    seams.on_wait(lambda *end: taken.append(end), print)
     hold, release = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -225,7 +227,7 @@ def test_a_gunicorn_that_looks_different_is_left_alone(monkeypatch: pytest.Monke
     other, own_os = Other(), fake.os
 
     assert not seams.on_setup(print)
-    assert not seams.on_wait(lambda *end: None)
+    assert not seams.on_wait(lambda *end: None, print)
     assert not seams.on_kill(other, print)
     assert not seams.halt_once(other, print)
     assert not seams.on_turn(other, print)
@@ -262,7 +264,7 @@ def test_without_gunicorn_nothing_is_touched(monkeypatch: pytest.MonkeyPatch):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
     assert not seams.on_setup(print)
-    assert not seams.on_wait(lambda *end: None)
+    assert not seams.on_wait(lambda *end: None, print)
     assert not seams.halt_once(Arbiter(), print)
     assert seams.version() == ""
     assert not seams.is_app_not_found(ImportError())
@@ -315,7 +317,7 @@ def test_the_installed_gunicorn_has_every_seam(monkeypatch: pytest.MonkeyPatch):
     app = App()
     arbiter = gunicorn.arbiter.Arbiter(app)
     assert seen == [app.cfg]
-    assert seams.on_wait(lambda *end: None)
+    assert seams.on_wait(lambda *end: None, print)
     assert seams.on_kill(arbiter, lambda *sent: None)
     assert seams.halt_once(arbiter, lambda: None)
     assert seams.on_turn(arbiter, lambda: None)

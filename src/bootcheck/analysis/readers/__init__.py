@@ -47,8 +47,8 @@ class Intake(Protocol):
     def begin(self, source: str) -> None:
         """A source begins."""
 
-    def end(self, source: str, lines: int) -> None:
-        """A source was read to its end, or as far as it could be."""
+    def end(self, source: str, lines: int, *, read: bool) -> None:
+        """A source is over; `read` is False where nothing of it could be read."""
 
     def unreadable(self, source: str, reason: str) -> None:
         """Something could not be read."""
@@ -94,12 +94,14 @@ def _read_stream(stream: Stream, intake: Intake) -> None:
     name = next(name for name in READERS if _reader(name).recognises(head, stream.name))
     intake.begin(stream.name)
     lines = 0
+    whole = True
     try:
         lines = _reader(name).read(stream, intake)
     except Unreadable as exc:
         intake.unreadable(stream.name, str(exc))
-    finally:
-        intake.end(stream.name, lines)
+        lines = exc.lines
+        whole = lines > 0
+    intake.end(stream.name, lines, read=whole)
 
 
 def _reader(name: str) -> Reader:

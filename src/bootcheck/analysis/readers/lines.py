@@ -43,8 +43,11 @@ def read(stream: Stream, intake: Intake) -> int:
     try:
         for block in blocks(stream):
             number = state.take_block(block, number, sieve)
-    finally:
         state.finish()
+    except Unreadable as exc:
+        exc.lines = number - 1
+        state.finish()
+        raise
     return number - 1
 
 

@@ -16,6 +16,9 @@ Read = Callable[[int], bytes]
 class Unreadable(Exception):  # noqa: N818 - it is a value that happens to be raised
     """Why a source cannot be read, or not to its end; its text is for people."""
 
+    lines = 0
+    """How many lines were read before."""
+
 
 @dataclass(slots=True)
 class Stream:

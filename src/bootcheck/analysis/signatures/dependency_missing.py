@@ -32,7 +32,7 @@ RULES: tuple[str, ...] = ()
 
 _MISSING = re.compile(r"No module named '?([\w.]+)'?")
 _SAID = re.compile(
-    r"Error loading (\w+) module|Did you install (\w+)|DistributionNotFound: The '([\w.\-]+)|"
+    r"Error loading (\w+)[\w ]{0,40} module|Did you install (\w+)|DistributionNotFound: The '([\w.\-]+)|"
     r"The (\w+) (?:package|library) is not installed|"
     r"(?:please |must |need to )(?:pip )?install (?:the )?[`'\"]?([\w.\-\[\]]+)|Unable to import required dependenc\w+|"
     r"No such DBAPI|Can't load plugin: sqlalchemy\.dialects:(?!postgres$)(\S+)|No package metadata was found for (\S+)",

@@ -134,6 +134,8 @@ def of_wire(exc: BaseException, server: str, seconds: float) -> Failure | None:
         return of_tls(exc, server)
     if isinstance(exc, TimeoutError):
         return mute(server, seconds)
+    if isinstance(exc, (ConnectionResetError, BrokenPipeError)):
+        return _odd(Unsupported(CLOSED, str(exc)), server)
     if isinstance(exc, OSError):
         return of_network(exc, server)
     if isinstance(exc, (Unsupported, ValueError, IndexError, struct.error)):

@@ -107,6 +107,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /venv/x.so)"),
         raising("ImportError: no pq wrapper available.\nAttempts made:\n- couldn't import psycopg 'c' implementation"),
         raising("OSError: /app/lib.so: wrong ELF class: ELFCLASS32"),
+        "gunicorn: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file\n",
     ),
     "tls_error": (
         master("").rstrip("\n")
@@ -146,6 +147,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         worker("[ERROR] Worker (pid:11) was sent SIGILL!"),
         worker("[WARNING] Worker with pid 11 was terminated due to signal 4", version="20.1.0"),
         worker("[ERROR] Worker (pid:11) was sent code 132!"),
+        "start.sh: line 3:    11 Illegal instruction     (core dumped) gunicorn shop:app\n",
     ),
     "native_crash": (
         worker("[ERROR] Worker (pid:11) was sent SIGSEGV!"),
@@ -287,7 +289,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("requests.exceptions.SSLError: certificate verify failed"),
         start() + "[2026-11-27 09:01:00 +0000] [11] [WARNING] Invalid request from ip=10.0.0.9: [SSL: HTTP_REQUEST] http request\n" + TERM,
     ),
-    "address_in_use": (master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.") + start() + GET + TERM,),
+    "address_in_use": (master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.") + start().partition("\n")[2] + GET + TERM,),
     "bad_bind_address": (
         master("Connection in use: ('0.0.0.0', 8000)\nCan't connect to ('0.0.0.0', 8000)"),
         raising("socket.gaierror: [Errno -2] Name or service not known"),

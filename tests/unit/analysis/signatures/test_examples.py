@@ -59,9 +59,9 @@ def test_it_is_recognised(name: str, text: str, asked: list[str]):
 @pytest.mark.parametrize(("name", "text"), pairs(NEGATIVE))
 def test_it_is_left_alone(name: str, text: str, asked: list[str]):
     """Something else is concluded, or nothing."""
-    told(text)
+    answered = {incident.cause_class for incident in told(text).incidents}
 
-    assert name not in asked
+    assert name not in asked or signatures.load(name).CAUSE_CLASS not in answered
 
 
 @pytest.mark.parametrize("name", BY_CAUSE)

@@ -1,0 +1,99 @@
+"""Journals, JSON lines of reports and text in one source, told apart line by line."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from bootcheck.analysis import analyze
+from bootcheck.model.cause import Cause
+from tests.unit.analysis.making import AT, LOGS, classes, entered, head, journal, report, stored, told
+
+
+def test_the_stderr_line_of_a_death_is_enough():
+    """`kubectl logs --previous POD | bootcheck analyze -` gives the cause."""
+    line = report(type="ValueError", message="no weights").announcement("/tmp/crash.json")
+    (incident,) = told(f"some noise\n2026-11-27T09:25:57.5Z stderr F {line}\nmore noise\n").incidents
+
+    assert incident.cause == "exception"
+    assert incident.processes[0]["report"] == "/tmp/crash.json"
+    assert incident.processes[0]["pid"] == 31
+
+
+def test_the_line_inside_a_json_log():
+    """docker's json-file escapes its quotes."""
+    wrapped = json.dumps({"log": report().announcement() + "\n", "stream": "stderr", "time": "2026-11-27T09:25:57Z"})
+
+    assert [incident.cause for incident in told(wrapped + "\n").incidents] == ["exception"]
+
+
+def test_a_cut_report_line_is_listed():
+    """It is neither silently dropped nor a guess."""
+    found = told(report().announcement()[:300] + "\n")
+
+    assert found.incidents == ()
+    assert found.inputs.unreadable[0]["source"] == "-:1"
+
+
+def test_json_lines_of_reports(tmp_path: Path):
+    """Compacted reports, one a line."""
+    path = tmp_path / "reports.jsonl"
+    path.write_text("".join(json.dumps(report(pid=pid).as_dict()) + "\n" for pid in range(1, 5)), encoding="utf-8")
+    found = analyze([str(path)])
+
+    assert classes(found) == [("app-exception", 4)]
+    assert found.inputs.reports == 4
+
+
+def test_a_list_of_reports_in_one_document():
+    """As `jq -s` makes it."""
+    text = json.dumps([report(pid=1).as_dict(), report(pid=2).as_dict()], indent=1)
+
+    assert classes(told(text)) == [("app-exception", 2)]
+
+
+def test_an_export_of_a_cloud_newest_first():
+    """Entries of one document, put in order of time."""
+    lines = (LOGS / "dependency-missing" / "worker-23.0.0.log").read_text().splitlines()
+    entries = [{"timestamp": f"2026-11-27T09:00:{number:02d}Z", "textPayload": line} for number, line in enumerate(lines[:59])]
+
+    assert classes(told(json.dumps({"entries": entries[::-1]}, indent=1)))[0][0] == "dependency-missing"
+
+
+def test_files_one_after_the_other_on_standard_input():
+    """`cat journal log report | bootcheck analyze -`: each is what it is."""
+    told_by_journal = "".join(json.dumps(record) + "\n" for record in (head(pid=50), entered("app.load")))
+    log = (LOGS / "dependency-missing" / "worker-23.0.0.log").read_text()
+    found = told(told_by_journal + log + json.dumps(report(Cause.OOM, pid=70).as_dict()) + "\n")
+
+    assert {incident.cause_class for incident in found.incidents} == {"external-stop", "dependency-missing", "oom-kill"}
+
+
+def test_binary_data_is_no_log(tmp_path: Path):
+    """It is listed, and alone it is code 2."""
+    path = tmp_path / "core"
+    path.write_bytes(b"\x7fELF" + os.urandom(4096))
+    found = analyze([str(path)])
+
+    assert found.exit_code == 2
+    assert "binary" in found.inputs.unreadable[0]["reason"]
+
+
+def test_other_json_is_no_report(tmp_path: Path):
+    """It is said, not read as a healthy log."""
+    path = tmp_path / "package.json"
+    path.write_text(json.dumps({"name": "x", "version": 1}, indent=1))
+
+    assert "neither a report" in analyze([str(path)]).inputs.unreadable[0]["reason"]
+
+
+def test_what_is_counted(tmp_path: Path):
+    """Files, lines and distinct reports."""
+    stored(tmp_path, report(pid=1), report(Cause.NONE, kind="boot", pid=2, step=None))
+    (tmp_path / "app.log").write_text("one\ntwo\n" + report(pid=3).announcement() + "\n")
+    journal(tmp_path, head(pid=4), {"t": "end", "at": AT})
+    found = analyze([str(tmp_path)])
+
+    assert (found.inputs.files, found.inputs.reports) == (4, 3)
+    assert found.inputs.lines == sum(len(path.read_bytes().splitlines()) for path in tmp_path.iterdir())

@@ -1,0 +1,205 @@
+"""The folders are the architecture: every plug-in is on its list, every code has its page."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import bootcheck
+from bootcheck import checks, guards, sinks
+from bootcheck.analysis import signatures
+from bootcheck.cli import COMMANDS
+from bootcheck.gunicorn import workers
+from bootcheck.model.cause import CAUSE_CLASSES
+from bootcheck.model.codes import CODES
+from bootcheck.render import RENDERERS
+from bootcheck.render.pages import HEADINGS, MODULES
+
+ROOT = Path(bootcheck.__file__).parent
+
+LISTS: dict[str, tuple[str, ...]] = {
+    "checks": checks.CHECKS,
+    "guards": guards.GUARDS,
+    "sinks": sinks.SINKS,
+    "analysis.signatures": (*signatures.SIGNATURES, *signatures.GENERAL),
+    "render": RENDERERS,
+    "cli": COMMANDS,
+    "gunicorn.workers": tuple(kind.__name__.rpartition(".")[2] for kind in workers.WORKERS),
+}
+HELPERS: dict[str, dict[str, str]] = {
+    "checks": {
+        "addresses": "reads what `bind` holds, for port",
+        "base": "what a check is",
+        "blame": "finds the line to blame, for imports and config_classes",
+        "databases": "one file per family of databases, for database",
+        "drivers": "knows packages by name, for database_url",
+        "flask_app": "finds the app behind middleware, for flask_settings",
+        "initialise_watch": "watches an initialisation, for initialise",
+        "kinds": "kinds of values, for env",
+        "mappers": "names the relationship that does not resolve, for models",
+        "options": "validates what users write",
+        "planning": "chooses which checks run",
+        "port_holder": "names the holder, for port",
+        "spelling": "near misses, for env",
+        "strength": "judges secrets, for env",
+        "url_judge": "judges a URL, for database_url",
+        "urls": "reads a URL, for database_url",
+    },
+    "guards": {},
+    "sinks": {
+        "banner": "lays out the last screen",
+        "directory": "the place that files go to",
+        "stderr": "the one write to descriptor 2",
+    },
+    "analysis.signatures": {},
+    "render": {
+        "pages": "the pages that `explain` prints, in any format",
+        "report": "one report on a screen, for `show`",
+    },
+    "cli": {},
+    "gunicorn.workers": {"lifespan": "reads a lifespan, for asgi and uvicorn"},
+}
+"""Modules beside plug-ins, and what each is there for."""
+
+
+def modules_of(package: str) -> set[str]:
+    """Return the names of the modules in a package, by their files."""
+    folder = ROOT / package.replace(".", "/")
+    return {module.name for module in pkgutil.iter_modules([str(folder)])}
+
+
+@pytest.mark.parametrize("package", sorted(LISTS))
+def test_every_file_is_on_a_list(package: str):
+    """A new plug-in is one new file and one line; a helper has a reason."""
+    assert modules_of(package) == {*LISTS[package], *HELPERS[package]}
+
+
+@pytest.mark.parametrize("package", sorted(LISTS))
+def test_a_list_names_each_once(package: str):
+    """No plug-in runs twice, and none is a helper as well."""
+    listed = LISTS[package]
+    assert len(set(listed)) == len(listed)
+    assert not set(listed) & set(HELPERS[package])
+    assert all(HELPERS[package].values())
+
+
+@pytest.mark.parametrize("name", checks.CHECKS)
+def test_a_check_is_a_function_of_its_modules_name(name: str):
+    """What users call; its class has that name too, and its module the codes."""
+    module = importlib.import_module(f"bootcheck.checks.{name}")
+    assert callable(getattr(checks, name))
+    assert inspect.getdoc(getattr(checks, name))
+    assert all(code in CODES for code in module.RULES)
+
+
+@pytest.mark.parametrize("name", sinks.SINKS)
+def test_a_sink_is_a_class_of_its_modules_name(name: str):
+    """With the one method that the recorder calls."""
+    module = importlib.import_module(f"bootcheck.sinks.{name}")
+    assert callable(getattr(module, name.capitalize()).write)
+
+
+@pytest.mark.parametrize("name", LISTS["analysis.signatures"])
+def test_a_signature_answers_in_a_known_class(name: str):
+    """`cause_class` is one of the contract's."""
+    module = signatures.load(name)
+    assert module.CAUSE_CLASS in CAUSE_CLASSES
+    assert all(code in CODES for code in module.RULES)
+    assert callable(module.match)
+
+
+def test_signatures_stand_in_the_order_of_their_classes():
+    """The first that fits wins, as the table says."""
+    places = [CAUSE_CLASSES.index(signatures.load(name).CAUSE_CLASS) for name in signatures.SIGNATURES]
+    assert places == sorted(places)
+
+
+# -- codes and pages
+
+
+def rules_of(path: Path) -> tuple[str, ...]:
+    """Return the codes that a file says it implements, read without importing it."""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
+        if isinstance(target, ast.Name) and target.id == "RULES" and node.value is not None:  # type: ignore[union-attr]
+            return tuple(ast.literal_eval(node.value))  # type: ignore[union-attr]
+    return ()
+
+
+IMPLEMENTED = {
+    path: rules
+    for path in sorted(ROOT.rglob("*.py"))
+    if (rules := rules_of(path)) or path.parent.name == "signatures" and path.stem != "__init__"
+}
+
+
+def ids(path: Path) -> str:
+    """Return a file's name for a test id."""
+    return str(path.relative_to(ROOT))
+
+
+def test_every_code_is_implemented_by_exactly_one_module():
+    """`explain` prints that module's docstring."""
+    named = [code for rules in IMPLEMENTED.values() for code in rules]
+    assert sorted(named) == sorted(CODES)
+
+
+def test_every_module_with_codes_is_read_by_explain():
+    """A page that no list names is never seen."""
+    dotted = {"bootcheck." + ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in IMPLEMENTED}
+    assert dotted == set(MODULES)
+
+
+@pytest.mark.parametrize("path", IMPLEMENTED, ids=ids)
+def test_the_page_has_its_five_headings_and_speaks_of_each_code(path: Path):
+    """Title, then the headings in order, each followed by text, and every code by name."""
+    page = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    title, _, body = page.partition("\n")
+    assert re.fullmatch(r"\S.*\.", title), title
+    lines = body.splitlines()
+    places = [lines.index(heading) for heading in HEADINGS]
+    assert places == sorted(places)
+    for place in places:
+        assert any(line.strip() for line in lines[place + 1 : place + 3]), f"nothing stands under {lines[place]}"
+    for code in IMPLEMENTED[path]:
+        assert code in page or CODES[code].slug in page, f"{code} is not spoken of"
+
+
+# -- size and style
+
+
+SOURCES = sorted(ROOT.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_a_module_promises_something_and_stays_small(path: Path):
+    """A docstring, fewer than 400 lines, functions of at most 50."""
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    if path.stem != "__main__":
+        assert ast.get_docstring(tree)
+    assert text.count("\n") < 400
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            docstring = ast.get_docstring(node, clean=False)
+            length = (node.end_lineno or 0) - node.lineno - (docstring.count("\n") + 1 if docstring else 0)
+            assert length <= 50 or node.name == "_told", f"{node.name} has {length} lines"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_no_module_is_a_drawer(path: Path):
+    """A function without a home shows a missing noun."""
+    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "core", "manager", "misc"}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_imports_are_absolute(path: Path):
+    """Where a name comes from is readable at its import."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        assert not (isinstance(node, ast.ImportFrom) and node.level)
