@@ -17,7 +17,7 @@ from bootcheck.model.journal import ROLES
 from bootcheck.model.report import Report, Verdict
 
 steady = settings(
-    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 """For every test by properties: no judgement of time, for machines under test are slow."""
 
@@ -47,7 +47,7 @@ class Wide:
     """An object with a text of many megabytes."""
 
     def __repr__(self) -> str:
-        return "w" * 3_000_000
+        return "w" * 300_000
 
 
 class Deceiver:
@@ -57,7 +57,7 @@ class Deceiver:
         raise LookupError
 
     def __len__(self) -> int:
-        return -1
+        return -1  # noqa: PLE0303 - that is the deceit
 
 
 def recursive() -> list[Any]:

@@ -53,6 +53,7 @@ class Recorder:
         self._notify = notify
         self._seq = itertools.count(1)
         self._open: list[tuple[int, str]] = []
+        self._last = time.perf_counter()
         self._absorbed: dict[int, tuple[int, str]] = {}
 
     @property
@@ -79,6 +80,11 @@ class Recorder:
     ) -> int:
         """Record a checkpoint that may close another: `of` is the `seq` of the one that opened the step."""
         seq = next(self._seq)
+        now = time.perf_counter()
+        if duration_ms is None and (outcome is Outcome.PASSED or outcome is Outcome.FAILED):
+            # A moment has no beginning of its own: what it took is the time since the checkpoint before it.
+            duration_ms = (now - self._last) * 1000
+        self._last = now
         try:
             # The journal's form of a Checkpoint, built directly: this is on every boot's path.
             record: dict[str, Any] = {

@@ -130,7 +130,9 @@ def number(name):
         return [int(part) for part in re.findall(r"\\d+", m.version(name))[:3]]
     except m.PackageNotFoundError:
         return []
-names = ["gevent", "uvicorn", "uvicorn_worker", "flask", "sqlalchemy", "psycopg", "psycopg2", "pymysql"]
+names = [
+    *("gevent", "uvicorn", "uvicorn_worker", "flask", "sqlalchemy", "psycopg", "psycopg2", "pymysql", "MySQLdb")
+]
 print(json.dumps({
     "python": sys.version_info[:2],
     "gunicorn": number("gunicorn"),

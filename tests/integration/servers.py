@@ -271,7 +271,8 @@ def running_postgres(
         made = Postgres(HOST, server.port, server.folder, process=server.process)
         try:
             if answers:
-                eventually(lambda: _answers(made), server.log())
+                eventually(lambda: server.process.poll() is not None or _answers(made), "the server never answered")
+                assert server.process.poll() is None, server.log()
             yield made
         finally:
             server.stop(signal.SIGQUIT)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import struct
+import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -21,6 +24,7 @@ from tests.integration.servers import (
     free_port,
     german_messages,
     listens,
+    make_certificate,
     running_postgres,
 )
 
@@ -355,10 +359,8 @@ def test_of_several_hosts_the_dead_one_is_a_warning(postgres, scheme, closed_por
 def test_waiting_outlasts_a_server_that_comes_later(scheme, postgres):
     """wait= tries again with growing pauses, and says each time why."""
     port = free_port()
-    relay = threading.Timer(1.0, _relay, (port, postgres.port))
-    relay.daemon = True
-    relay.start()
-    answer = ask(postgres.url(scheme, user="app", database="app", port=port), wait=LIMIT)
+    with _Relay(port, postgres.port, after=1.0):
+        answer = ask(postgres.url(scheme, user="app", database="app", port=port), wait=LIMIT)
 
     assert answer.errors == []
     assert answer.outcomes["database.wait"] == "passed"
@@ -410,7 +412,9 @@ def test_facts_are_json(url):
 @pytest.fixture(scope="module")
 def standby() -> Iterator[Postgres]:
     """A server in recovery that accepts readers: a standby whose primary is silent."""
-    with running_postgres("hot_standby=on", "wal_level=replica", prepare=_make_standby) as server:
+    # A standby must allow for as many connections as its primary did.
+    settings = ("hot_standby=on", "wal_level=replica", "max_connections=100", "max_wal_senders=10")
+    with running_postgres(*settings, prepare=_make_standby) as server:
         yield server
 
 
@@ -424,8 +428,6 @@ def starting() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def german(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A server whose messages are German."""
-    import tempfile
-
     with tempfile.TemporaryDirectory(prefix="bootcheck-locale-") as folder:
         os.chmod(folder, 0o755)
         environ = german_messages(folder)
@@ -439,39 +441,61 @@ def _make_standby(data: str) -> None:
 
 
 def _another_certificate(folder: object) -> str:
-    from tests.integration.servers import make_certificate
-
     path, _ = make_certificate(str(folder), "elsewhere")
     with open(path, encoding="ascii") as file:
         return file.read()
 
 
-def _relay(port: int, target: int) -> None:
-    """Listen at a port and pass everything on to another, for connections one after the other."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
-    listener.listen(10)
-    while True:
-        client, _ = listener.accept()
-        server = socket.create_connection((HOST, target))
-        for source, sink in ((client, server), (server, client)):
-            threading.Thread(target=_pump, args=(source, sink), daemon=True).start()
+class _Relay:
+    """Listens at a port after a while, and passes everything on to another one."""
+
+    def __init__(self, port: int, target: int, *, after: float) -> None:
+        self._port = port
+        self._target = target
+        self._open: list[socket.socket] = [socket.socket()]
+        self._threads: list[threading.Thread] = [threading.Timer(after, self._serve)]
+
+    def __enter__(self) -> _Relay:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for connection in self._open:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(LIMIT)
+        for connection in self._open:
+            connection.close()
+
+    def _serve(self) -> None:
+        listener = self._open[0]
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, self._port))
+        listener.listen(10)
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            server = socket.create_connection((HOST, self._target))
+            self._open += [client, server]
+            for ends in ((client, server), (server, client)):
+                self._threads.append(threading.Thread(target=_pump, args=ends))
+                self._threads[-1].start()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
-    try:
+    with contextlib.suppress(OSError):
         while data := source.recv(65536):
             sink.sendall(data)
         sink.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
 
 
 class _Scripted:
     """A server that does one thing with each connection, in a thread."""
 
-    def __init__(self, act: object) -> None:
+    def __init__(self, act: Callable[[socket.socket], None]) -> None:
         self._act = act
         self._listener = socket.socket()
         self._open: list[socket.socket] = []
@@ -497,23 +521,27 @@ class _Scripted:
             except OSError:
                 return
             self._open.append(connection)
-            try:
+            with contextlib.suppress(OSError):
                 self._act(connection)
-            except OSError:
-                continue
 
 
 def _hanging_up() -> _Scripted:
     return _Scripted(lambda connection: connection.close())
 
 
+def _message(kind: bytes, body: bytes) -> bytes:
+    return kind + struct.pack("!i", len(body) + 4) + body
+
+
 def _pooler_without_server() -> _Scripted:
+    status = {"client_encoding": "UTF8", "server_version": "15.0", "DateStyle": "ISO, MDY"}
+
     def act(connection: socket.socket) -> None:
-        connection.recv(1024)
-        authenticated = b"R\0\0\0\x08\0\0\0\0"
-        encoding = b"S\0\0\0\x19client_encoding\0UTF8\0"
-        version = b"S\0\0\0\x18server_version\x0015.0\0"
-        connection.sendall(authenticated + encoding + version + b"K\0\0\0\x0c\0\0\0\x07\0\0\0\x07Z\0\0\0\x05I")
+        if not connection.recv(1024):
+            return
+        parameters = [_message(b"S", f"{name}\0{value}\0".encode()) for name, value in status.items()]
+        key = _message(b"K", struct.pack("!ii", 7, 7))
+        connection.sendall(_message(b"R", struct.pack("!i", 0)) + b"".join(parameters) + key + _message(b"Z", b"I"))
 
     return _Scripted(act)
 

@@ -1,5 +1,6 @@
 """The recorder and its steps: nothing a user or a sink does comes back, nothing a block raises is kept."""
 
+# ruff: noqa: PT012, PT017, TRY301 - where an exception is raised and caught is what these tests are about
 from __future__ import annotations
 
 import asyncio
@@ -346,7 +347,10 @@ def test_secrets_are_masked_wherever_a_user_puts_them(memory: Memory):
     """In a step's name, in details and their keys' values, in the exception of a step, in annotations."""
     recorder = Recorder([memory], redactor=Redactor({"DB_PASSWORD": "hunter2hunter2"}))
     secret = "hunter2hunter2"
-    with pytest.raises(ValueError, match="hunter2"), recorder.step(f"login {secret}", args=[{"x": secret}, secret.encode()]):
+    with (
+        pytest.raises(ValueError, match="hunter2"),
+        recorder.step(f"login {secret}", args=[{"x": secret}, secret.encode()]),
+    ):
         raise ValueError("x" * 493 + secret)
     try:
         raise RuntimeError("y" * 20_000 + secret) from KeyError(secret)
@@ -478,9 +482,7 @@ def test_an_absorbed_outcome_whose_beginning_was_lost_closes_nothing_of_ours(
     assert Boot.from_records(memory.records).open_step == "server.boot"
 
 
-def test_steps_of_an_ended_child_are_forgotten_on_demand(
-    recorder: Recorder, theirs: tuple[Memory, Recorder]
-):
+def test_steps_of_an_ended_child_are_forgotten_on_demand(recorder: Recorder, theirs: tuple[Memory, Recorder]):
     """Whoever closes them asks for our numbers, once."""
     kept, child = theirs
     child.step("check.database").__enter__()

@@ -71,7 +71,7 @@ def test_a_value_is_read(environ: dict[str, str], attribute: str, value: object)
 @pytest.mark.parametrize(
     ("environ", "said"),
     [
-        ({"ENFORCE": "observ"}, "BOOTCHECK_ENFORCE='observ' is not one of observe, declared, all. Did you mean observe?"),
+        ({"ENFORCE": "observ"}, "='observ' is not one of observe, declared, all. Did you mean observe?"),
         ({"ENFORCE": "1"}, "Known: observe, declared, all."),
         ({"LOG": "chekpoints"}, "Did you mean checkpoints?"),
         ({"BOOT_DEADLINE": "2m"}, "BOOTCHECK_BOOT_DEADLINE='2m' is not a number of seconds. Write for example"),

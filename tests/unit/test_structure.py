@@ -124,18 +124,19 @@ def test_signatures_stand_in_the_order_of_their_classes():
 
 
 def rules_of(path: Path) -> tuple[str, ...]:
-    """Return the codes that a file says it implements, read without importing it."""
+    """Return the codes that a file says it implements, read as `explain` does: without importing it."""
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else None
-        if isinstance(target, ast.Name) and target.id == "RULES" and node.value is not None:  # type: ignore[union-attr]
-            return tuple(ast.literal_eval(node.value))  # type: ignore[union-attr]
+        if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if isinstance(target, ast.Name) and target.id == "RULES":
+                return tuple(ast.literal_eval(node.value))
     return ()
 
 
 IMPLEMENTED = {
     path: rules
     for path in sorted(ROOT.rglob("*.py"))
-    if (rules := rules_of(path)) or path.parent.name == "signatures" and path.stem != "__init__"
+    if (rules := rules_of(path)) or (path.parent.name == "signatures" and path.stem != "__init__")
 }
 
 

@@ -54,7 +54,17 @@ from bootcheck.model.checkpoint import Phase
 from bootcheck.model.finding import Evidence, Finding
 
 RULES: tuple[str, ...] = (
-    *("BC210", "BC211", "BC212", "BC213", "BC214", "BC215", "BC216", "BC217", "BC218", "BC219", "BC220"),
+    "BC210",
+    "BC211",
+    "BC212",
+    "BC213",
+    "BC214",
+    "BC215",
+    "BC216",
+    "BC217",
+    "BC218",
+    "BC219",
+    "BC220",
 )
 
 FAMILIES: Mapping[str, str] = {

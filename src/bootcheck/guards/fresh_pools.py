@@ -85,6 +85,8 @@ class _Known:
     connections: WeakSet[Any] = field(default_factory=WeakSet)
     descriptors: WeakKeyDictionary[Any, tuple[int, int]] = field(default_factory=WeakKeyDictionary)
     """Descriptor and inode of each record's connection."""
+    closed: dict[str, int] = field(default_factory=dict)
+    """What an earlier fork found idle and closed: later workers, too, would have inherited it."""
     inodes: frozenset[int] = frozenset()
     """Connections that were there at the last pass, explained or not."""
     files: frozenset[str] = frozenset()
@@ -149,7 +151,9 @@ def _before_fork(workers: int) -> Snapshot:
     left = connected() if closed else present
     _known.inodes = frozenset(item.inode for item in left)
     _known.files = files
-    return Snapshot(repair=workers >= 2, inherited=tuple(_inherited(left, _owners())), closed=closed)
+    _known.closed.update(closed)
+    done = dict(_known.closed) if workers >= 2 else {}
+    return Snapshot(repair=workers >= 2, inherited=tuple(_inherited(left, _owners())), closed=done)
 
 
 def _other_threads() -> bool:

@@ -20,7 +20,8 @@ from bootcheck.model import journal
 from bootcheck.probes.stacks import of_all_threads
 from bootcheck.recorder import Recorder
 
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
+# Windows has no SIGQUIT; arming there only says that it needs Linux.
+STOP_SIGNALS = tuple(signal.Signals[name] for name in ("SIGTERM", "SIGINT", "SIGQUIT") if hasattr(signal, name))
 PATIENCE = 0.5
 """Seconds that `finally` blocks get before the process is ended without them."""
 

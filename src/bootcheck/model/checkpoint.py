@@ -27,6 +27,7 @@ class Checkpoint:
     of: int | None = None
     """The `seq` of the `entered` checkpoint that this one closes."""
     duration_ms: float | None = None
+    """How long a step took; for a moment that passed or failed, the time since the checkpoint before it."""
     rss_bytes: int | None = None
     detail: Mapping[str, Any] = field(default_factory=dict)
     """JSON values only, already masked and capped."""

@@ -6,6 +6,8 @@ import os
 import time
 from functools import lru_cache
 
+# Windows has no O_CLOEXEC; there, nothing of this can be read anyway.
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -37,7 +39,7 @@ class Rss:
                 pass
         self._owner = os.getpid()
         try:
-            self._fd = os.open("/proc/self/statm", os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = os.open("/proc/self/statm", _READ)
         except OSError:
             self._fd = -1
 
@@ -45,7 +47,7 @@ class Rss:
 def start_ticks(pid: int | None = None) -> int:
     """Return field 22 of /proc/PID/stat (clock ticks after the machine's start), 0 where unknown."""
     try:
-        fd = os.open(f"/proc/{'self' if pid is None else pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        fd = os.open(f"/proc/{'self' if pid is None else pid}/stat", _READ)
     except OSError:
         return 0
     try:
@@ -102,7 +104,7 @@ def in_container() -> bool:
 
 
 def _read(path: str, limit: int) -> bytes:
-    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(path, _READ)
     try:
         return os.read(fd, limit)
     finally:

@@ -61,8 +61,7 @@ def test_a_boot_in_time_is_left_alone(path: Path):
 
 
 def test_a_child_of_the_worker_is_not_ended_by_its_deadline(path: Path):
-    """multiprocessing during an import: the child has no deadline, the worker keeps its own."""
-
+    """Multiprocessing during an import: the child has no deadline, the worker keeps its own."""
     lived = path.with_suffix(".child")
 
     def act(deadline: BootDeadline) -> None:

@@ -88,7 +88,6 @@ def test_a_stop_keeps_step_and_stack_and_unwinds(written: Written, signo: int):
 
 def test_code_that_swallows_systemexit_is_ended_anyway(written: Written):
     """A bare `except` around a retry loop must not hold a deploy."""
-
     _, status = guarded(written, swallow)
 
     assert os.waitstatus_to_exitcode(status) == 143
@@ -198,7 +197,7 @@ def test_release_through_the_owner_of_the_handlers(written: Written):
 
 
 def test_a_forked_child_of_the_worker_dies_as_without_us(written: Written):
-    """multiprocessing's children inherit the handler; TERM ends them, and nothing is written."""
+    """Multiprocessing's children inherit the handler; TERM ends them, and nothing is written."""
 
     def body(guard: StopGuard, recorder: Recorder) -> int:
         pid = os.fork()
@@ -215,7 +214,7 @@ def test_a_forked_child_of_the_worker_dies_as_without_us(written: Written):
 
 
 def test_after_release_a_handler_that_a_server_put_back_does_the_default(written: Written):
-    """uvicorn restores what it found and raises the signal again after its graceful stop."""
+    """Uvicorn restores what it found and raises the signal again after its graceful stop."""
 
     def body(guard: StopGuard, recorder: Recorder) -> None:
         ours = signal.getsignal(signal.SIGTERM)
@@ -228,7 +227,7 @@ def test_after_release_a_handler_that_a_server_put_back_does_the_default(written
 
 
 def test_the_fault_file_gets_a_dump_as_well(written: Written, tmp_path: Path):
-    """faulthandler needs no Python: the stack is there although C code holds the GIL."""
+    """Faulthandler needs no Python: the stack is there although C code holds the GIL."""
     path = tmp_path / "worker.fault"
     fd = os.open(path, os.O_RDWR | os.O_CREAT)
     _, status = guarded(written, lambda guard, recorder: stop(), fd=fd)

@@ -123,7 +123,8 @@ def test_an_error_of_ours_stays_ours_and_is_said_once(capfd: pytest.CaptureFixtu
     """Once per place and kind of error; the server goes on."""
 
     def broken(kind: type[Exception]) -> None:
-        raise kind("inside bootcheck")
+        message = "inside bootcheck"
+        raise kind(message)
 
     guarded = chain.quietly(broken)
     assert [guarded(kind) for kind in (KeyError, KeyError, ValueError)] == [None, None, None]

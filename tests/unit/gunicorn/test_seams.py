@@ -203,7 +203,7 @@ def test_the_first_failed_worker_halts_and_the_second_does_not_break_the_halt(mo
 
     assert halts == ["halts"]
     assert ("halt", "x", 3) in arbiter.calls
-    assert arbiter.WORKERS == {os.getpid(): "alive"}
+    assert {os.getpid(): "alive"} == arbiter.WORKERS
     assert closed == ["closed"]
 
 

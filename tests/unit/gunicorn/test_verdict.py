@@ -1,5 +1,6 @@
 """From facts to cause: the contract's precedence to the letter, and what is no death at all."""
 
+# ruff: noqa: E501 - a table is read row by row
 from __future__ import annotations
 
 import signal
@@ -27,6 +28,7 @@ TERM, INT, QUIT, KILL, ABRT, HUP, USR1 = (
     int(signal.Signals[name]) for name in ("SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGABRT", "SIGHUP", "SIGUSR1")
 )
 SEGV, BUS, ILL, FPE = (int(signal.Signals[name]) for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE"))
+VALIDATOR = jsonschema.Draft202012Validator(schema())
 DEADLINE = "Timeout (0:00:05)!\nThread 0x01 (most recent call first):\n"
 FATAL = "Fatal Python error: Segmentation fault\n\nCurrent thread 0x01 (most recent call first):\n"
 STOPPED = 'Current thread 0x01 (most recent call first):\n  File "a.py", line 1 in f\n'
@@ -181,7 +183,7 @@ def test_every_death_has_one_valid_report(death: Death):
         assert death.ready
         return
     data = report.as_dict()
-    jsonschema.validate(data, schema())
+    VALIDATOR.validate(data)
     assert data["verdict"]["cause"] == cause
     assert data["verdict"]["code"] == CODE_OF_CAUSE.get(cause, "BC002")
     assert data["verdict"]["summary"].endswith((".", "…")) or cause is Cause.APP_NOT_FOUND
@@ -210,7 +212,9 @@ def failed_check() -> Boot:
         ("BC302", Severity.ERROR, True),
         ("BC101", Severity.ERROR, True),
     ):
-        finding = Finding(code=code, summary=f"{code} it is.", severity=severity, declared=declared, step=f"check.{code}")
+        finding = Finding(
+            code=code, summary=f"{code} it is.", severity=severity, declared=declared, step=f"check.{code}"
+        )
         with recorder.step(f"check.{code}", Phase.ENVIRONMENT):
             recorder.finding(finding)
     recorder.fact("exception", kind="check_failed", type="bootcheck.Refused", message="", step="check.BC302")
@@ -243,7 +247,10 @@ def test_who_sent_the_signal_is_said_where_it_is_known(death: Death, origin: str
     assert report is not None
     assert report.attributes["bootcheck.exit.signal.name"] == "SIGTERM"
     assert report.attributes["bootcheck.signal.origin"] == origin
-    assert f"from {'the master' if origin == 'master' else 'outside the master'} before it was ready" in report.verdict.summary
+    assert (
+        f"from {'the master' if origin == 'master' else 'outside the master'} before it was ready"
+        in report.verdict.summary
+    )
 
 
 def test_a_doubt_is_said():

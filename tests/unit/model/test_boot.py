@@ -185,7 +185,9 @@ _kinds = st.sampled_from(["head", "checkpoint", "finding", "exception", "signal"
 
 
 @steady
-@given(st.lists(st.tuples(_kinds, st.dictionaries(_words, st.none() | st.integers() | st.text() | st.lists(st.none())))))
+@given(
+    st.lists(st.tuples(_kinds, st.dictionaries(_words, st.none() | st.integers() | st.text() | st.lists(st.none()))))
+)
 def test_no_record_whatever_makes_the_fold_raise(rows: list[tuple[str, dict[str, Any]]]):
     """Also one whose values are all of the wrong kind."""
     boot = Boot.from_records([{**values, "t": kind} for kind, values in rows])

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bootcheck.model.cause import CAUSE_CLASSES
-from bootcheck.model.codes import CODES, EX_CONFIG, EX_UNAVAILABLE, SLUGS, Rule, find, _RULES
+from bootcheck.model.codes import _RULES, CODES, EX_CONFIG, EX_UNAVAILABLE, SLUGS, Rule, find
 
 RULES = list(CODES.values())
 

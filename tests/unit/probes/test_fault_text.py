@@ -6,7 +6,7 @@ import pytest
 
 from bootcheck.probes.fault_text import fault_headline, of_fault_text
 
-SEGV = '''Fatal Python error: Segmentation fault
+SEGV = """Fatal Python error: Segmentation fault
 
 Thread 0x00007f0000000001 (most recent call first):
   File "/usr/lib/python3.11/threading.py", line 327 in wait
@@ -17,7 +17,7 @@ Current thread 0x00007f0000000002 (most recent call first):
   File "/app/x.py", line 3 in <module>
 
 Extension modules: numpy.core (total: 1)
-'''
+"""
 
 
 def test_a_fault_file_gives_the_faulting_thread_first():

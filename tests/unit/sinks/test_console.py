@@ -46,9 +46,7 @@ def test_a_failed_step_as_the_readme_shows_it():
         rf"message='\[Errno 111\] refused' PID:{os.getpid()} Memory:45\.2MB Duration:\d+\.\dms",
         lines[1],
     )
-    assert lines[2] == (
-        f"CHECKPOINT[database.tls] SKIPPED - reason='no TLS asked for' PID:{os.getpid()} Memory:45.2MB"
-    )
+    assert lines[2] == (f"CHECKPOINT[database.tls] SKIPPED - reason='no TLS asked for' PID:{os.getpid()} Memory:45.2MB")
     assert lines[3] == "bootcheck: warning: SECRET_KEY is not set. [BC101 env-variable-missing]"
     assert len(lines) == 4
 

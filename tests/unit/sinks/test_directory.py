@@ -238,7 +238,7 @@ def test_a_place_that_cannot_be_written_is_left(base: str, own: Path, tmp_path: 
     place.mkdir()
     place.chmod(0o555)
     for parent in (tmp_path, *tmp_path.parents):
-        if os.geteuid() == 0 and parent != Path("/") and parent != Path("/tmp"):  # noqa: S108
+        if os.geteuid() == 0 and parent != Path("/") and parent != Path("/tmp"):
             parent.chmod(parent.stat().st_mode | 0o011)
 
     (path, notes, usable), _ = forked(look)
@@ -489,7 +489,9 @@ def test_the_oldest_go_and_the_ends_of_each_fingerprint_stay(reports: ReportDire
 
     assert reports.prune(keep=8, seconds=60) == 15
 
-    assert left(reports) == sorted([name(0, common), *(name(n, common) for n in range(15, 20)), name(3, rare), name(5, rare)])
+    assert left(reports) == sorted(
+        [name(0, common), *(name(n, common) for n in range(15, 20)), name(3, rare), name(5, rare)]
+    )
 
 
 def test_where_there_are_more_ends_than_the_limit_the_oldest_of_them_go(reports: ReportDirectory):
@@ -529,7 +531,9 @@ def test_boot_and_crash_reports_are_pruned_alike_and_nothing_else_is(reports: Re
     assert len(left(reports)) == 6 + 4
 
 
-def test_pruning_opens_no_file_and_follows_no_link(reports: ReportDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_pruning_opens_no_file_and_follows_no_link(
+    reports: ReportDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """It goes by names: a FIFO among them cannot block it, a link's target is not touched."""
     victim = tmp_path / "victim"
     victim.write_bytes(bytes(9999))

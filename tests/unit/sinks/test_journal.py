@@ -150,7 +150,7 @@ class Disk:
 @pytest.mark.parametrize(
     ("fault", "why"), [("broken", "Input/output error"), ("full", "the disk is full"), ("slow", "one write took 0.2 s")]
 )
-def test_after_the_first_bad_write_the_process_goes_on_in_memory(
+def test_after_the_first_bad_write_the_process_goes_on_in_memory(  # noqa: PLR0917 - fixtures go by name
     reports: ReportDirectory, spare: int, said: list[str], monkeypatch: pytest.MonkeyPatch, fault: str, why: str
 ):
     """Said once, nothing lost, and the disk is not touched again."""
@@ -259,7 +259,9 @@ def test_the_lock_ends_with_its_owner_although_a_child_lives_on(reports: ReportD
         os.close(release)
 
 
-def test_a_record_written_after_the_directory_was_removed_is_still_on_its_way(reports: ReportDirectory, said: list[str]):
+def test_a_record_written_after_the_directory_was_removed_is_still_on_its_way(
+    reports: ReportDirectory, said: list[str]
+):
     """The descriptor stays good: no error, no word, no delay."""
     journal = Journal(reports, KEY, notify=said.append)
     os.unlink(f"{reports.path}/{KEY.file_name}")

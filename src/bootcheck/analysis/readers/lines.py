@@ -43,11 +43,11 @@ def read(stream: Stream, intake: Intake) -> int:
     try:
         for block in blocks(stream):
             number = state.take_block(block, number, sieve)
-        state.finish()
     except Unreadable as exc:
         exc.lines = number - 1
         state.finish()
         raise
+    state.finish()
     return number - 1
 
 

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, TypeGuard
 
 KINDS = frozenset({"crash", "boot", "snapshot"})
-_DECODER = json.JSONDecoder()
+MAX_DIGITS = 40
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        msg = "a number out of range"
+        raise ValueError(msg)
+    return value
+
+
+def _whole(text: str) -> int:
+    # Nobody counts that far; turning such a number into a float would raise elsewhere.
+    if len(text) > MAX_DIGITS:
+        msg = "a number out of range"
+        raise ValueError(msg)
+    return int(text)
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_int=_whole, parse_constant=_finite)
 
 
 def parsed(text: bytes | str) -> Any:
     """Return the JSON value, or None where it is none (or nested beyond all reason)."""
     try:
-        return json.loads(text)
+        return _DECODER.decode(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
     except (ValueError, RecursionError, MemoryError):
         return None
 

@@ -26,8 +26,8 @@ from bootcheck.checks.databases.pg_wire import (
 )
 from bootcheck.checks.databases.session import mute
 
-EXPLAINING = 3.0
-"""Seconds at most for a second login that only reads the code of a refusal."""
+EXPLAINING = 0.5
+"""Seconds at least for a second login that only reads the code of a refusal; more where time is left."""
 
 _WORKED_OUT = frozenset({"host", "port", "hostaddr", "user", "password", "dbname", "connect_timeout", "ssl"})
 _NOT_LIBPQ = frozenset(
@@ -107,7 +107,7 @@ def log_in(place: Reached, login: Login, seconds: float) -> Wire:
 def explain(reached: Sequence[Reached], login: Login, seconds: float) -> Failure | None:
     """Log in once more to read the code of the refusal; None where this login is admitted or tells nothing."""
     for place in reached:
-        failure = _attempt(place, login, min(EXPLAINING, max(seconds, 0.5)))
+        failure = _attempt(place, login, max(EXPLAINING, seconds))
         if failure is not None:
             return failure
     return None
@@ -117,7 +117,7 @@ def _attempt(place: Reached, login: Login, seconds: float) -> Failure | None:
     try:
         log_in(place, login, seconds).close()
     except Refusal as refused:
-        return _refused(place, login, refused, seconds)
+        return refusal(place, login, refused, seconds)
     except Exception as exc:
         failure = of_wire(exc, str(place.place), seconds)
         if failure is None:
@@ -143,36 +143,33 @@ def of_wire(exc: BaseException, server: str, seconds: float) -> Failure | None:
     return None
 
 
-def refusal(code_of: Refusal, login: Login, server: str) -> Failure:
+def refusal(place: Reached, login: Login, refused: Refusal, seconds: float) -> Failure:
     """Return the failure for a refusal of the server."""
-    code = of_sqlstate(code_of.sqlstate)
-    return Failure(
-        code,
-        login_summary(code, server, login.user, login.database or login.user),
-        text=code_of.text,
-        sqlstate=code_of.sqlstate,
-    )
+    server = str(place.place)
+    code = of_sqlstate(refused.sqlstate)
+    summary = login_summary(code, server, login.user, login.database or login.user)
+    if refused.sqlstate == "28000" and _admitted_with_tls(place, login, seconds):
+        return Failure(
+            TLS,
+            f"{server} admits user {login.user} over TLS only.",
+            text=refused.text,
+            sqlstate=refused.sqlstate,
+            actions=("Add ?sslmode=require (better: verify-full with sslrootcert) to the URL.",),
+        )
+    return Failure(code, summary, text=refused.text, sqlstate=refused.sqlstate)
 
 
-def _refused(place: Reached, login: Login, refused: Refusal, seconds: float) -> Failure:
-    failure = refusal(refused, login, str(place.place))
-    if refused.sqlstate != "28000" or place.address is None or login.sslmode in ENCRYPTING:
-        return failure
+def _admitted_with_tls(place: Reached, login: Login, seconds: float) -> bool:
+    """Tell whether 28000 means "not without encryption" here: it also means "not from there" and "no such role"."""
+    if place.address is None or login.sslmode in ENCRYPTING:
+        return False
     try:
-        # 28000 means "not from here" as well as "not without encryption": ask again with it.
         log_in(place, replace(login, sslmode="require", files={}), seconds).close()
     except Refusal as encrypted:
-        if encrypted.sqlstate == "28000":
-            return failure
-    except (Failure, Unsupported, OSError, ValueError):
-        return failure
-    return Failure(
-        TLS,
-        f"{place.place} admits user {login.user} over TLS only.",
-        text=refused.text,
-        sqlstate=refused.sqlstate,
-        actions=("Add ?sslmode=require (better: verify-full with sslrootcert) to the URL.",),
-    )
+        return encrypted.sqlstate != "28000"
+    except (Failure, Unsupported, OSError, ValueError, IndexError, struct.error):
+        return False
+    return True
 
 
 def _odd(exc: BaseException, server: str) -> Failure:

@@ -92,6 +92,8 @@ class Wire:
             elif kind == b"K":
                 self.backend_pid = struct.unpack_from("!i", payload)[0]
             elif kind == b"Z":
+                # From here on the lane's own limits hold.
+                self._socket.settimeout(None)
                 return
 
     def query(self, sql: str) -> list[Row]:

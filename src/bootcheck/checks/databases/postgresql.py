@@ -118,7 +118,8 @@ class _Entry:
 
     def _judge_own(self, exc: BaseException) -> Failure:
         if isinstance(exc, Refusal):
-            return pg_login.refusal(exc, self._login, self._server)
+            left = max(pg_login.EXPLAINING, self._deadline.left)
+            return pg_login.refusal(self._reached[0], self._login, exc, left)
         return pg_login.of_wire(exc, self._server, self._deadline.seconds) or unknown(exc, self._server)
 
     def _drivers_own(self, failure: Failure, driver: str) -> Failure:

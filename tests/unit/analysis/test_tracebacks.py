@@ -1,0 +1,121 @@
+"""Tracebacks put back together from lines."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootcheck.analysis import tracebacks
+
+CHAINED = """\
+Traceback (most recent call last):
+  File "/srv/a.py", line 1, in connect
+    socket()
+    ~~~~~~^^
+ConnectionRefusedError: [Errno 111] Connection refused
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/srv/b.py", line 2, in <module>
+    connect()
+  [Previous line repeated 3 more times]
+shop.errors.DatabaseDown: the database is down
+\tIs it running?
+
+(Background on this error at: https://sqlalche.me/e/20/e3q8)
+"""
+
+
+def test_a_chain_ends_with_what_was_raised_last():
+    """Its text may have several lines, its frames keep their code."""
+    last, root = tracebacks.parse(CHAINED)
+
+    assert last.type == "shop.errors.DatabaseDown"
+    assert last.name == "DatabaseDown"
+    assert last.message.startswith("the database is down\n\tIs it running?")
+    assert (last.frames[0].file, last.frames[0].line, last.frames[0].code) == ("/srv/b.py", 2, "connect()")
+    assert root.text == "ConnectionRefusedError: [Errno 111] Connection refused"
+    assert root.frames[0].function == "connect"
+
+
+def test_what_python_prints_is_read_back():
+    """The true traceback of this interpreter, chained by `during handling`."""
+    try:
+        try:
+            {}["absent"]
+        except KeyError:
+            int("x")
+    except ValueError:
+        text = traceback.format_exc()
+
+    last, root = tracebacks.parse(text)
+
+    assert last.text == "ValueError: invalid literal for int() with base 10: 'x'"
+    assert root.text == "KeyError: 'absent'"
+    assert last.frames[-1].function == "test_what_python_prints_is_read_back"
+    assert last.frames[-1].code == 'int("x")'
+
+
+def test_a_syntax_error_names_its_file():
+    """It is the last frame, though it has no function."""
+    (last,) = tracebacks.parse(
+        'Traceback (most recent call last):\n  File "/srv/wsgi.py", line 1, in <module>\n    import shop\n'
+        '  File "/srv/shop.py", line 7\n    def f(\n         ^\nSyntaxError: \'(\' was never closed\n'
+    )
+
+    assert last.name == "SyntaxError"
+    assert (last.frames[-1].file, last.frames[-1].line) == ("/srv/shop.py", 7)
+
+
+def test_lost_indentation():
+    """Pasted from a web page, the lines have no indent left."""
+    (last,) = tracebacks.parse("\n".join(line.strip() for line in CHAINED.splitlines()[6:13]))
+
+    assert last.name == "DatabaseDown"
+    assert last.frames[0].file == "/srv/b.py"
+
+
+def test_a_cut_traceback_has_frames_and_no_exception():
+    """Nothing is invented."""
+    assert tracebacks.parse('Traceback (most recent call last):\n  File "/srv/a.py", line 1, in f\n') == ()
+
+
+def test_an_exception_alone():
+    """Some logs keep the last line only."""
+    (last,) = tracebacks.parse("ModuleNotFoundError: No module named 'shop'")
+
+    assert last.name == "ModuleNotFoundError"
+    assert last.frames == ()
+
+
+def test_the_text_that_gunicorn_repeats_is_no_part():
+    """From 25 on str(exception) follows the traceback once more."""
+    (last,) = tracebacks.parse(CHAINED[CHAINED.rindex("Traceback") :].split("\n\t")[0] + "\nthe database is down\n")
+
+    assert last.message == "the database is down"
+
+
+@pytest.mark.parametrize("text", ["Error handling request /", "All good", "Worker exiting (pid: 3)", "KeyErrors: 5", "a ValueError: x"])
+def test_what_is_none(text: str):
+    """Words that look alike begin no traceback."""
+    assert tracebacks.start(text, 1) is None
+
+
+@given(st.text(alphabet=st.sampled_from("Tab \"'^~|:,.F()\n\tE1é"), max_size=400))
+def test_nothing_raises(text: str):
+    """Whatever follows the first line."""
+    tracebacks.parse("Traceback (most recent call last):\n" + text)
+
+
+def test_a_traceback_without_end_is_bounded():
+    """A recursion of a thousand frames keeps what is needed."""
+    frame = '  File "/srv/a.py", line 1, in f\n    f()\n'
+    (last,) = tracebacks.parse("Traceback (most recent call last):\n" + frame * sys.getrecursionlimit() + "RecursionError: too deep\n")
+
+    assert last.name == "RecursionError"
+    assert len(last.frames) == tracebacks.MAX_FRAMES
