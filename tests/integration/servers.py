@@ -57,6 +57,7 @@ class Account:
     options: dict[str, object] = field(default_factory=dict)
 
     def give(self, path: str) -> None:
+        """Make a folder and everything in it theirs."""
         if self.options:
             found = pwd.getpwnam(self.name)
             for root, folders, files in os.walk(path):
@@ -127,7 +128,7 @@ class Postgres:
         where = f"{self.host}:{port or self.port}/{database or self.database}"
         return f"{scheme}://{credentials}@{where}{'?' + query if query else ''}"
 
-    def connect(self, database: str | None = None, user: str | None = None):  # noqa: ANN201 - psycopg may be missing
+    def connect(self, database: str | None = None, user: str | None = None):
         """Return an autocommitting connection of the administrator."""
         psycopg = pytest.importorskip("psycopg")
         return psycopg.connect(
@@ -404,7 +405,7 @@ class Mariadb:
         where = f"{self.host}:{self.port}/{self.database if database is None else database}"
         return f"{scheme}://{credentials}@{where}{'?' + query if query else ''}"
 
-    def connect(self, user: str | None = None, database: str | None = None):  # noqa: ANN201
+    def connect(self, user: str | None = None, database: str | None = None):
         """Return an autocommitting connection of the administrator."""
         pymysql = pytest.importorskip("pymysql")
         return pymysql.connect(
@@ -469,26 +470,24 @@ def running_mariadb(*options: str, tls: bool = False) -> Iterator[Mariadb]:
             *("--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"),
             cwd=folder,
         )
-        server = _start_mariadb(owner, daemon, folder, data, path, extra, roles)
+        paths = [f"--datadir={data}", f"--socket={path}", f"--pid-file={folder}/pid", f"--init-file={roles}"]
+        server = _start_mariadb(owner, daemon, folder, [*paths, *extra])
         try:
             yield Mariadb(HOST, server.port, path)
         finally:
             server.stop(signal.SIGTERM)
 
 
-def _start_mariadb(
-    owner: Account, daemon: str, folder: str, data: str, path: str, extra: list[str], roles: str
-) -> Server:
+def _start_mariadb(owner: Account, daemon: str, folder: str, options: list[str]) -> Server:
     for _ in range(5):
         port = free_port()
         with open(os.path.join(folder, "server.log"), "wb") as log:
             process = subprocess.Popen(
                 [
-                    *(daemon, "--no-defaults", f"--datadir={data}", f"--port={port}", f"--bind-address={HOST}"),
-                    *(f"--socket={path}", f"--pid-file={folder}/pid", "--max-connections=20", f"--init-file={roles}"),
+                    *(daemon, "--no-defaults", f"--port={port}", f"--bind-address={HOST}", "--max-connections=20"),
                     *("--innodb-flush-log-at-trx-commit=0", "--innodb-doublewrite=0", "--skip-name-resolve"),
                     *("--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--character-set-server=utf8mb4"),
-                    *extra,
+                    *options,
                 ],
                 stdout=log,
                 stderr=log,
@@ -534,7 +533,9 @@ def german_messages(folder: str) -> dict[str, str]:
     if compiler is None or not translated:
         pytest.skip("no localedef or no German translation of PostgreSQL")
     target = os.path.join(folder, "de_DE.UTF-8")
-    done = subprocess.run([compiler, "-i", "de_DE", "-f", "UTF-8", target], capture_output=True, check=False, timeout=60)
+    done = subprocess.run(
+        [compiler, "-i", "de_DE", "-f", "UTF-8", target], capture_output=True, check=False, timeout=60
+    )
     if not os.path.isdir(target):
         pytest.skip(f"the German locale cannot be made: {done.stderr.decode()[:200]}")
     return {"LOCPATH": folder}

@@ -43,7 +43,7 @@ def scheme(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
 
 @pytest.fixture
-def url(scheme: str, postgres: Postgres):  # noqa: ANN201
+def url(scheme: str, postgres: Postgres):
     """Return URLs of the user app to the database app, unless told otherwise."""
 
     def made(**parts: object) -> str:
@@ -455,9 +455,8 @@ class _Relay:
         self._open: list[socket.socket] = [socket.socket()]
         self._threads: list[threading.Thread] = [threading.Timer(after, self._serve)]
 
-    def __enter__(self) -> _Relay:
+    def __enter__(self) -> None:
         self._threads[0].start()
-        return self
 
     def __exit__(self, *exc: object) -> None:
         for connection in self._open:

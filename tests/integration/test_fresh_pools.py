@@ -69,6 +69,7 @@ def run(url: str, code: str) -> Any:
 
 @pytest.fixture(params=DRIVERS)
 def url(request: pytest.FixtureRequest) -> str:
+    """A URL of a real server for each driver."""
     scheme = request.param
     module = {"mysqldb": "MySQLdb"}.get(scheme.partition("+")[2], scheme.partition("+")[2])
     pytest.importorskip(module, reason=f"{module} is not installed")
@@ -220,10 +221,10 @@ def test_one_worker_is_reported_and_left_alone(url):
                 return {"records": records, "mine": connection.execute(PID).scalar()}
 
         told = in_fork(body)
-        print(json.dumps({"warmed": warmed, **told, "severities": [f.severity for f in fresh_pools.findings(snapshot)]}))
+        severities = [finding.severity for finding in fresh_pools.findings(snapshot)]
+        print(json.dumps({"warmed": warmed, **told, "severities": severities}))
         os._exit(0)
-        """
-        .replace("os._exit(0)", "sys.stdout.flush(); os._exit(0)"),
+        """.replace("os._exit(0)", "sys.stdout.flush(); os._exit(0)"),
     )
 
     assert told["mine"] == told["warmed"][0]

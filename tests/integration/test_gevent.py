@@ -55,7 +55,8 @@ def test_greenlets_switch_while_a_query_waits(serve, python, postgres, declared)
     )
     server.wait_ready()
     answer: list[tuple[int, bytes]] = []
-    with postgres.connect() as holder:
+    # Such locks are known in one database only.
+    with postgres.connect(database="app") as holder:
         holder.execute("SELECT pg_advisory_lock(%s)", (lock,))
         client = threading.Thread(target=lambda: answer.append(server.get("/wait", limit=PATIENCE * 2)))
         client.start()

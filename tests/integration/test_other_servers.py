@@ -73,7 +73,7 @@ class Running:
         command = [part.replace("{port}", str(self.port)) for part in SERVERS[name]]
         base = {key: os.environ[key] for key in ("PATH", "HOME", "LANG") if key in os.environ}
         path = os.pathsep.join([str(SOURCE), str(home)])
-        base |= {"BOOTCHECK_DIR": str(home / "reports"), "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
+        base |= {"BOOTCHECK_DIR": str(home / "reports"), "PYTHONPATH": path}
         # uWSGI brings an interpreter of its own and must be told whose packages to use.
         base |= {"UWSGI_VIRTUALENV": sys.prefix} if name == "uwsgi" and sys.prefix != sys.base_prefix else {}
         with (home / "log").open("wb") as log:

@@ -117,14 +117,15 @@ def ask(server, count: int, *, until_bad: bool = False) -> Answers:
                 number = questions.get_nowait()
             except queue.Empty:
                 return
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=limit)
             try:
-                connection = http.client.HTTPConnection("127.0.0.1", port, timeout=limit)
-                connection.request("GET", f"/{number}")
+                connection.request("GET", f"/{number}", headers={"Connection": "close"})
                 with connection.getresponse() as answer:
                     status, body = answer.status, answer.read()
-                connection.close()
             except (OSError, http.client.HTTPException) as exc:
                 status, body = 0, repr(exc).encode()
+            finally:
+                connection.close()
             with lock:
                 if status != 200:
                     answers.errors.append(f"{number}: {status} {body.decode()[:300]}")

@@ -12,12 +12,12 @@ from tests.integration.harness import PATIENCE, SOURCE
 COMMAND = "import sys; from bootcheck.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
-def run(tmp_path: Path, *, source: Path = SOURCE, **environ: str) -> subprocess.CompletedProcess[str]:
+def run(tmp_path: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run the command in an environment of its own."""
     base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    base |= {"PYTHONPATH": str(source), "BOOTCHECK_DIR": str(tmp_path / "reports"), "TMPDIR": str(tmp_path)}
+    base |= {"PYTHONPATH": str(SOURCE), "BOOTCHECK_DIR": str(tmp_path / "reports"), "TMPDIR": str(tmp_path)}
     return subprocess.run(
-        [sys.executable, "-c", COMMAND, "selftest"],
+        [sys.executable, "-c", COMMAND, "selftest", *words],
         cwd=tmp_path,
         env=base | environ,
         capture_output=True,
@@ -48,7 +48,7 @@ def test_a_broken_installation_fails_and_says_where(tmp_path: Path):
     (broken / "sitecustomize.py").write_text(
         "import bootcheck.gunicorn.arm as arming\narming.arm = lambda *a, **k: None\n"
     )
-    done = run(tmp_path, PYTHONPATH=f"{broken}{os.pathsep}{SOURCE}")
+    done = run(tmp_path, "--timeout", "6", PYTHONPATH=f"{broken}{os.pathsep}{SOURCE}")
 
     assert done.returncode == 1
     assert "FAILED a missing variable" in done.stdout

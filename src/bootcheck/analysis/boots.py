@@ -58,7 +58,9 @@ def _exception(boot: Boot) -> dict[str, Any]:
         return {}
     chain = tracebacks.parse(str(record.get("traceback") or ""))
     last = Raised(
-        type=record["type"], message=str(record.get("message") or "")[:MAX_MESSAGE], frames=chain[0].frames if chain else ()
+        type=record["type"],
+        message=str(record.get("message") or "")[:MAX_MESSAGE],
+        frames=chain[0].frames if chain else (),
     )
     return {"exception": last, "chain": (last, *chain[1:])}
 

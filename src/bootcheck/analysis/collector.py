@@ -8,22 +8,20 @@ from typing import Any
 
 from bootcheck.analysis import boots, deaths, gunicorn_lines
 from bootcheck.analysis.classify import Diagnoser, Diagnosis, precedence
-from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, LOG, REPORT, Death
+from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
 from bootcheck.analysis.incidents import Inputs, Unexplained, Warned
 from bootcheck.analysis.logs import Log
-from bootcheck.analysis.quoting import quoted, template
+from bootcheck.analysis.quoting import template
 from bootcheck.analysis.readers.prefixes import Record
+from bootcheck.analysis.tellings import Tellings, merge
 from bootcheck.analysis.trouble import BOOT, Trouble
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding, Severity
 
-NEAR = 5.0
-"""Seconds by which two tellings of one death may differ: logs have whole seconds, a timeout takes one."""
 MAX_TEMPLATES = 200
 MAX_UNREADABLE = 1_000
 MAX_SYMPTOMS = 10_000
-_RANK = {REPORT: 0, ANNOUNCEMENT: 1, JOURNAL: 2, LOG: 3}
 
 
 class Collector:
@@ -96,6 +94,7 @@ class Collector:
         full = "checkpoints" in document
         known = self._by_id.get(identity)
         if known is not None and not (full and known.kind == ANNOUNCEMENT):
+            self._note(known, source)
             return
         try:
             death = deaths.of_report(document, source, self._diagnoser, full=full)
@@ -109,11 +108,13 @@ class Collector:
             death.path = source
         if known is None:
             self.inputs.reports += 1
+        else:
+            death.told_in = known.told_in
+        self._note(death, source)
         self._by_id[identity] = death
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Keep a journal without an end whose process does not live."""
-        self._boot_findings(boot)
         if boot.end is not None or boots.alive(boot.head, path):
             return
         trouble = boots.death_of(boot, source, fault=boots.fault_text(path), torn=torn or boot.broken_lines > 1)
@@ -166,21 +167,27 @@ class Collector:
     def result(self) -> tuple[list[Death], list[Unexplained]]:
         """Return every death once, and the unexplained lines, most frequent first."""
         found = list(self._by_id.values())
-        index = _Index(found)
+        tellings = Tellings(found)
         for boot, death in self._journals:
-            if index.of_journal(boot, death) is None:
+            if tellings.of_journal(boot, death) is None:
                 found.append(death)
-                index.add(death)
+                tellings.add(death)
         for death in self._deaths:
-            same = index.same(death)
+            same = tellings.of_log(death)
             if same is None:
                 found.append(death)
-                index.add(death)
+                tellings.add(death)
             else:
-                _merge(same, death)
+                merge(same, death)
         return found, sorted(self._templates.values(), key=lambda item: -item.count)
 
     # -- within -------------------------------------------------------------------------------------
+
+    def _note(self, death: Death, source: str) -> None:
+        """Remember where a report was told: Gunicorn's lines beside it speak of the same death."""
+        if source not in death.told_in:
+            death.told_in = (*death.told_in, source)
+        self._classes.add(death.cause_class)
 
     def _by_telltale(self, log: Log, source: str) -> None:
         if not log.notes:
@@ -211,9 +218,6 @@ class Collector:
             known = self.warned.setdefault(key, Warned(finding))
             known.add(document, attributes if isinstance(attributes, dict) else {})
 
-    def _boot_findings(self, boot: Boot) -> None:
-        """A journal's own findings are in its boot report, once it is ready."""
-
 
 def _refused(boot: Boot, trouble: Trouble) -> Diagnosis | None:
     errors = [finding for finding in boot.findings if finding.severity is Severity.ERROR]
@@ -221,88 +225,3 @@ def _refused(boot: Boot, trouble: Trouble) -> Diagnosis | None:
         return None
     first = next((finding for finding in errors if finding.declared), errors[0])
     return Diagnosis(replace(first, evidence=(*first.evidence, *trouble.said)), first.rule.cause_class, specific=True)
-
-
-class _Index:
-    """Strictly private: finds the telling of the same death among those already kept."""
-
-    def __init__(self, found: list[Death]) -> None:
-        self._by_pid: dict[int, list[Death]] = {}
-        self._taken: set[tuple[int, str]] = set()
-        for death in found:
-            self.add(death)
-
-    def add(self, death: Death) -> None:
-        if death.pid is not None:
-            self._by_pid.setdefault(death.pid, []).append(death)
-
-    def of_journal(self, boot: Boot, death: Death) -> Death | None:
-        """Return the report about a journal's process."""
-        for other in self._by_pid.get(death.pid or -1, ()):
-            if other.role != death.role or not _compatible(other.host, death.host):
-                continue
-            if other.server and death.server:
-                if other.server == death.server:
-                    return other
-                continue
-            started, last = death.since, boot.last_at
-            if other.at is None or (
-                (started is None or other.at >= started - NEAR) and (last is None or other.at >= last - NEAR)
-            ):
-                return other
-        return None
-
-    def same(self, death: Death) -> Death | None:
-        """Return another source's telling of this death; one source never tells a death twice."""
-        for other in self._by_pid.get(death.pid or -1, ()):
-            key = (id(other), death.source)
-            if (other.kind == LOG and other.source == death.source) or key in self._taken:
-                continue
-            if not _compatible(other.host, death.host) or not _near(other, death):
-                continue
-            if other.kind == LOG and other.cause is not death.cause:
-                continue
-            self._taken.add(key)
-            return other
-        return None
-
-
-def _compatible(one: str | None, other: str | None) -> bool:
-    return one is None or other is None or one.partition(".")[0] == other.partition(".")[0]
-
-
-def _near(one: Death, other: Death) -> bool:
-    if one.at is None or other.at is None:
-        # Without any time only a report of the same log can be meant.
-        return one.source == other.source
-    return abs(one.at - other.at) <= NEAR
-
-
-def _merge(kept: Death, other: Death) -> None:
-    """Let a fuller telling gain what only the other one knows."""
-    kept.host = kept.host or other.host
-    kept.since = kept.since if kept.since is not None else other.since
-    kept.stops = kept.stops or other.stops
-    if other.specific and not kept.specific:
-        kept.cause_class, kept.specific = other.cause_class, True
-        kept.finding = replace(
-            other.finding,
-            code=kept.finding.code,
-            evidence=(*other.finding.evidence, *kept.finding.evidence)[: deaths.MAX_EVIDENCE],
-        )
-        return
-    lines = tuple(item for item in other.finding.evidence if item.line is not None)[:2]
-    if lines and len(kept.finding.evidence) < deaths.MAX_EVIDENCE:
-        kept.finding = replace(kept.finding, evidence=(*kept.finding.evidence, *lines))
-
-
-def masked(finding: Finding) -> Finding:
-    """Return the finding as it may be shown."""
-    return replace(
-        finding,
-        summary=quoted(finding.summary),
-        action=tuple(quoted(item) for item in finding.action),
-        against=tuple(quoted(item) for item in finding.against),
-        confirm=None if finding.confirm is None else quoted(finding.confirm),
-        evidence=tuple(replace(item, text=quoted(item.text), source=quoted(item.source)) for item in finding.evidence),
-    )

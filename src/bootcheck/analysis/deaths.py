@@ -52,6 +52,8 @@ class Death:
     path: str | None = None
     stops: bool = False
     specific: bool = True
+    told_in: tuple[str, ...] = ()
+    """Every source in which its report was found, as a file or as a line."""
     collateral: int = 0
     """Siblings that the master stopped because of it."""
 

@@ -30,6 +30,8 @@ MAIN_LOOP = "main_loop"
 APP_NOT_FOUND = "app_not_found"
 CONFIG_ERROR = "config_error"
 LIFESPAN_FAILED = "lifespan_failed"
+NOTED = "noted"
+"""Known, and nothing follows from it."""
 
 _LINES = (
     (START, r"Starting gunicorn (?P<version>\S+)"),
@@ -43,6 +45,7 @@ _LINES = (
     (KILLED, r"Worker \(pid: ?(?P<pid>\d+)\) was sent (?:(?P<name>SIG\w+)|(?:code|signal) (?P<number>\d+))!"),
     (EXITED, r"Worker \(pid: ?(?P<pid>\d+)\) exited with code (?P<code>-?\d+)"),
     (HALT, r"Shutting down: Master"),
+    (NOTED, r"(?:^|\] )Reason: bootcheck: "),
     (REASON, r"(?:^|\] |\s)Reason: (?P<reason>Worker failed to boot|App failed to load)"),
     (REASON, r"HaltServer '(?P<reason>Worker failed to boot|App failed to load)"),
     (SIGNAL, r"Handling signal: (?P<name>\w+)"),

@@ -145,7 +145,7 @@ class InitialiseCheck:
         """Connect, count tables, run, count again, connect again; return what the waiting workers are told."""
         started = time.monotonic()
         served = _engines(context)
-        self._connect("connectivity", served, context)
+        usable = self._connect("connectivity", served, context)
         before = _tables(served)
         watch = Watch(context.recorder)
         with context.recorder.step("initialisation.run", Phase.INITIALISATION, work=self.label) as step:
@@ -161,25 +161,34 @@ class InitialiseCheck:
         created = self._tables(before, served, context)
         self._transaction(watch, context)
         self._returned(served, context)
-        self._connect("health", served, context)
+        # What could be used before must be usable now.
+        self._connect("health", usable or served, context)
         took = round((time.monotonic() - started) * 1000, 1)
         return {"pid": os.getpid(), "took_ms": took, "created": created, "lost": watch.lost}
 
-    def _connect(self, which: str, served: list[Any], context: Context) -> None:
+    def _connect(self, which: str, served: list[Any], context: Context) -> list[Any]:
+        """Return the engines that can be used; raises if none can, for one of several may be optional."""
         checkpoint = f"initialisation.{which}"
         if not served:
             context.recorder.skipped(checkpoint, Phase.INITIALISATION, "no SQLAlchemy engine can be seen")
-            return
+            return []
+        usable: list[Any] = []
+        unusable: dict[str, str] = {}
         with context.recorder.step(checkpoint, Phase.INITIALISATION) as step:
             for engine in served:
                 try:
                     _select_one(engine)
+                    usable.append(engine)
                 except Exception as exc:
-                    step.fail(engine=engines.label(engine), error=type_name(exc))
-                    when = "before" if which == "connectivity" else "after"
-                    summary = f"The database {engines.label(engine)} cannot be used {when} the initialisation."
-                    raise _Failed(summary, exc) from exc
-            step.detail(engines=[engines.label(engine) for engine in served])
+                    unusable[engines.label(engine)] = type_name(exc)
+                    step.detail(unusable=unusable)
+                    if len(unusable) == len(served):
+                        step.fail()
+                        when = "before" if which == "connectivity" else "after"
+                        summary = f"The database {engines.label(engine)} cannot be used {when} the initialisation."
+                        raise _Failed(summary, exc) from exc
+            step.detail(engines=[engines.label(engine) for engine in usable])
+        return usable
 
     def _tables(self, before: set[str], served: list[Any], context: Context) -> list[str]:
         if not served:

@@ -22,6 +22,7 @@ import importlib
 import inspect
 import os
 import sys
+import textwrap
 from collections.abc import Sequence
 from typing import NoReturn, Protocol, TextIO, cast
 
@@ -138,3 +139,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, width=WIDTH, max_help_position=26)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        # What is indented stands as it was written: an example of a command.
+        told = (part if part.startswith(" ") else textwrap.fill(part, width) for part in text.strip().split("\n\n"))
+        return textwrap.indent("\n\n".join(told), indent)

@@ -1,8 +1,8 @@
 """Print the page of a code: what it means, how it looks, why it happens, what to do.
 
-CODE is a code (BC201), a slug (pool-shared-after-fork) or a cause class that
-`analyze` answers with (db-unreachable). Without one all codes are listed. The
-pages are part of the package: no network is needed.
+CODE is a code (BC201), a slug (pool-shared-after-fork) or a cause class of
+`analyze` (db-unreachable). Without one all codes are listed. The pages are part
+of the package: no network is needed.
 
 Exit codes: 0 printed, 2 there is no such code.
 """

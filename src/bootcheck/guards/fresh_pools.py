@@ -1,33 +1,36 @@
 """Workers share database connections that the master opened.
 
 What it means
-    With `preload_app` the app is imported in the master, and something in that import used the
-    database: a query, `create_all()`, a warmed pool. Every worker inherits the open connection by
-    fork, so several processes write to one socket and read each other's answers.
+
+BC201: with `preload_app` the app is imported in the master, and something in that import used the database: a
+query, `create_all()`, a warmed pool. Every worker inherits the open connection by fork, so several processes write
+to one socket and read each other's answers.
 
 How it looks
-    Requests get another request's rows; "Commands out of sync; you can't run this command now",
-    "Lost connection to MySQL server during query", "error with status PGRES_TUPLES_OK and no
-    message from the libpq", "This result object does not return rows", "bad record mac" where the
-    connection is encrypted. Often only for a second after each fork, so a smoke test passes.
+
+Requests get another request's rows; `Commands out of sync; you can't run this command now`, `Lost connection to
+MySQL server during query`, `error with status PGRES_TUPLES_OK and no message from the libpq`, `This result object
+does not return rows`; `bad record mac` where the connection is encrypted. Often only for a second after each fork,
+so that a smoke test passes.
 
 Why it happens
-    SQLAlchemy's pool does not notice a fork, and `pool_pre_ping` does not help: two workers can
-    both ping and then both query. `engine.dispose()` in the worker makes it worse: it says goodbye
-    on the master's socket.
+
+SQLAlchemy's pool does not notice a fork, and `pool_pre_ping` does not help: two workers can both ping and then both
+query. `engine.dispose()` in the worker makes it worse: it says goodbye on the master's socket.
 
 What to do
-    bootcheck repairs the pools that it can identify where there are two workers or more: the
-    master closes idle pooled connections before it forks, unless it has threads that may use them;
-    in the worker a dead socket takes the place of every other pooled connection, open sessions are
-    invalidated and each engine gets a new pool. Better: do not query at import. Move it into `initialise(...)` or a
-    `post_worker_init` hook, and close sessions that an import opens (`Session.remove()`).
-    Connections that are nobody's pool (a driver's connection in a global, a `psycopg_pool` opened
-    at import, a Redis or HTTP client) are only reported (BC201): open them in each worker.
+
+bootcheck repairs the pools that it can identify where there are two workers or more: the master closes idle pooled
+connections before it forks, unless it has threads that may use them; in the worker a dead socket takes the place of
+every other pooled connection, open sessions are invalidated and each engine gets a new pool. Better: do not query at
+import. Move it into `initialise(...)` or a `post_worker_init` hook, and close sessions that an import opens
+(`Session.remove()`). Connections that are nobody's pool (a driver's connection in a global, a `psycopg_pool` opened
+at import, a Redis or HTTP client) are only reported: open them in each worker.
 
 How to know it is fixed
-    The boot reports of the workers hold no `fresh_pools` entry under `guards`, and
-    `bootcheck analyze` on the next deployment's logs finds no incident of this kind.
+
+The boot reports of the workers hold no `fresh_pools` entry under `guards`, and `bootcheck analyze` on the next
+deployment's logs finds no incident of this kind.
 """
 
 from __future__ import annotations

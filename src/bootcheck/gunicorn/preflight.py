@@ -216,6 +216,7 @@ def facts_of(cfg: Any, environ: dict[str, str]) -> dict[str, Any]:
     return {
         "workers": cfg.workers,
         "threads": cfg.threads,
+        "worker_connections": cfg.worker_connections,
         "worker_class": str(cfg.worker_class_str),
         "bind": () if inherited else tuple(cfg.settings["bind"].get() or ()),
         "reuse_port": bool(cfg.reuse_port),

@@ -123,6 +123,8 @@ def in_memory(engine: Any) -> bool:
     if getattr(engine.dialect, "name", "") != "sqlite":
         return False
     name = str(engine.url.database or "")
+    if getattr(engine.url, "query", {}).get("mode") == "memory":
+        return True
     return name in ("", ":memory:") or "mode=memory" in name or ":memory:" in name or "memdb" in name
 
 

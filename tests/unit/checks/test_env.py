@@ -153,6 +153,22 @@ def test_kinds(options, good, bad):
         assert result.outcome("env.VALUE.kind") is Outcome.FAILED
 
 
+@pytest.mark.parametrize(
+    ("bounds", "words"),
+    [
+        ({}, "a whole number as digits"),
+        ({"minimum": 1}, "at least 1"),
+        ({"maximum": 9}, "at most 9"),
+        ({"minimum": 1, "maximum": 9}, "from 1 to 9"),
+    ],
+)
+def test_the_range_is_said(bounds, words):
+    """Whoever wrote no number learns which ones are allowed."""
+    (found,) = run_check(env("VALUE", kind="integer", **bounds), {"VALUE": "many"}).findings
+
+    assert words in found.action[0]
+
+
 def test_a_choice_gets_its_nearest():
     """The allowed value that was probably meant is offered."""
     check = env("ENV", kind="choice", choices=["production", "development"])

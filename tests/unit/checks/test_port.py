@@ -98,6 +98,7 @@ def test_a_taken_port_names_its_holder(hold, host):
     assert f"pid {pid}" in result.findings[0].summary
     assert "socket.AF_INET6" in result.findings[0].evidence[0].text
     assert f"kill {pid}" in result.findings[0].action[0]
+    assert f"LISTEN, uid {os.geteuid()}" in result.findings[0].evidence[-1].text
     assert "hunter2" not in str(result.findings[0].as_dict())
     assert result.outcome(f"port.{address}") is Outcome.FAILED
 

@@ -21,6 +21,7 @@ LIMIT = 60.0
 
 @pytest.fixture
 def once() -> Iterator[Once]:
+    """A file of this test alone."""
     made = Once()
     yield made
     made.close()
@@ -48,6 +49,7 @@ class Forked:
         self._read_end = read_end
 
     def told(self) -> Any:
+        """Wait for its end and return what it reported, None if it was killed."""
         with os.fdopen(self._read_end, "rb") as pipe:
             text = pipe.read()
         os.waitpid(self.pid, 0)
@@ -55,6 +57,7 @@ class Forked:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds."""
     deadline = time.monotonic() + LIMIT
     while not condition():
         assert time.monotonic() < deadline, "it never happened"
@@ -62,10 +65,12 @@ def eventually(condition: Callable[[], bool]) -> None:
 
 
 def lines(path: Path) -> list[str]:
+    """Return the lines of a file that may not be there yet."""
     return path.read_text().splitlines() if path.exists() else []
 
 
 def append(path: Path, text: str) -> None:
+    """Add a line, from any process."""
     fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.write(fd, f"{text}\n".encode())
     os.close(fd)

@@ -181,7 +181,8 @@ def _zstd(file: _File) -> Read:
         msg = "reading .zst needs zstandard: pip install 'bootcheck[zstd]'"
         raise Unreadable(msg) from exc
 
-    reader = zstandard.ZstdDecompressor(max_window_size=MAX_MEMORY).stream_reader(file, read_across_frames=True)
+    opened: Any = file
+    reader = zstandard.ZstdDecompressor(max_window_size=MAX_MEMORY).stream_reader(opened, read_across_frames=True)
 
     def read(size: int) -> bytes:
         try:

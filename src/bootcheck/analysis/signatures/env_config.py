@@ -35,7 +35,8 @@ _SAID = re.compile(
     r"settings are not configured|DJANGO_SETTINGS_MODULE|"
     r"Could not parse (?:rfc1738|SQLAlchemy) URL|Expected string or URL object, got None|"
     r"SQLALCHEMY_DATABASE_URI|UndefinedValueError|"
-    r"validation errors? for \w*(?:Settings|Config|Env)\w*|dialects:postgres$|\b(\w{1,80}) not found\. Declare it as envvar|"
+    r"validation errors? for \w*(?:Settings|Config|Env)\w*|dialects:postgres$|"
+    r"\b(\w{1,80}) not found\. Declare it as envvar|"
     r"environment variables? |env(?:ironment)? var|No (?:support for|database) ''|ALLOWED_HOSTS|FERNET_KEY|"
     r"Fernet key must be|"
     r"settings\.DATABASES is improperly configured",

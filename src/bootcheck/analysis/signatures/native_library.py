@@ -44,7 +44,9 @@ _SAID = re.compile(
 TELLTALE = re.compile(r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: ")
 WORDS = ("shared librar", "symbol lookup", "Error relocating")
 TELLTALE_CAUSE = Cause.OS_EXIT
-_LIBRARY = re.compile(r"(?<![\w+.\-/])([\w+.\-/]{1,200}\.(?:so|dylib|dll)[\w.\-]{0,40})|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)")
+_LIBRARY = re.compile(
+    r"(?<![\w+.\-/])([\w+.\-/]{1,200}\.(?:so|dylib|dll)[\w.\-]{0,40})|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)"
+)
 
 
 def match(trouble: Trouble) -> Finding | None:

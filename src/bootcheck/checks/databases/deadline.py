@@ -47,7 +47,7 @@ class Lane:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="bootcheck-database", daemon=True)
             self._thread.start()
-        done = threading.Event()
+        done, abandoned = threading.Event(), threading.Event()
         outcome: dict[str, Any] = {}
 
         def answer() -> None:
@@ -56,18 +56,23 @@ class Lane:
             except BaseException as exc:  # noqa: BLE001 - raised again in the thread that asked
                 outcome["error"] = exc
             done.set()
+            if abandoned.is_set():
+                # A connection that comes too late is nobody's.
+                _close(outcome.pop("value", None))
 
         self._calls.put(answer)
         if not done.wait(seconds):
             self._stuck = True
-            self._calls.put(None)
+            abandoned.set()
             raise TimedOut
         if "error" in outcome:
             raise outcome["error"]
         return cast("T", outcome["value"])
 
-    def close(self) -> None:
-        """Let the thread end; waits for it only if it is idle."""
+    def close(self, last: Callable[[], object] | None = None) -> None:
+        """Let the thread do one last thing, and end; waits for it only if it is idle."""
+        if last is not None:
+            self._calls.put(lambda: _quietly(last))
         self._calls.put(None)
         if self._thread is not None and not self._stuck:
             self._thread.join(1.0)
@@ -78,3 +83,16 @@ class Lane:
             if call is None:
                 return
             call()
+
+
+def _close(value: object) -> None:
+    close = getattr(value, "close", None)
+    if callable(close):
+        _quietly(close)
+
+
+def _quietly(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except Exception:  # noqa: BLE001, S110 - what it would have closed is closed, or lost, already
+        pass

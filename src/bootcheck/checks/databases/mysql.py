@@ -6,7 +6,9 @@ login as errors of this host, and blocks it after a hundred (`max_connect_errors
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import stat
 from functools import partial
 from typing import Any
@@ -48,7 +50,7 @@ def connect(asked: Asked, deadline: Deadline) -> Session:
         ):
             handle = entry.log_in(lane)
     except BaseException:
-        entry.give_up()
+        entry.give_up(lane)
         raise
     session = Session(
         handle=handle, lane=lane, server=str(place), deadline=Deadline(max(asked.connect_timeout, 5.0)), pooler=None
@@ -130,10 +132,14 @@ class _Entry:
             return False
         return True
 
-    def give_up(self) -> None:
-        """Close a connection that nobody took over."""
-        if self._connection is not None:
-            self._connection.close()
+    def give_up(self, lane: Lane) -> None:
+        """End a connection that nobody took over; the driver may still wait for an answer on it."""
+        if self._connection is None:
+            lane.close()
+            return
+        with contextlib.suppress(OSError):
+            self._connection.shutdown(socket.SHUT_RDWR)
+        lane.close(self._connection.close)
 
     def tell_address(self, handle: Handle) -> None:
         """Record where the driver's own connection went; the others were recorded on the way."""

@@ -73,9 +73,7 @@ class Questions:
                 "SELECT COUNT(*) FROM information_schema.PROCESSLIST "
                 "WHERE USER = SUBSTRING_INDEX(CURRENT_USER(), '@', 1) AND ID <> CONNECTION_ID()"
             )
-            limits.append(
-                Connections(limit=int(str(account)), in_use=int(str(mine)), bound_by="max_user_connections")
-            )
+            limits.append(Connections(limit=int(str(account)), in_use=int(str(mine)), bound_by="max_user_connections"))
         tightest = min(limits, key=lambda item: item.limit - item.in_use)
         return replace(tightest, idle_timeout_s=float(str(session.value("SELECT @@session.wait_timeout"))))
 

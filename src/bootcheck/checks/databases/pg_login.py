@@ -130,17 +130,22 @@ def of_wire(exc: BaseException, server: str, seconds: float) -> Failure | None:
     """Return the failure for whatever our own login raises, except a refusal; None for what is no such error."""
     if isinstance(exc, Failure):
         return exc
+    if isinstance(exc, OSError):
+        return _of_connection(exc, server, seconds)
+    if isinstance(exc, (Unsupported, ValueError, IndexError, struct.error)):
+        return _odd(exc, server)
+    return None
+
+
+def _of_connection(exc: OSError, server: str, seconds: float) -> Failure:
     if isinstance(exc, ssl.SSLError):
         return of_tls(exc, server)
     if isinstance(exc, TimeoutError):
         return mute(server, seconds)
     if isinstance(exc, (ConnectionResetError, BrokenPipeError)):
+        # It had been accepted: this is no refusal.
         return _odd(Unsupported(CLOSED, str(exc)), server)
-    if isinstance(exc, OSError):
-        return of_network(exc, server)
-    if isinstance(exc, (Unsupported, ValueError, IndexError, struct.error)):
-        return _odd(exc, server)
-    return None
+    return of_network(exc, server)
 
 
 def refusal(place: Reached, login: Login, refused: Refusal, seconds: float) -> Failure:

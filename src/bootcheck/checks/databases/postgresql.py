@@ -26,7 +26,11 @@ def connect(asked: Asked, deadline: Deadline) -> Session:
     entry = _Entry(asked, reached, server, deadline)
     lane = Lane()
     with asked.recorder.step("database.login", Phase.DATABASE, user=asked.user, database=asked.database) as step:
-        handle = entry.log_in(lane)
+        try:
+            handle = entry.log_in(lane)
+        except BaseException:
+            lane.close()
+            raise
         step.detail(driver=handle.driver)
     session = Session(
         handle=handle,

@@ -70,11 +70,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connection, or leave it to the end of the process if the server says nothing."""
-        try:
-            self.lane.call(self.handle.close, 1.0)
-        except Exception:  # noqa: BLE001, S110 - it was closed by the other side, or never answers
-            pass
-        self.lane.close()
+        self.lane.close(self.handle.close)
 
 
 def opened(

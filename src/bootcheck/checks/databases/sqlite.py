@@ -49,13 +49,17 @@ def connect(asked: Asked, deadline: Deadline) -> Session | None:
     lane = Lane()
     where = path or ":memory:"
     with asked.recorder.step("database.login", Phase.DATABASE, file=where):
-        handle = opened(
-            lambda: File(path, asked.url.query, deadline.left),
-            lambda exc: judge(exc, where) or unknown(exc, where),
-            lane=lane,
-            deadline=deadline,
-            server=where,
-        )
+        try:
+            handle = opened(
+                lambda: File(path, asked.url.query, deadline.left),
+                lambda exc: judge(exc, where) or unknown(exc, where),
+                lane=lane,
+                deadline=deadline,
+                server=where,
+            )
+        except BaseException:
+            lane.close()
+            raise
     session = Session(handle=handle, lane=lane, server=where, deadline=Deadline(max(asked.connect_timeout, 5.0)))
     try:
         with asked.recorder.step("database.select", Phase.DATABASE):

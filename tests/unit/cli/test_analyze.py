@@ -1,0 +1,134 @@
+"""`bootcheck analyze`: what goes where, and with which code."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from bootcheck.cli import main
+from bootcheck.model.cause import Cause
+from tests.unit.analysis.making import LOGS, report, stored
+
+
+class _Stdin:
+    """Standard input with these bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self.buffer = io.BytesIO(data)
+
+
+def test_an_incident_is_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The finding on stdout, nothing on stderr."""
+    stored(tmp_path, report(Cause.OOM, summary="The kernel killed the worker for memory."))
+
+    assert main(["analyze", str(tmp_path)]) == 1
+    captured = capsys.readouterr()
+    assert captured.out.startswith("The kernel killed the worker for memory.\n")
+    assert captured.err == ""
+
+
+def test_health_is_code_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """It says so."""
+    assert main(["analyze", str(LOGS / "none" / "hup-27.0.1.log")]) == 0
+    assert capsys.readouterr().out.startswith("Nothing wrong in 1 file")
+
+
+def test_a_missing_path_is_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """A clear line on stderr."""
+    assert main(["analyze", str(tmp_path / "nowhere")]) == 2
+    assert capsys.readouterr().err == f"bootcheck: cannot read {tmp_path / 'nowhere'}: No such file or directory\n"
+
+
+def test_json_with_both_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """The same object, exit 1 exactly when there are incidents."""
+    assert main(["analyze", "--format", "json", str(tmp_path)]) == 0
+    nothing = json.loads(capsys.readouterr().out)
+    stored(tmp_path, report())
+    assert main(["analyze", "--format", "json", str(tmp_path)]) == 1
+    something = json.loads(capsys.readouterr().out)
+
+    assert nothing.keys() == something.keys()
+    assert nothing["incidents"] == []
+    assert len(something["incidents"]) == 1
+
+
+@pytest.mark.parametrize("name", ["text", "github", "junit"])
+def test_the_other_formats(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]):
+    """Each prints the code."""
+    stored(tmp_path, report())
+
+    assert main(["analyze", "--format", name, str(tmp_path)]) == 1
+    assert "BC501" in capsys.readouterr().out
+
+
+def test_ten_complaints_are_named_then_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Findings win; complaints stay on stderr."""
+    for number in range(25):
+        (tmp_path / f"worker-{number}-1.jsonl").write_bytes(b"{broken\n")
+    stored(tmp_path, report())
+
+    assert main(["analyze", str(tmp_path)]) == 1
+    err = capsys.readouterr().err.splitlines()
+    assert len(err) == 11
+    assert err[-1] == "bootcheck: and 15 more could not be read (--format json lists them)"
+
+
+def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """The stderr line of a death alone gives the cause."""
+    monkeypatch.setattr("sys.stdin", _Stdin(report(Cause.OOM).announcement().encode() + b"\n"))
+
+    assert main(["analyze", "-", "--format", "json"]) == 1
+    assert json.loads(capsys.readouterr().out)["incidents"][0]["cause"] == "oom"
+
+
+def test_paths_of_every_kind_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """A log, a directory and standard input together."""
+    stored(tmp_path, report(Cause.OOM, pid=1))
+    monkeypatch.setattr("sys.stdin", _Stdin(report(Cause.VANISHED, pid=2).announcement().encode() + b"\n"))
+
+    assert main(["analyze", str(LOGS / "native-crash" / "segv-23.0.0.log"), "-", str(tmp_path), "--format", "json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert {incident["cause"] for incident in found["incidents"]} == {"oom", "vanished", "native_crash"}
+
+
+def test_options_reach_the_filter(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Codes as slugs too, lists with commas, hosts as patterns, times of every kind."""
+    stored(tmp_path, report(Cause.OOM, pid=1), report(Cause.VANISHED, pid=2, host="db-1"))
+    arguments = ["analyze", str(tmp_path), "--format", "json", "--since", "2026-11-27", "--until", "2026-11-28"]
+
+    assert main([*arguments, "--code", "killed-for-memory,BC501"]) == 1
+    assert [incident["code"] for incident in json.loads(capsys.readouterr().out)["incidents"]] == ["BC508"]
+    assert main([*arguments, "--host", "db-*"]) == 1
+    assert [incident["code"] for incident in json.loads(capsys.readouterr().out)["incidents"]] == ["BC512"]
+    assert main([*arguments[:-1], "2026-11-26"]) == 0
+
+
+@pytest.mark.parametrize(("option", "value", "said"), [("--code", "BC5O8", "BC508"), ("--since", "soon", "Write for example")])
+def test_an_option_that_is_wrong(tmp_path: Path, option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]):
+    """Code 2 with the next step."""
+    assert main(["analyze", str(tmp_path), option, value]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_fail_on_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Warnings of boots that reached ready count only when asked for."""
+    from bootcheck.model.finding import Finding, Severity
+
+    warning = Finding(code="BC221", summary="pool_pre_ping is off.", severity=Severity.WARNING)
+    stored(tmp_path, report(Cause.NONE, kind="boot", step=None, findings=[warning]))
+
+    assert main(["analyze", str(tmp_path)]) == 0
+    assert main(["analyze", str(tmp_path), "--fail-on", "warning"]) == 1
+    assert "pool_pre_ping is off." in capsys.readouterr().out
+
+
+def test_without_a_path_the_report_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Where this user's servers leave their reports."""
+    stored(tmp_path, report(Cause.OOM))
+    monkeypatch.setenv("BOOTCHECK_DIR", str(tmp_path))
+
+    assert main(["analyze"]) == 1
+    assert "BC508" in capsys.readouterr().out

@@ -1,0 +1,113 @@
+"""The command line as a whole: help, unknown words, pipes, exit codes."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bootcheck import __version__
+from bootcheck.cli import COMMANDS, command, main
+from tests.unit.analysis.making import report
+
+
+def bootcheck(*arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a process of its own."""
+    environ = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"], **options.pop("environ", {})}  # type: ignore[dict-item]
+    return subprocess.run(
+        [sys.executable, "-m", "bootcheck", *arguments], capture_output=True, text=True, check=False, env=environ, **options
+    )  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]):
+    """In 80 columns, code 0."""
+    assert main([name, "--help"]) == 0
+    out = capsys.readouterr().out
+    assert f"usage: bootcheck {name}" in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_what_the_protocol_asks(name: str):
+    """Its name is its file's, and one line says what it does."""
+    module = command(name)
+
+    assert module.NAME == name
+    assert "\n" not in module.HELP
+    assert module.HELP
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]):
+    """Each with its line."""
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"    {name}" in out for name in COMMANDS)
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_without_a_command_the_help_is_a_complaint(capsys: pytest.CaptureFixture[str]):
+    """Code 2, on stderr."""
+    assert main([]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "commands:" in captured.err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]):
+    """One line, code 0."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"bootcheck {__version__}\n"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("analize", "analyze"), ("analyse", "analyze"), ("shw", "show")])
+def test_a_near_miss_is_named(typed: str, meant: str, capsys: pytest.CaptureFixture[str]):
+    """Code 2 and the nearest command."""
+    assert main([typed]) == 2
+    assert f"Did you mean `bootcheck {meant}`?" in capsys.readouterr().err
+
+
+def test_an_unknown_option_is_code_2(capsys: pytest.CaptureFixture[str]):
+    """As argparse says it."""
+    assert main(["analyze", "--nonsense"]) == 2
+    assert "--nonsense" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away(tmp_path: Path):
+    """`bootcheck explain | head -1`: no traceback, no complaint."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run(
+        [sys.executable, "-m", "bootcheck", "explain"],
+        stdout=theirs,
+        stderr=subprocess.PIPE,
+        check=False,
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    os.close(theirs)
+
+    assert done.returncode == 141
+    assert done.stderr == b""
+
+
+def test_a_terminal_that_knows_only_ascii(tmp_path: Path):
+    """What it cannot show is escaped, not raised."""
+    (tmp_path / "crash.json").write_bytes(report(summary="Die Datenbank läßt niemanden ein – schade.").encoded())
+    done = bootcheck("analyze", str(tmp_path), environ={"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"})
+
+    assert done.returncode == 1
+    assert "l\\xe4\\xdft" in done.stdout
+
+
+def test_help_is_quick_to_load():
+    """No analyser, framework or driver is imported for it."""
+    code = (
+        "import sys; from bootcheck.cli import main; main(['--help']); "
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in ('flask', 'sqlalchemy', 'psycopg', 'gunicorn', 'rich')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
