@@ -248,7 +248,7 @@ class Step:
         self._detail = detail
         self._failed = False
 
-    def __enter__(self) -> Step:
+    def __enter__(self) -> Step:  # noqa: PYI034 - typing.Self is of Python 3.11
         self._before = time.perf_counter()
         self._seq = self._recorder.stamp(self._name, self._phase, Outcome.ENTERED, self._detail)
         self._recorder._open.append((self._seq, self._name))  # noqa: SLF001

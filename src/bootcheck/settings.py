@@ -10,14 +10,18 @@ from bootcheck.model.errors import SettingError
 PREFIX = "BOOTCHECK_"
 
 VARIABLES: Mapping[str, str] = {
-    "BOOTCHECK_DIR": "Where reports and journals go. Default: $STATE_DIRECTORY, $LOGS_DIRECTORY, else /tmp/bootcheck-<euid>.",
+    "BOOTCHECK_DIR": "Where reports and journals go. Default: $STATE_DIRECTORY, $LOGS_DIRECTORY, "
+    "else /tmp/bootcheck-<euid>.",
     "BOOTCHECK_ENFORCE": "observe: nothing is ever stopped. declared (default): declared checks stop a start. "
     "all: discovered checks count as declared.",
     "BOOTCHECK_REQUIRE_ENV": "Comma-separated names of variables that must be set and not empty (declared).",
-    "BOOTCHECK_BOOT_DEADLINE": "Seconds from fork to ready; a worker over it is reported with its stack and ended. 0 (default): off.",
-    "BOOTCHECK_PROBE_BIND": "host:port of the side port with /health and /ready. Default: off.",
+    "BOOTCHECK_BOOT_DEADLINE": "Seconds from fork to ready; a worker over it is reported with its stack and ended. "
+    "0 (default): off.",
+    "BOOTCHECK_PROBE_BIND": "host:port of a side port with /health and /ready. Default: off. Reserved: this version "
+    "checks the value and opens no port.",
     "BOOTCHECK_LOG": "summary (default): a line per process that becomes ready, every warning and failure. "
-    "checkpoints: a line per checkpoint. json: the same as JSON. off: only what stopped the server, and the report lines.",
+    "checkpoints: a line per checkpoint. json: the same as JSON. off: only what stopped the server, and the "
+    "report lines.",
     "BOOTCHECK_DISABLE": "1: nothing at all happens.",
 }
 
@@ -28,7 +32,7 @@ _FALSE = ("", "0", "false", "no", "off")
 
 
 class Settings:
-    """What the environment asks of bootcheck. Read-only by convention; a plain class, for it is on every boot's path."""
+    """What the environment asks of bootcheck; a plain class, for it is on every boot's path."""
 
     def __init__(  # noqa: PLR0913
         self,

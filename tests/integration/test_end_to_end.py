@@ -223,7 +223,7 @@ def test_a_killed_server_is_told_before_the_next_start(serve, analyze):
     """Journals without an end are deaths too, also where no new start has swept them."""
     server = serve(app="import time\nopen('stuck', 'w').close()\ntime.sleep(60)\n" + HELLO)
     server.wait_for_line("Booting worker")
-    for pid in sorted(set(server.processes()) - {server.pid}) + [server.pid]:
+    for pid in [*sorted(set(server.processes()) - {server.pid}), server.pid]:
         os.kill(server.pid, 19)
         os.kill(pid, 9)
     server.wait()

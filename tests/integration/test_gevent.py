@@ -86,7 +86,7 @@ def test_greenlets_switch_while_a_query_waits(serve, python, postgres, declared)
 
 
 @pytest.mark.parametrize("kind", ["sync", "gevent"])
-def test_the_master_loads_no_driver_for_any_database(serve, python, postgres, mariadb, kind, tmp_path):
+def test_the_master_loads_no_driver_for_any_database(serve, python, postgres, mariadb, kind, tmp_path):  # noqa: PLR0917
     """PostgreSQL, MariaDB and SQLite are all asked in the child: the master has none of their modules afterwards."""
     if not {"psycopg", "pymysql"} <= python.has:
         pytest.skip("psycopg or pymysql is not installed there")

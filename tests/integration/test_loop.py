@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import textwrap
 
@@ -87,7 +86,9 @@ def test_a_worker_that_made_it_starts_the_count_anew(serve):
         if me != 4 and me < 8:
             os._exit(9)
     """
-    serving = HELLO.replace("    start_response", '    if environ["PATH_INFO"] == "/die":\n        os._exit(9)\n    start_response', 1)
+    serving = HELLO.replace(
+        "    start_response", '    if environ["PATH_INFO"] == "/die":\n        os._exit(9)\n    start_response', 1
+    )
     server = serve(app=textwrap.dedent(app) + serving)
     server.wait_ready(1)
     server.get_in_vain("/die")

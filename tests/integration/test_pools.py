@@ -185,7 +185,9 @@ def guards(server):
 def beats(server):
     """Return the master's own queries: the sessions in which they ran, and those that failed."""
     lines = (server.home / "beats").read_text().splitlines()
-    return [line for line in lines if not line.startswith("error")], [line for line in lines if line.startswith("error")]
+    return [line for line in lines if not line.startswith("error")], [
+        line for line in lines if line.startswith("error")
+    ]
 
 
 def test_every_worker_answers_with_its_own_rows(pooled):

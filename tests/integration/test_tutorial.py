@@ -66,7 +66,9 @@ def test_the_tutorial_happens_as_it_is_told(tmp_path: Path):
 
     server = reader.gunicorn(SECRET_KEY=KEY)
     try:
-        wait_until(lambda: re.search(r"^bootcheck: worker \d+ ready after", reader.log, re.MULTILINE), lambda: reader.log)
+        wait_until(
+            lambda: re.search(r"^bootcheck: worker \d+ ready after", reader.log, re.MULTILINE), lambda: reader.log
+        )
     finally:
         server.send_signal(signal.SIGTERM)
         code = server.wait(timeout=PATIENCE)

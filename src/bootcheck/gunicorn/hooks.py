@@ -7,8 +7,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.gunicorn import chain
 from bootcheck.guards.sigterm import STOP_SIGNALS
+from bootcheck.gunicorn import chain
 from bootcheck.model.outcome import Phase
 
 if TYPE_CHECKING:

@@ -89,6 +89,8 @@ class Master:
                 f"reports go to {self.directory.path}, which ends with this container; "
                 "mount a volume and set BOOTCHECK_DIR to keep them"
             )
+        if self.settings.probe_bind is not None:
+            self.console.note("BOOTCHECK_PROBE_BIND is set, but this version opens no side port")
         self._guard_stops()
         atexit.register(self._at_exit)
         chain.quietly(self._sweep)()

@@ -55,7 +55,7 @@ class Death:
         return os.WEXITSTATUS(self.status) if self.status is not None and os.WIFEXITED(self.status) else None
 
 
-def cause_of(death: Death) -> Cause | None:
+def cause_of(death: Death) -> Cause | None:  # noqa: PLR0911 - the order of the contract
     """Return the cause, or None where this end is no death (contract: deaths)."""
     boot = death.boot
     kind = str(boot.exception.get("kind")) if boot.exception is not None else None
@@ -149,9 +149,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.APP_NOT_FOUND:
         return (
             f"{who} did not find the app: {first_line}",
-            [
-                "Name an existing module and attribute (gunicorn MODULE:ATTRIBUTE), and start in the directory that holds it."
-            ],
+            ["Name an existing module and attribute (gunicorn MODULE:ATTRIBUTE), and start in its directory."],
         )
     if cause is Cause.SYS_EXIT:
         return (
@@ -167,9 +165,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         name = signal_name(death.signo) if death.signo else "a fault"
         return (
             f"{who} was ended by {name}{where}: a fault in native code.",
-            [
-                "The stack names the Python call that entered native code; look at that library and its version first."
-            ],
+            ["The stack names the Python call that entered native code; look at that library and its version first."],
         )
     if cause is Cause.OOM:
         return (
@@ -180,13 +176,14 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         return (
             f"The master timed out {who[0].lower() + who[1:]}{where}.",
             [
-                "Look at the stack for what kept the worker from its heartbeat; raise `timeout` only if that work is meant to take so long."
+                (
+                    "Look at the stack for what kept the worker from its heartbeat; raise `timeout` only if "
+                    "that work is meant to take so long."
+                )
             ],
         )
     if cause is Cause.BOOT_DEADLINE:
-        return f"{who} was not ready before the boot deadline{where}.", [
-            "The stack shows what it was waiting for."
-        ]
+        return f"{who} was not ready before the boot deadline{where}.", ["The stack shows what it was waiting for."]
     if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
         return (
             f"{who} did not stop within graceful_timeout{where}, so the master killed it.",
@@ -196,7 +193,10 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         return (
             f"{who} got SIGKILL{where}, and neither the master nor the memory limit sent it.",
             [
-                "Ask who may kill processes here: an orchestrator after its grace period, an operator, a memory killer of the host."
+                (
+                    "Ask who may kill processes here: an orchestrator after its grace period, an operator, "
+                    "a memory killer of the host."
+                )
             ],
         )
     if cause is Cause.SIGTERM:
@@ -230,7 +230,8 @@ def _evidence(death: Death, cause: Cause) -> list[Evidence]:
             facts.append(
                 Evidence(
                     source="cgroup",
-                    text=f"it had used {death.peak_rss_bytes >> 20} MB at most; the limit is {death.memory_limit_bytes >> 20} MB",
+                    text=f"it had used {death.peak_rss_bytes >> 20} MB at most; "
+                    f"the limit is {death.memory_limit_bytes >> 20} MB",
                 )
             )
     if death.boot.signal is not None:

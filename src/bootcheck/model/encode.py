@@ -91,5 +91,5 @@ def _safe_repr(value: object) -> str:
         if isinstance(value, (str, bytes)):
             value = value[: MAX_TEXT * 4]
         return str(value) if isinstance(value, str) else repr(value)
-    except Exception as exc:  # a user's __repr__ may raise anything
+    except Exception as exc:  # noqa: BLE001 - a user's __repr__ may raise anything
         return f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"

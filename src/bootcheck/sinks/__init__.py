@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-
 SINKS = ("journal", "console", "structlog", "ring", "memory")
 """Each is a module with a class of that name; a file that is not named here fails a test."""
 

@@ -25,8 +25,10 @@ class Console:
                 self._say(checkpoint_line(record))
             elif self.mode == "json":
                 self._say(line.decode("ascii").rstrip("\n"))
-        elif kind == FINDING and self.mode != "off" and (
-            record["finding"]["severity"] != "info" or self.mode != "summary"
+        elif (
+            kind == FINDING
+            and self.mode != "off"
+            and (record["finding"]["severity"] != "info" or self.mode != "summary")
         ):
             if self.mode == "json":
                 self._say(line.decode("ascii").rstrip("\n"))

@@ -56,7 +56,10 @@ def run(python: Path, scenario: Scenario) -> str:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 [python.parent / "gunicorn", *bind, *scenario.args],
-                cwd=root, stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+                cwd=root,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
                 env={"PATH": os.environ["PATH"], "XDG_RUNTIME_DIR": place, "HOME": place, **scenario.environ},
             )
             try:
@@ -116,7 +119,13 @@ def _anonymous(text: str, python: Path, root: Path, port: int) -> str:
     base = subprocess.run(
         [python, "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True, check=True
     ).stdout.strip()
-    for old, new in ((str(root), "/app"), (prefix, "/venv"), (base, "/usr/local"), (str(port), "8000"), (socket.gethostname(), "host")):
+    for old, new in (
+        (str(root), "/app"),
+        (prefix, "/venv"),
+        (base, "/usr/local"),
+        (str(port), "8000"),
+        (socket.gethostname(), "host"),
+    ):
         text = text.replace(old, new)
     return text
 

@@ -57,7 +57,11 @@ def report(
             action=tuple(action),
         ),
         findings=tuple(findings),
-        attributes={"process.pid": pid, "host.name": "web-1", **{names[name]: value for name, value in attributes.items()}},
+        attributes={
+            "process.pid": pid,
+            "host.name": "web-1",
+            **{names[name]: value for name, value in attributes.items()},
+        },
     )
 
 

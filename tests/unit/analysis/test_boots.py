@@ -60,9 +60,16 @@ def test_an_end_is_no_death(tmp_path: Path):
 def test_what_the_journal_knows_is_the_cause(tmp_path: Path):
     """An exception, a noticed signal and a fault dump say more than `vanished`."""
     journal(tmp_path, head(pid=1), RAISED)
-    journal(tmp_path, head(pid=2, server_id="s2"), entered("app.load"), {"t": "signal", "at": AT, "signo": 15, "name": "SIGTERM", "step": "app.load"})
+    journal(
+        tmp_path,
+        head(pid=2, server_id="s2"),
+        entered("app.load"),
+        {"t": "signal", "at": AT, "signo": 15, "name": "SIGTERM", "step": "app.load"},
+    )
     path = journal(tmp_path, head(pid=3), entered("app.load"))
-    path.with_suffix(".fault").write_text("Fatal Python error: Segmentation fault\n\nCurrent thread 0x1 (most recent call first):\n")
+    path.with_suffix(".fault").write_text(
+        "Fatal Python error: Segmentation fault\n\nCurrent thread 0x1 (most recent call first):\n"
+    )
 
     assert {cause: kind for cause, kind, _ in causes(tmp_path)} == {
         "exception": "dependency-missing",
@@ -92,7 +99,9 @@ def test_the_owner_holds_its_lock(tmp_path: Path):
     with path.open("r+b") as held:
         fcntl.lockf(held, fcntl.LOCK_EX)
         code = "import sys; from bootcheck.analysis import analyze; sys.exit(analyze(sys.argv[1:]).exit_code)"
-        done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(tmp_path)], check=False, env={"PYTHONPATH": os.pathsep.join(sys.path)}
+        )
 
     assert done.returncode == 0
     assert causes(tmp_path) == [("vanished", "external-stop", 1)]
@@ -124,8 +133,20 @@ def test_a_boot_report_is_no_report_of_the_death(tmp_path: Path):
 
 def test_a_refusal_that_nobody_reported(tmp_path: Path):
     """The failed check's own code and class."""
-    finding = {"code": "BC210", "summary": "The database at db:5432 refuses connections.", "severity": "error", "declared": True}
-    refused = {"t": "exception", "at": AT, "kind": "check_failed", "type": "bootcheck.Refused", "message": "x", "step": "check.database"}
+    finding = {
+        "code": "BC210",
+        "summary": "The database at db:5432 refuses connections.",
+        "severity": "error",
+        "declared": True,
+    }
+    refused = {
+        "t": "exception",
+        "at": AT,
+        "kind": "check_failed",
+        "type": "bootcheck.Refused",
+        "message": "x",
+        "step": "check.database",
+    }
     journal(tmp_path, head("master"), {"t": "finding", "at": AT, "finding": finding}, refused)
     (incident,) = analyze([str(tmp_path)]).incidents
 

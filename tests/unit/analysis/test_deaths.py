@@ -30,15 +30,31 @@ BY_CAUSE = [
 ]
 BY_EXCEPTION = [
     ("ModuleNotFoundError", "No module named 'flask'", "dependency-missing"),
-    ("ImportError", "cannot import name 'db' from partially initialized module 'shop' (most likely due to a circular import)", "app-import-error"),
+    (
+        "ImportError",
+        "cannot import name 'db' from partially initialized module 'shop' (most likely due to a circular import)",
+        "app-import-error",
+    ),
     ("SyntaxError", "invalid syntax (wsgi.py, line 3)", "app-syntax-error"),
     ("KeyError", "'SECRET_KEY'", "env-config"),
-    ("psycopg.OperationalError", 'connection failed: FATAL:  password authentication failed for user "shop"', "db-auth-failed"),
-    ("sqlalchemy.exc.OperationalError", "(psycopg2.OperationalError) could not connect to server: Connection refused", "db-unreachable"),
+    (
+        "psycopg.OperationalError",
+        'connection failed: FATAL:  password authentication failed for user "shop"',
+        "db-auth-failed",
+    ),
+    (
+        "sqlalchemy.exc.OperationalError",
+        "(psycopg2.OperationalError) could not connect to server: Connection refused",
+        "db-unreachable",
+    ),
     ("psycopg2.OperationalError", "FATAL:  sorry, too many clients already", "db-too-many-connections"),
     ("sqlite3.OperationalError", "no such table: users", "db-schema-missing"),
     ("psycopg.errors.UndefinedTable", 'relation "users" does not exist', "db-schema-missing"),
-    ("redis.exceptions.ConnectionError", "Error 111 connecting to redis:6379. Connection refused.", "backend-unavailable"),
+    (
+        "redis.exceptions.ConnectionError",
+        "Error 111 connecting to redis:6379. Connection refused.",
+        "backend-unavailable",
+    ),
     ("OSError", "[Errno 98] Address already in use", "address-in-use"),
     ("PermissionError", "[Errno 13] Permission denied: '/var/log/x'", "permission-denied"),
     ("OSError", "[Errno 28] No space left on device", "filesystem"),
@@ -47,14 +63,20 @@ BY_EXCEPTION = [
     ("OSError", "[Errno 24] Too many open files", "resource-limit"),
     ("ImportError", "libGL.so.1: cannot open shared object file: No such file or directory", "native-library"),
     ("ImportError", "/lib/libc.so.6: version `GLIBC_2.34' not found (required by /x.so)", "native-library"),
-    ("ImportError", "cannot import name 'escape' from 'jinja2' (/venv/lib/python3.12/site-packages/jinja2/__init__.py)", "version-incompatible"),
+    (
+        "ImportError",
+        "cannot import name 'escape' from 'jinja2' (/venv/lib/python3.12/site-packages/jinja2/__init__.py)",
+        "version-incompatible",
+    ),
     ("RuntimeError", "the weights are damaged", "app-exception"),
 ]
 
 
 @pytest.mark.parametrize(("cause", "attributes", "expected"), BY_CAUSE)
 @pytest.mark.parametrize("announced", [False, True], ids=["file", "line"])
-def test_the_class_of_a_cause(tmp_path: Path, cause: Cause, attributes: dict[str, object], expected: str, announced: bool):
+def test_the_class_of_a_cause(
+    tmp_path: Path, cause: Cause, attributes: dict[str, object], expected: str, announced: bool
+):
     """From the file and from the line on stderr alike."""
     item = report(cause, **attributes)
     if announced:
@@ -79,7 +101,12 @@ def test_the_class_of_an_exception(tmp_path: Path, kind: str, message: str, expe
 
 def test_a_timeout_is_judged_by_ready_and_not_by_its_exception(tmp_path: Path):
     """The abort raises SystemExit in whatever was running, a database call perhaps."""
-    stored(tmp_path, report(Cause.GUNICORN_TIMEOUT, ready=True, step=None, type="psycopg.OperationalError", message="timeout expired"))
+    stored(
+        tmp_path,
+        report(
+            Cause.GUNICORN_TIMEOUT, ready=True, step=None, type="psycopg.OperationalError", message="timeout expired"
+        ),
+    )
 
     assert analyze([str(tmp_path)]).incidents[0].cause_class == "request-timeout"
 
@@ -88,7 +115,12 @@ def test_a_timeout_is_judged_by_ready_and_not_by_its_exception(tmp_path: Path):
 def test_the_class_of_a_failed_check(tmp_path: Path, code: str):
     """That of its code; every error of the run is among the evidence."""
     findings = [
-        Finding(code=code, summary=f"The subject of {code} is wrong.", severity=Severity.ERROR, evidence=(Evidence(text="seen", source="env"),)),
+        Finding(
+            code=code,
+            summary=f"The subject of {code} is wrong.",
+            severity=Severity.ERROR,
+            evidence=(Evidence(text="seen", source="env"),),
+        ),
         Finding(code="BC110", summary="The URL begins with postgres://.", severity=Severity.ERROR),
     ]
     stored(tmp_path, report(Cause.CHECK_FAILED, role="master", code=code, findings=findings, step="check.x"))

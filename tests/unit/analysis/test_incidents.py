@@ -21,7 +21,10 @@ KEYS = {
 
 def test_four_workers_that_died_alike(tmp_path: Path):
     """One incident, four processes with their reports, the span in time."""
-    paths = stored(tmp_path, *(report(pid=pid, at=AT + pid / 100, type="ValueError", message=f"worker {pid}") for pid in range(31, 35)))
+    paths = stored(
+        tmp_path,
+        *(report(pid=pid, at=AT + pid / 100, type="ValueError", message=f"worker {pid}") for pid in range(31, 35)),
+    )
     (incident,) = analyze([str(tmp_path)]).incidents
 
     assert incident.count == 4
@@ -61,7 +64,13 @@ def test_different_faults_are_different_incidents(tmp_path: Path):
 
 def test_workers_killed_together_in_different_steps(tmp_path: Path):
     """One TERM to all hits each where it stands: one incident (A)."""
-    stored(tmp_path, *(report(Cause.SIGTERM, pid=pid, at=AT, step=step, signal="SIGTERM", ready=False) for pid, step in ((1, "app.load"), (2, "db.init"))))
+    stored(
+        tmp_path,
+        *(
+            report(Cause.SIGTERM, pid=pid, at=AT, step=step, signal="SIGTERM", ready=False)
+            for pid, step in ((1, "app.load"), (2, "db.init"))
+        ),
+    )
 
     assert classes(analyze([str(tmp_path)])) == [("external-stop", 2)]
 
@@ -72,7 +81,16 @@ def test_an_id_is_the_same_on_every_host_and_day(tmp_path: Path):
     for number in range(2):
         home = tmp_path / str(number)
         home.mkdir()
-        stored(home, report(pid=40 + number, at=AT + 9_000 * number, host=f"web-{number}", type="ValueError", message=f"pid {40 + number}"))
+        stored(
+            home,
+            report(
+                pid=40 + number,
+                at=AT + 9_000 * number,
+                host=f"web-{number}",
+                type="ValueError",
+                message=f"pid {40 + number}",
+            ),
+        )
         ids.append(analyze([str(home)]).incidents[0].id)
 
     assert ids[0] == ids[1]
@@ -87,7 +105,11 @@ def test_what_stopped_the_server_comes_first(tmp_path: Path):
         report(Cause.CHECK_FAILED, role="master", pid=3, at=AT + 100, code="BC210", step="check.database"),
     )
 
-    assert [incident.cause for incident in analyze([str(tmp_path)]).incidents] == ["check_failed", "native_crash", "oom"]
+    assert [incident.cause for incident in analyze([str(tmp_path)]).incidents] == [
+        "check_failed",
+        "native_crash",
+        "oom",
+    ]
 
 
 def test_siblings_stopped_by_the_master_are_collateral(tmp_path: Path):
@@ -95,7 +117,10 @@ def test_siblings_stopped_by_the_master_are_collateral(tmp_path: Path):
     stored(
         tmp_path,
         report(pid=31, at=AT, type="ValueError", message="x", server="s1", ready=False),
-        *(report(Cause.SIGTERM, pid=pid, at=AT + 1, signal="SIGTERM", origin="master", server="s1", ready=False) for pid in (32, 33, 34)),
+        *(
+            report(Cause.SIGTERM, pid=pid, at=AT + 1, signal="SIGTERM", origin="master", server="s1", ready=False)
+            for pid in (32, 33, 34)
+        ),
     )
     (incident,) = analyze([str(tmp_path)]).incidents
 
@@ -113,7 +138,10 @@ def test_a_stop_from_outside_is_no_collateral(tmp_path: Path):
         report(Cause.SIGTERM, pid=34, at=AT + 900, signal="SIGTERM", origin="master", server="s1", ready=False),
     )
 
-    assert {incident.cause: incident.count for incident in analyze([str(tmp_path)]).incidents} == {"exception": 1, "sigterm": 3}
+    assert {incident.cause: incident.count for incident in analyze([str(tmp_path)]).incidents} == {
+        "exception": 1,
+        "sigterm": 3,
+    }
 
 
 def test_one_death_in_every_source_counts_once(tmp_path: Path):
@@ -121,7 +149,9 @@ def test_one_death_in_every_source_counts_once(tmp_path: Path):
     log = (LOGS / "dependency-missing" / "worker-23.0.0.log").read_text()
     (raised,) = [line for line in log.splitlines() if "Exception in worker process" in line]
     pid, at = int(raised.split("] [")[1]), epoch(raised[1:26]) or 0.0
-    item = report(pid=pid, at=at + 0.4, type="ModuleNotFoundError", message="No module named 'flask_nowhere'", ready=False)
+    item = report(
+        pid=pid, at=at + 0.4, type="ModuleNotFoundError", message="No module named 'flask_nowhere'", ready=False
+    )
     paths = stored(tmp_path, item)
     announced = item.announcement(str(paths[0]))
     (tmp_path / "app.log").write_text(log + announced + "\n")
@@ -151,7 +181,11 @@ def test_a_log_knows_what_a_report_does_not(tmp_path: Path):
 
 def test_the_same_pid_in_another_container_start(tmp_path: Path):
     """Pids repeat from start to start: minutes apart they are two deaths."""
-    stored(tmp_path, report(pid=8, at=AT, type="ValueError", message="x"), report(pid=8, at=AT + 300, type="ValueError", message="x"))
+    stored(
+        tmp_path,
+        report(pid=8, at=AT, type="ValueError", message="x"),
+        report(pid=8, at=AT + 300, type="ValueError", message="x"),
+    )
 
     assert classes(analyze([str(tmp_path)])) == [("app-exception", 2)]
 
@@ -167,7 +201,9 @@ def boot(pid: int) -> object:
         pid=pid,
         step=None,
         findings=[
-            Finding(code="BC221", summary="pool_pre_ping is off.", severity=Severity.WARNING, action=("Switch it on.",)),
+            Finding(
+                code="BC221", summary="pool_pre_ping is off.", severity=Severity.WARNING, action=("Switch it on.",)
+            ),
             Finding(code="BC401", summary="The disk is half full.", severity=Severity.INFO),
         ],
     )
@@ -232,11 +268,17 @@ def test_only_what_is_asked_for(three: Path, wanted: Filter, expected: set[str])
 
 def test_error_lines_that_fit_nothing_are_grouped():
     """By template, the most frequent first, with the place of the first."""
-    lines = [f"[2026-11-27 09:00:{second:02d} +0000] [11] [ERROR] order {second} of user 0x{second:x} lost" for second in range(30)]
+    lines = [
+        f"[2026-11-27 09:00:{second:02d} +0000] [11] [ERROR] order {second} of user 0x{second:x} lost"
+        for second in range(30)
+    ]
     found = told("\n".join([*lines, "[2026-11-27 09:01:00 +0000] [11] [CRITICAL] meltdown"]) + "\n")
 
     assert found.exit_code == 0
-    assert [(item.count, item.template, item.line) for item in found.unexplained] == [(30, "order <n> of user <n> lost", 1), (1, "meltdown", 31)]
+    assert [(item.count, item.template, item.line) for item in found.unexplained] == [
+        (30, "order <n> of user <n> lost", 1),
+        (1, "meltdown", 31),
+    ]
 
 
 def test_an_explained_line_is_not_unexplained():

@@ -29,7 +29,10 @@ LEAKS = [
 @pytest.mark.parametrize("error", LEAKS)
 def test_no_output_holds_the_secret(error: str):
     """Neither in any format nor among the unexplained."""
-    for text in (raising(error, code=f"connect('postgresql://app:{SECRET}@db/app')"), f"[2026-11-27 09:00:00 +0000] [1] [ERROR] {error}\n"):
+    for text in (
+        raising(error, code=f"connect('postgresql://app:{SECRET}@db/app')"),
+        f"[2026-11-27 09:00:00 +0000] [1] [ERROR] {error}\n",
+    ):
         found = told(text)
         for name in RENDERERS:
             assert SECRET not in "\n".join(renderer(name).incidents(found, Style()))
@@ -37,7 +40,12 @@ def test_no_output_holds_the_secret(error: str):
 
 def test_a_report_of_a_careless_writer(tmp_path: Path):
     """What a report brings along is masked once more."""
-    stored(tmp_path, report(type="RuntimeError", message=f"password={SECRET}", summary=f"It raised RuntimeError: password={SECRET}."))
+    stored(
+        tmp_path,
+        report(
+            type="RuntimeError", message=f"password={SECRET}", summary=f"It raised RuntimeError: password={SECRET}."
+        ),
+    )
     found = analyze([str(tmp_path)])
 
     assert SECRET not in json.dumps(found.as_dict())

@@ -113,7 +113,9 @@ PLATFORMS: dict[str, Callable[[str], str]] = {
     "foreman": _wrap("09:26:00 web.1  | "),
     "colours": lambda line: f"\x1b[31m{line}\x1b[0m",
     "windows": lambda line: line + "\r",
-    "journald-json": lambda line: json.dumps({"MESSAGE": line, "_PID": "812", "__REALTIME_TIMESTAMP": "1795771560000000", "_HOSTNAME": "web-1"}),
+    "journald-json": lambda line: json.dumps(
+        {"MESSAGE": line, "_PID": "812", "__REALTIME_TIMESTAMP": "1795771560000000", "_HOSTNAME": "web-1"}
+    ),
     "kubernetes-json": lambda line: json.dumps({"log": line, "kubernetes": {"pod_name": "web-5d9f"}}),
     "compose-docker-json": lambda line: "web-1  | " + _docker(line),
 }

@@ -19,8 +19,19 @@ JOURNAL = [
     head(),
     entered("worker.boot"),
     entered("app.load", 2),
-    {"t": "finding", "at": AT, "finding": {"code": "BC101", "summary": "x", "severity": "error", "action": ["a"], "evidence": [{"text": "t"}]}},
-    {"t": "exception", "at": AT, "kind": "exception", "type": "ValueError", "message": "m", "traceback": "Traceback (most recent call last):\nValueError: m"},
+    {
+        "t": "finding",
+        "at": AT,
+        "finding": {"code": "BC101", "summary": "x", "severity": "error", "action": ["a"], "evidence": [{"text": "t"}]},
+    },
+    {
+        "t": "exception",
+        "at": AT,
+        "kind": "exception",
+        "type": "ValueError",
+        "message": "m",
+        "traceback": "Traceback (most recent call last):\nValueError: m",
+    },
     {"t": "ready", "at": AT},
     {"t": "end", "at": AT},
 ]
@@ -69,7 +80,9 @@ def test_ten_thousand_corrupt_journals(tmp_path: Path):
             place = chance.randrange(len(data))
             data[place : place + chance.randint(0, 30)] = chance.randbytes(chance.randint(0, 30))
             data = data or bytearray(1)
-        (tmp_path / f"worker-{number + 1}-{number}.jsonl").write_bytes(bytes(data[: chance.randint(1, len(data))]) if chance.random() < 0.5 else bytes(data))
+        (tmp_path / f"worker-{number + 1}-{number}.jsonl").write_bytes(
+            bytes(data[: chance.randint(1, len(data))]) if chance.random() < 0.5 else bytes(data)
+        )
     (tmp_path / "crash-1.json").write_bytes(report(Cause.OOM).encoded())
     complaints: list[str] = []
     found = analyze([str(tmp_path)], complain=complaints.append)

@@ -65,7 +65,7 @@ def test_a_syntax_error_names_its_file():
     """It is the last frame, though it has no function."""
     (last,) = tracebacks.parse(
         'Traceback (most recent call last):\n  File "/srv/wsgi.py", line 1, in <module>\n    import shop\n'
-        '  File "/srv/shop.py", line 7\n    def f(\n         ^\nSyntaxError: \'(\' was never closed\n'
+        "  File \"/srv/shop.py\", line 7\n    def f(\n         ^\nSyntaxError: '(' was never closed\n"
     )
 
     assert last.name == "SyntaxError"
@@ -95,12 +95,16 @@ def test_an_exception_alone():
 
 def test_the_text_that_gunicorn_repeats_is_no_part():
     """From 25 on str(exception) follows the traceback once more."""
-    (last,) = tracebacks.parse(CHAINED[CHAINED.rindex("Traceback") :].split("\n\t")[0] + "\nthe database is down\n")
+    (last,) = tracebacks.parse(
+        CHAINED[CHAINED.rindex("Traceback") :].split("\n\t", maxsplit=1)[0] + "\nthe database is down\n"
+    )
 
     assert last.message == "the database is down"
 
 
-@pytest.mark.parametrize("text", ["Error handling request /", "All good", "Worker exiting (pid: 3)", "KeyErrors: 5", "a ValueError: x"])
+@pytest.mark.parametrize(
+    "text", ["Error handling request /", "All good", "Worker exiting (pid: 3)", "KeyErrors: 5", "a ValueError: x"]
+)
 def test_what_is_none(text: str):
     """Words that look alike begin no traceback."""
     assert tracebacks.start(text, 1) is None
@@ -115,7 +119,9 @@ def test_nothing_raises(text: str):
 def test_a_traceback_without_end_is_bounded():
     """A recursion of a thousand frames keeps what is needed."""
     frame = '  File "/srv/a.py", line 1, in f\n    f()\n'
-    (last,) = tracebacks.parse("Traceback (most recent call last):\n" + frame * sys.getrecursionlimit() + "RecursionError: too deep\n")
+    (last,) = tracebacks.parse(
+        "Traceback (most recent call last):\n" + frame * sys.getrecursionlimit() + "RecursionError: too deep\n"
+    )
 
     assert last.name == "RecursionError"
     assert len(last.frames) == tracebacks.MAX_FRAMES

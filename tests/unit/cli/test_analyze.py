@@ -84,12 +84,16 @@ def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     assert json.loads(capsys.readouterr().out)["incidents"][0]["cause"] == "oom"
 
 
-def test_paths_of_every_kind_in_any_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_paths_of_every_kind_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     """A log, a directory and standard input together."""
     stored(tmp_path, report(Cause.OOM, pid=1))
     monkeypatch.setattr("sys.stdin", _Stdin(report(Cause.VANISHED, pid=2).announcement().encode() + b"\n"))
 
-    assert main(["analyze", str(LOGS / "native-crash" / "segv-23.0.0.log"), "-", str(tmp_path), "--format", "json"]) == 1
+    assert (
+        main(["analyze", str(LOGS / "native-crash" / "segv-23.0.0.log"), "-", str(tmp_path), "--format", "json"]) == 1
+    )
     found = json.loads(capsys.readouterr().out)
     assert {incident["cause"] for incident in found["incidents"]} == {"oom", "vanished", "native_crash"}
 
@@ -106,8 +110,12 @@ def test_options_reach_the_filter(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([*arguments[:-1], "2026-11-26"]) == 0
 
 
-@pytest.mark.parametrize(("option", "value", "said"), [("--code", "BC5O8", "BC508"), ("--since", "soon", "Write for example")])
-def test_an_option_that_is_wrong(tmp_path: Path, option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    ("option", "value", "said"), [("--code", "BC5O8", "BC508"), ("--since", "soon", "Write for example")]
+)
+def test_an_option_that_is_wrong(
+    tmp_path: Path, option: str, value: str, said: str, capsys: pytest.CaptureFixture[str]
+):
     """Code 2 with the next step."""
     assert main(["analyze", str(tmp_path), option, value]) == 2
     assert said in capsys.readouterr().err
@@ -125,7 +133,9 @@ def test_fail_on_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert "pool_pre_ping is off." in capsys.readouterr().out
 
 
-def test_without_a_path_the_report_directory_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+def test_without_a_path_the_report_directory_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     """Where this user's servers leave their reports."""
     stored(tmp_path, report(Cause.OOM))
     monkeypatch.setenv("BOOTCHECK_DIR", str(tmp_path))

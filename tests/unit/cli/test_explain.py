@@ -43,7 +43,13 @@ def test_json(capsys: pytest.CaptureFixture[str]):
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("BC2O1", "BC201"), ("BC999", None), ("pool-shared-after-frok", "pool-shared-after-fork"), ("oom-kil", "oom-kill")]
+    ("typed", "meant"),
+    [
+        ("BC2O1", "BC201"),
+        ("BC999", None),
+        ("pool-shared-after-frok", "pool-shared-after-fork"),
+        ("oom-kil", "oom-kill"),
+    ],
 )
 def test_an_unknown_code(typed: str, meant: str | None, capsys: pytest.CaptureFixture[str]):
     """Code 2 and the nearest one."""

@@ -18,7 +18,12 @@ def bootcheck(*arguments: str, **options: object) -> subprocess.CompletedProcess
     """Run the command in a process of its own."""
     environ = {"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"], **options.pop("environ", {})}  # type: ignore[dict-item]
     return subprocess.run(
-        [sys.executable, "-m", "bootcheck", *arguments], capture_output=True, text=True, check=False, env=environ, **options
+        [sys.executable, "-m", "bootcheck", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environ,
+        **options,
     )  # type: ignore[call-overload]
 
 
@@ -36,7 +41,7 @@ def test_every_command_is_what_the_protocol_asks(name: str):
     """Its name is its file's, and one line says what it does."""
     module = command(name)
 
-    assert module.NAME == name
+    assert name == module.NAME
     assert "\n" not in module.HELP
     assert module.HELP
 
@@ -108,6 +113,12 @@ def test_help_is_quick_to_load():
         "import sys; from bootcheck.cli import main; main(['--help']); "
         "print(sorted(name for name in sys.modules if name.split('.')[0] in ('flask', 'sqlalchemy', 'psycopg', 'gunicorn', 'rich')))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": os.pathsep.join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
 
     assert done.stdout.splitlines()[-1] == "[]", done.stderr

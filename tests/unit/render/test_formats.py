@@ -19,7 +19,12 @@ INCIDENT = Incident(
 )  # fmt: skip
 ANALYSIS = Analysis(incidents=(INCIDENT,), inputs=Inputs(files=1))
 CHECKED = [
-    Checked(name="env", subject="SECRET_KEY", findings=(Finding(code="BC101", summary=NASTY, action=("Set it.",)),), duration_ms=12.5),
+    Checked(
+        name="env",
+        subject="SECRET_KEY",
+        findings=(Finding(code="BC101", summary=NASTY, action=("Set it.",)),),
+        duration_ms=12.5,
+    ),
     Checked(name="pool", findings=(Finding(code="BC221", summary="off", severity=Severity.WARNING),)),
     Checked(name="initialise", skipped="only a server does"),
     Checked(name="disk", findings=(Finding(code="BC401", summary="half full", severity=Severity.INFO),)),

@@ -44,6 +44,12 @@ def test_no_module_is_executed_for_its_page():
         "loaded = [name for name in sys.modules if name.startswith(('bootcheck.checks', 'bootcheck.gunicorn', 'bootcheck.guards'))]; "
         "assert not loaded, loaded"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env={"PYTHONPATH": ":".join(sys.path)})
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": ":".join(sys.path)},
+    )
 
     assert done.returncode == 0, done.stderr

@@ -8,7 +8,11 @@ from bootcheck.render import Style
 from bootcheck.render.report import lines
 from tests.unit.analysis.making import report
 
-TRACE = "Traceback (most recent call last):\n" + "".join(f'  File "/srv/a{number}.py", line 1, in f\n    f()\n' for number in range(30)) + "ValueError: x\n"
+TRACE = (
+    "Traceback (most recent call last):\n"
+    + "".join(f'  File "/srv/a{number}.py", line 1, in f\n    f()\n' for number in range(30))
+    + "ValueError: x\n"
+)
 
 
 def screen(item: Report) -> str:
@@ -18,10 +22,27 @@ def screen(item: Report) -> str:
 
 def test_what_a_person_needs_first():
     """Verdict, who, when, step, what to do and where the report lies."""
-    text = screen(report(type="ValueError", message="x", trace=TRACE, uptime=56.0, summary="The worker (pid 31) raised ValueError: x."))
+    text = screen(
+        report(
+            type="ValueError",
+            message="x",
+            trace=TRACE,
+            uptime=56.0,
+            summary="The worker (pid 31) raised ValueError: x.",
+        )
+    )
 
-    parts = ["The worker (pid 31) raised ValueError: x.", "BC501 cause exception", "worker 31 on web-1 after 56.0 s", "app.load", "Look at the traceback."]
-    places = [text.index(part) for part in [*parts, "/tmp/crash.json", "bootcheck explain BC501", "Traceback (the last 25 of 62 lines)"]]
+    parts = [
+        "The worker (pid 31) raised ValueError: x.",
+        "BC501 cause exception",
+        "worker 31 on web-1 after 56.0 s",
+        "app.load",
+        "Look at the traceback.",
+    ]
+    places = [
+        text.index(part)
+        for part in [*parts, "/tmp/crash.json", "bootcheck explain BC501", "Traceback (the last 25 of 62 lines)"]
+    ]
     assert places == sorted(places)
     assert text.index("ValueError: x", places[-1])
 
@@ -36,13 +57,26 @@ def test_findings_stand_in_full():
 
 def test_secrets_are_masked_once_more():
     """In a message, a traceback, an evidence."""
-    text = screen(report(summary="password=hunter22secret", type="X", trace="Traceback (most recent call last):\nX: postgresql://a:hunter22secret@db\n"))
+    text = screen(
+        report(
+            summary="password=hunter22secret",
+            type="X",
+            trace="Traceback (most recent call last):\nX: postgresql://a:hunter22secret@db\n",
+        )
+    )
 
     assert "hunter22secret" not in text
 
 
 def test_a_damaged_report_is_shown_as_far_as_it_goes():
     """Wrong types everywhere, and no exception."""
-    document = {"verdict": 5, "attributes": [], "findings": {"a": 1}, "stacks": [3, {"frames": "x"}], "checkpoints": [{"at": 5, "duration_ms": "x"}], "step": 7}
+    document = {
+        "verdict": 5,
+        "attributes": [],
+        "findings": {"a": 1},
+        "stacks": [3, {"frames": "x"}],
+        "checkpoints": [{"at": 5, "duration_ms": "x"}],
+        "step": 7,
+    }
 
     assert "This report has no summary." in "\n".join(lines(document, "x", Style()))

@@ -25,7 +25,8 @@ DOWN = Incident(
     first_seen="2026-11-27T09:25:57.000Z",
     last_seen="2026-11-27T09:25:59.000Z",
     processes=tuple(
-        {"pid": pid, "host": "web-1", "role": "worker", "at": None, "report": f"/tmp/crash-{pid}.json"} for pid in (31, 32, 33, 34)
+        {"pid": pid, "host": "web-1", "role": "worker", "at": None, "report": f"/tmp/crash-{pid}.json"}
+        for pid in (31, 32, 33, 34)
     ),
     count=4,
 )
@@ -43,8 +44,20 @@ def test_the_first_line_is_a_sentence_with_the_cause():
 
     assert lines[0].startswith("4 workers died alike. The database cannot be reached: connection refused")
     text = "\n".join(lines)
-    order = ["BC501 boot-exception", "2026-11-27 09:25:57 to 09:25:59 UTC", "worker 31, 32, 33, 34 on web-1", "app.log:12: OperationalError"]
-    order += ["It may be starting.", "1. Check host and port.", "bootcheck check", "/tmp/crash-31.json", "and 1 more", "bootcheck explain BC501"]
+    order = [
+        "BC501 boot-exception",
+        "2026-11-27 09:25:57 to 09:25:59 UTC",
+        "worker 31, 32, 33, 34 on web-1",
+        "app.log:12: OperationalError",
+    ]
+    order += [
+        "It may be starting.",
+        "1. Check host and port.",
+        "bootcheck check",
+        "/tmp/crash-31.json",
+        "and 1 more",
+        "bootcheck explain BC501",
+    ]
     places = [text.index(part) for part in order]
     assert places == sorted(places)
     assert lines[-1] == "Looked at 2 files, 40 lines, 4 reports."
@@ -77,7 +90,7 @@ def test_a_terminal_is_not_obeyed():
     )  # fmt: skip
     text = "\n".join(screen(Analysis(incidents=(incident,), inputs=INPUTS)))
 
-    assert not any(ord(char) < 32 and char != "\n" or 127 <= ord(char) < 160 for char in text)
+    assert not any((ord(char) < 32 and char != "\n") or 127 <= ord(char) < 160 for char in text)
 
 
 @pytest.mark.parametrize(

@@ -166,7 +166,7 @@ class Interview:
             "temporary": "create temporary tables in",
         }[name]
         advice = "Grant it, or leave the privilege to the user that runs migrations."
-        if name == "create":
+        if name == "create" and self.asked.url.backend == "postgresql":
             advice += " PostgreSQL 15 and later let only its owner create in the schema public."
         return Finding(
             code=PRIVILEGE,

@@ -22,7 +22,7 @@ def test_the_stderr_line_of_a_death_is_enough():
 
 
 def test_the_line_inside_a_json_log():
-    """docker's json-file escapes its quotes."""
+    """Docker's json-file escapes its quotes."""
     wrapped = json.dumps({"log": report().announcement() + "\n", "stream": "stderr", "time": "2026-11-27T09:25:57Z"})
 
     assert [incident.cause for incident in told(wrapped + "\n").incidents] == ["exception"]
@@ -56,7 +56,9 @@ def test_a_list_of_reports_in_one_document():
 def test_an_export_of_a_cloud_newest_first():
     """Entries of one document, put in order of time."""
     lines = (LOGS / "dependency-missing" / "worker-23.0.0.log").read_text().splitlines()
-    entries = [{"timestamp": f"2026-11-27T09:00:{number:02d}Z", "textPayload": line} for number, line in enumerate(lines[:59])]
+    entries = [
+        {"timestamp": f"2026-11-27T09:00:{number:02d}Z", "textPayload": line} for number, line in enumerate(lines[:59])
+    ]
 
     assert classes(told(json.dumps({"entries": entries[::-1]}, indent=1)))[0][0] == "dependency-missing"
 

@@ -70,7 +70,9 @@ def test_rotated_files_one_after_the_other(tmp_path: Path):
 @pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
 def test_archives(tmp_path: Path, mode: str):
     """Every regular file inside is read, a compressed one too; the evidence names archive and member."""
-    path = archive(tmp_path / "logs.tar", {"var/log/app.log": LOG, "old/crash.json.gz": gzip.compress(report().encoded())}, mode)
+    path = archive(
+        tmp_path / "logs.tar", {"var/log/app.log": LOG, "old/crash.json.gz": gzip.compress(report().encoded())}, mode
+    )
     found = analyze([str(path)])
 
     assert {name for name, _ in classes(found)} == {"dependency-missing", "app-exception"}

@@ -20,12 +20,16 @@ def test_lines_are_found_once_and_in_order():
     """Also where one line holds several words; the line before a traceback comes with it."""
     block = b"nothing\nan error, a Worker\nplain\nwhose\nTraceback (most recent call last):\nlast Error\n"
 
-    assert Sieve(["Worker"]).starts(block) == [block.rindex(start) for start in (b"an error", b"whose", b"Traceback", b"last")]
+    assert Sieve(["Worker"]).starts(block) == [
+        block.rindex(start) for start in (b"an error", b"whose", b"Traceback", b"last")
+    ]
 
 
 def test_a_log_between_a_million_ordinary_lines():
     """Every failure is found as without them, and line numbers are right."""
-    noise = "".join(f'10.0.0.9 - - [27/Nov/2026:09:01:00 +0000] "GET /{number} HTTP/1.1" 200 5\n' for number in range(5_000))
+    noise = "".join(
+        f'10.0.0.9 - - [27/Nov/2026:09:01:00 +0000] "GET /{number} HTTP/1.1" 200 5\n' for number in range(5_000)
+    )
     log = (LOGS / "native-crash" / "segv-in-request-23.0.0.log").read_text()
     first, second = log.splitlines()[:5], log.splitlines()[5:]
     text = noise + "\n".join(first) + "\n" + noise + "\n".join(second) + "\n" + noise

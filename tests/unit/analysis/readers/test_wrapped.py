@@ -11,10 +11,19 @@ from bootcheck.analysis.readers.wrapped import records_of
     ("wrapper", "expected"),
     [
         ({"log": "[2026-11-27 09:25:57 +0000] [30] [INFO] hello\n", "stream": "stderr"}, {"text": "hello", "pid": 30}),
-        ({"message": "hello", "levelname": "ERROR", "process": 30}, {"text": "hello", "level": "ERROR", "pid": 30, "headed": True}),
+        (
+            {"message": "hello", "levelname": "ERROR", "process": 30},
+            {"text": "hello", "level": "ERROR", "pid": 30, "headed": True},
+        ),
         ({"msg": "hello", "level": 50, "time": 1795771557000}, {"text": "hello", "level": "ERROR", "at": 1795771557.0}),
-        ({"event": "hello", "level": "warn", "timestamp": "2026-11-27T09:25:57Z"}, {"level": "WARNING", "at": 1795771557.0}),
-        ({"MESSAGE": "hello", "_HOSTNAME": "web-1", "__REALTIME_TIMESTAMP": "1795771557000000"}, {"host": "web-1", "at": 1795771557.0}),
+        (
+            {"event": "hello", "level": "warn", "timestamp": "2026-11-27T09:25:57Z"},
+            {"level": "WARNING", "at": 1795771557.0},
+        ),
+        (
+            {"MESSAGE": "hello", "_HOSTNAME": "web-1", "__REALTIME_TIMESTAMP": "1795771557000000"},
+            {"host": "web-1", "at": 1795771557.0},
+        ),
         ({"textPayload": "hello", "severity": "ERROR"}, {"text": "hello", "level": "ERROR"}),
         ({"jsonPayload": {"message": "hello"}, "severity": "INFO"}, {"text": "hello", "level": "INFO"}),
         ({"log": "hello", "kubernetes": {"pod_name": "web-5d9f"}}, {"stream": "web-5d9f"}),
@@ -29,9 +38,19 @@ def test_the_line_and_its_facts(wrapper: dict[str, object], expected: dict[str, 
 
 def test_a_traceback_beside_the_message():
     """JSON loggers keep it under a key of its own: its lines follow the message's."""
-    records = list(records_of({"message": "Exception in worker process", "exc_info": "Traceback (most recent call last):\nValueError: x"}, "x", 1))
+    records = list(
+        records_of(
+            {"message": "Exception in worker process", "exc_info": "Traceback (most recent call last):\nValueError: x"},
+            "x",
+            1,
+        )
+    )
 
-    assert [record.text for record in records] == ["Exception in worker process", "Traceback (most recent call last):", "ValueError: x"]
+    assert [record.text for record in records] == [
+        "Exception in worker process",
+        "Traceback (most recent call last):",
+        "ValueError: x",
+    ]
     assert [record.headed for record in records] == [True, False, False]
 
 

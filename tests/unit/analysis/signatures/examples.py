@@ -37,7 +37,14 @@ def raising(error: str, *frames: str, code: str = "from shop import create_app")
 
 def by_gunicorn(error: str) -> str:
     """Return the log of a worker where gunicorn's own import of the target raised."""
-    return start() + "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process\n" + _FRAMES + error + "\n" + END
+    return (
+        start()
+        + "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process\n"
+        + _FRAMES
+        + error
+        + "\n"
+        + END
+    )
 
 
 def frame(path: str, function: str = "f", code: str = "pass") -> str:
@@ -58,7 +65,9 @@ def request(error: str) -> str:
 def master(lines: str) -> str:
     """Return lines that a master of release 23 says while it tries to start."""
     head = "[2026-11-27 09:00:00 +0000] [10] "
-    return f"{head}[INFO] Starting gunicorn 23.0.0\n" + "".join(f"{head}[ERROR] {line}\n" for line in lines.splitlines())
+    return f"{head}[INFO] Starting gunicorn 23.0.0\n" + "".join(
+        f"{head}[ERROR] {line}\n" for line in lines.splitlines()
+    )
 
 
 def worker(*lines: str, version: str = "23.0.0", serving: bool = False) -> str:
@@ -84,7 +93,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     "config_file_error": (
         "Failed to read config file: conf.py\nTraceback (most recent call last):\n"
         f'  File "{SITE}gunicorn/app/base.py", line 111, in get_config_from_filename\n    spec.loader.exec_module(mod)\n'
-        '  File "/srv/conf.py", line 2, in <module>\n    workers = cpus()\n' "NameError: name 'cpus' is not defined\n",
+        '  File "/srv/conf.py", line 2, in <module>\n    workers = cpus()\n'
+        "NameError: name 'cpus' is not defined\n",
         "usage: gunicorn [OPTIONS] [APP_MODULE]\ngunicorn: error: argument -w/--workers: invalid int value: 'x'\n",
         "\nError: 'gunicorn.conf.py' doesn't exist\n",
         by_gunicorn("").replace(
@@ -103,8 +113,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "ModuleNotFoundError: No module named 'uvicorn'\n]\n",
     ),
     "native_library": (
-        raising("ImportError: libGL.so.1: cannot open shared object file: No such file or directory", frame(SITE + "cv2/__init__.py")),
-        raising("ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /venv/x.so)"),
+        raising(
+            "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
+            frame(SITE + "cv2/__init__.py"),
+        ),
+        raising(
+            "ImportError: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by /venv/x.so)"
+        ),
         raising("ImportError: no pq wrapper available.\nAttempts made:\n- couldn't import psycopg 'c' implementation"),
         raising("OSError: /app/lib.so: wrong ELF class: ELFCLASS32"),
         "gunicorn: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file\n",
@@ -116,16 +131,21 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log)")
         + frame(SITE + "gunicorn/sock.py", "create_sockets", "raise ValueError(...)")
         + 'ValueError: keyfile "/etc/tls/key.pem" does not exist\n',
-        start() + "[2026-11-27 09:01:00 +0000] [11] [WARNING] Invalid request from ip=10.0.0.9: [SSL] PEM lib (_ssl.c:3916)\n" + TERM,
+        start()
+        + "[2026-11-27 09:01:00 +0000] [11] [WARNING] Invalid request from ip=10.0.0.9: [SSL] PEM lib (_ssl.c:3916)\n"
+        + TERM,
     ),
     "address_in_use": (
         master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.\nCan't connect to ('0.0.0.0', 8000)"),
         raising("OSError: [Errno 98] Address already in use", code="server.bind(('', 9000))"),
     ),
     "bad_bind_address": (
-        master("connection to ('10.9.9.9', 8000) failed: [Errno 99] Cannot assign requested address\nCan't connect to ('10.9.9.9', 8000)"),
+        master(
+            "connection to ('10.9.9.9', 8000) failed: [Errno 99] Cannot assign requested address\nCan't connect to ('10.9.9.9', 8000)"
+        ),
         "\nError: '$PORT' is not a valid port number.\n",
-        start().replace("0.0.0.0", "127.0.0.1") + "==> No open ports detected, continuing to scan...\n==> Port scan timeout reached, no open ports detected.\n",
+        start().replace("0.0.0.0", "127.0.0.1")
+        + "==> No open ports detected, continuing to scan...\n==> Port scan timeout reached, no open ports detected.\n",
     ),
     "permission_denied": (
         raising("PermissionError: [Errno 13] Permission denied: '/var/log/shop.log'"),
@@ -162,18 +182,25 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "2026-11-27T09:00:00.2+00:00 heroku[web.1]: Error R15 (Memory quota vastly exceeded)\n",
     ),
     "monkey_patch_late": (
-        start() + "/srv/conf.py:1: MonkeyPatchWarning: Monkey-patching ssl after ssl has already been imported may lead to errors\n" + TERM,
+        start()
+        + "/srv/conf.py:1: MonkeyPatchWarning: Monkey-patching ssl after ssl has already been imported may lead to errors\n"
+        + TERM,
         request("RecursionError: maximum recursion depth exceeded").replace(
-            '  File "/srv/shop/views.py"', '  File "/usr/local/lib/python3.12/ssl.py", line 599, in options\n    super()\n  File "/srv/shop/views.py"'
+            '  File "/srv/shop/views.py"',
+            '  File "/usr/local/lib/python3.12/ssl.py", line 599, in options\n    super()\n  File "/srv/shop/views.py"',
         ),
     ),
     "app_not_found": (
         by_gunicorn("ModuleNotFoundError: No module named 'wsgi'"),
-        start() + "Failed to find attribute 'application' in 'wsgi'.\n" + END.replace("code 3", "code 4").replace("Worker failed to boot", "App failed to load"),
+        start()
+        + "Failed to find attribute 'application' in 'wsgi'.\n"
+        + END.replace("code 3", "code 4").replace("Worker failed to boot", "App failed to load"),
         by_gunicorn("gunicorn.errors.AppImportError: Failed to find application object 'app' in 'wsgi'"),
     ),
     "app_syntax_error": (
-        by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    def app(\n           ^\nSyntaxError: \'(\' was never closed'),
+        by_gunicorn(
+            "  File \"/srv/shop/wsgi.py\", line 3\n    def app(\n           ^\nSyntaxError: '(' was never closed"
+        ),
         by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    return\nIndentationError: unexpected indent'),
     ),
     "version_incompatible": (
@@ -182,7 +209,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             frame(SITE + "flask/__init__.py", "<module>", "from jinja2 import escape"),
         ),
         raising("ModuleNotFoundError: No module named 'distutils'", frame(SITE + "old/__init__.py")),
-        raising("TypeError: __init__() got an unexpected keyword argument 'proxies'", frame(SITE + "openai/_client.py")),
+        raising(
+            "TypeError: __init__() got an unexpected keyword argument 'proxies'", frame(SITE + "openai/_client.py")
+        ),
         raising("ValueError: numpy.dtype size changed, may indicate binary incompatibility. Expected 96, got 88"),
         raising("AttributeError: module 'collections' has no attribute 'Mapping'"),
     ),
@@ -193,55 +222,80 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:snowflake"),
     ),
     "app_import_error": (
-        raising("ImportError: cannot import name 'db' from partially initialized module 'shop' (most likely due to a circular import) (/srv/shop/__init__.py)"),
+        raising(
+            "ImportError: cannot import name 'db' from partially initialized module 'shop' (most likely due to a circular import) (/srv/shop/__init__.py)"
+        ),
         raising("ModuleNotFoundError: No module named 'shop.settings'"),
         raising("ImportError: attempted relative import with no known parent package"),
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
-        raising("KeyError: 'SECRET_KEY'", frame("<frozen os>", "__getitem__"), code='SECRET = os.environ["SECRET_KEY"]'),
+        raising(
+            "KeyError: 'SECRET_KEY'", frame("<frozen os>", "__getitem__"), code='SECRET = os.environ["SECRET_KEY"]'
+        ),
         raising("django.core.exceptions.ImproperlyConfigured: The SECRET_KEY setting must not be empty."),
         raising("sqlalchemy.exc.ArgumentError: Could not parse SQLAlchemy URL from given URL string"),
-        raising("pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings\ndatabase_url\n  Field required"),
+        raising(
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings\ndatabase_url\n  Field required"
+        ),
         raising("RuntimeError: STRIPE_API_KEY is not set"),
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:postgres"),
         "\nError: DATABASE_URL must be set\n",
     ),
     "db_auth_failed": (
-        raising('psycopg2.OperationalError: connection to server at "db" failed: FATAL:  password authentication failed for user "shop"'),
-        raising("pymysql.err.OperationalError: (1045, \"Access denied for user 'shop'@'10.0.0.3' (using password: YES)\")"),
+        raising(
+            'psycopg2.OperationalError: connection to server at "db" failed: FATAL:  password authentication failed for user "shop"'
+        ),
+        raising(
+            "pymysql.err.OperationalError: (1045, \"Access denied for user 'shop'@'10.0.0.3' (using password: YES)\")"
+        ),
         raising('psycopg.OperationalError: connection failed: FATAL:  database "shop" does not exist'),
     ),
     "db_too_many_connections": (
-        raising('psycopg2.OperationalError: connection to server at "db" failed: FATAL:  sorry, too many clients already'),
+        raising(
+            'psycopg2.OperationalError: connection to server at "db" failed: FATAL:  sorry, too many clients already'
+        ),
         raising('pymysql.err.OperationalError: (1040, "Too many connections")'),
         request("psycopg2.OperationalError: FATAL:  remaining connection slots are reserved for superusers"),
     ),
     "db_schema_missing": (
         raising('psycopg2.errors.UndefinedTable: relation "users" does not exist\nLINE 1: select 1'),
         raising("django.db.utils.OperationalError: no such table: auth_user"),
-        request("sqlalchemy.exc.ProgrammingError: (pymysql.err.ProgrammingError) (1146, \"Table 'shop.users' doesn't exist\")"),
+        request(
+            "sqlalchemy.exc.ProgrammingError: (pymysql.err.ProgrammingError) (1146, \"Table 'shop.users' doesn't exist\")"
+        ),
     ),
     "db_forked_connection": (
-        request("MySQLdb.ProgrammingError: (2014, \"Commands out of sync; you can't run this command now\")"),
-        request("sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) SSL error: decryption failed or bad record mac"),
+        request('MySQLdb.ProgrammingError: (2014, "Commands out of sync; you can\'t run this command now")'),
+        request(
+            "sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) SSL error: decryption failed or bad record mac"
+        ),
         request("psycopg2.DatabaseError: error with status PGRES_TUPLES_OK and no message from the libpq"),
     ),
     "db_unreachable": (
-        raising('psycopg2.OperationalError: could not connect to server: Connection refused\n\tIs the server running on host "db"'),
+        raising(
+            'psycopg2.OperationalError: could not connect to server: Connection refused\n\tIs the server running on host "db"'
+        ),
         raising("django.db.utils.OperationalError: (2002, \"Can't connect to server on 'db' (115)\")"),
         raising("pymongo.errors.ServerSelectionTimeoutError: db:27017: [Errno 111] Connection refused"),
-        raising("ConnectionRefusedError: [Errno 111] Connect call failed ('10.0.0.3', 5432)", frame(SITE + "asyncpg/connect_utils.py")),
+        raising(
+            "ConnectionRefusedError: [Errno 111] Connect call failed ('10.0.0.3', 5432)",
+            frame(SITE + "asyncpg/connect_utils.py"),
+        ),
     ),
     "backend_unavailable": (
         raising("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."),
         raising("kombu.exceptions.OperationalError: [Errno 111] Connection refused"),
         raising("botocore.exceptions.NoCredentialsError: Unable to locate credentials"),
-        raising("requests.exceptions.ConnectionError: HTTPSConnectionPool(host='vault', port=8200): Max retries exceeded"),
+        raising(
+            "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='vault', port=8200): Max retries exceeded"
+        ),
     ),
     "app_startup_race": (
         raising("sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) table users already exists"),
-        raising('psycopg2.errors.UniqueViolation: duplicate key value violates unique constraint "pg_type_typname_nsp_index"'),
+        raising(
+            'psycopg2.errors.UniqueViolation: duplicate key value violates unique constraint "pg_type_typname_nsp_index"'
+        ),
         raising("FileExistsError: [Errno 17] File exists: '/srv/cache/model'"),
     ),
     "boot_deadline": (),
@@ -254,18 +308,24 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "2026-11-27T09:00:00.2+00:00 heroku[web.1]: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch\n",
     ),
     "request_timeout": (
-        worker("[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"),
+        worker(
+            "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"
+        ),
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
     ),
     "stopped_by_platform": (
-        start() + GET + "Nov 27 09:04:58 node kubelet[3]: Liveness probe failed: Get \"http://10.0.0.3:8000/health\": context deadline exceeded\n" + TERM,
+        start()
+        + GET
+        + 'Nov 27 09:04:58 node kubelet[3]: Liveness probe failed: Get "http://10.0.0.3:8000/health": context deadline exceeded\n'
+        + TERM,
         "(service shop) (task 1) failed ELB health checks in (target-group x)\nTask failed ELB health checks in (target-group x)\n",
     ),
     "stopped_in_boot": (worker("[ERROR] Worker (pid:11) was sent SIGTERM!"),),
     "killed_from_outside": (),
     "vanished": (),
     "shutdown_timeout": (
-        worker("[INFO] Handling signal: term") + "[2026-11-27 09:01:30 +0000] [10] [ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?\n",
+        worker("[INFO] Handling signal: term")
+        + "[2026-11-27 09:01:30 +0000] [10] [ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?\n",
         worker("[INFO] Handling signal: term") + "[2026-11-27 09:01:30 +0000] [10] [INFO] Shutting down: Master\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: State 'stop-sigterm' timed out. Killing.\n",
     ),
@@ -276,27 +336,40 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             for second in range(5)
         ),
     ),
-    "silent_exit": (worker("[ERROR] Worker (pid:11) exited with code 1", "[ERROR] Worker (pid:11) exited with code 1."),),
+    "silent_exit": (
+        worker("[ERROR] Worker (pid:11) exited with code 1", "[ERROR] Worker (pid:11) exited with code 1."),
+    ),
     "boot_exception": (raising("RuntimeError: the weights are damaged"), start() + END),
 }
 
 NEGATIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (raising(NO_FLASK), start() + GET + "sh: ffmpeg: not found\n" + TERM),
-    "config_file_error": (raising(NO_FLASK), start() + "Error: the cache is cold\n" + GET + TERM, "\nError: the database is empty\n"),
+    "config_file_error": (
+        raising(NO_FLASK),
+        start() + "Error: the cache is cold\n" + GET + TERM,
+        "\nError: the database is empty\n",
+    ),
     "worker_class_unavailable": (raising("ModuleNotFoundError: No module named 'gevent'"),),
     "native_library": (raising("FileNotFoundError: [Errno 2] No such file or directory: 'libs/readme.so.txt'"),),
     "tls_error": (
         raising("requests.exceptions.SSLError: certificate verify failed"),
-        start() + "[2026-11-27 09:01:00 +0000] [11] [WARNING] Invalid request from ip=10.0.0.9: [SSL: HTTP_REQUEST] http request\n" + TERM,
+        start()
+        + "[2026-11-27 09:01:00 +0000] [11] [WARNING] Invalid request from ip=10.0.0.9: [SSL: HTTP_REQUEST] http request\n"
+        + TERM,
     ),
-    "address_in_use": (master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.") + start().partition("\n")[2] + GET + TERM,),
+    "address_in_use": (
+        master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.") + start().partition("\n")[2] + GET + TERM,
+    ),
     "bad_bind_address": (
         master("Connection in use: ('0.0.0.0', 8000)\nCan't connect to ('0.0.0.0', 8000)"),
         raising("socket.gaierror: [Errno -2] Name or service not known"),
         start().replace("0.0.0.0", "127.0.0.1") + GET + TERM,
     ),
     "permission_denied": (raising("psycopg2.errors.InsufficientPrivilege: permission denied for table users"),),
-    "filesystem": (raising("FileExistsError: [Errno 17] File exists: '/srv/x'"), request("FileNotFoundError: [Errno 2] No such file or directory: 'x'")),
+    "filesystem": (
+        raising("FileExistsError: [Errno 17] File exists: '/srv/x'"),
+        request("FileNotFoundError: [Errno 2] No such file or directory: 'x'"),
+    ),
     "resource_limit": (raising("BlockingIOError: [Errno 115] Operation now in progress"),),
     "illegal_instruction": (worker("[ERROR] Worker (pid:11) was sent SIGSEGV!"),),
     "native_crash": (
@@ -304,13 +377,17 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         worker("[ERROR] Worker (pid:11) was sent SIGILL!"),
     ),
     "oom_kill": (
-        worker("[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"),
+        worker(
+            "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"
+        ),
         worker("[INFO] Handling signal: term", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"),
         start() + GET.replace(" 200 5 ", " 200 137 ") + TERM,
     ),
     "monkey_patch_late": (request("RecursionError: maximum recursion depth exceeded"),),
     "app_not_found": (raising("ModuleNotFoundError: No module named 'wsgi_helpers'"),),
-    "app_syntax_error": (by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),),
+    "app_syntax_error": (
+        by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
+    ),
     "version_incompatible": (
         raising(NO_FLASK),
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
@@ -321,12 +398,19 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn("ModuleNotFoundError: No module named 'wsgi'"),
         start() + "[2026-11-27 09:00:01 +0000] [11] [WARNING] ujson is not there\n" + NO_FLASK + "\n" + GET + TERM,
     ),
-    "app_import_error": (raising(NO_FLASK), raising(f"ImportError: cannot import name 'escape' from 'jinja2' ({SITE}jinja2/__init__.py)")),
+    "app_import_error": (
+        raising(NO_FLASK),
+        raising(f"ImportError: cannot import name 'escape' from 'jinja2' ({SITE}jinja2/__init__.py)"),
+    ),
     "env_config": (raising("KeyError: 'users'"), raising("ValueError: invalid literal for int() with base 10: 'x'")),
     "db_auth_failed": (raising("requests.exceptions.HTTPError: 401 Client Error"),),
     "db_too_many_connections": (raising("redis.exceptions.ConnectionError: max number of clients reached"),),
     "db_schema_missing": (raising('psycopg2.OperationalError: FATAL:  role "shop" does not exist'),),
-    "db_forked_connection": (request("requests.exceptions.SSLError: [SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac"),),
+    "db_forked_connection": (
+        request(
+            "requests.exceptions.SSLError: [SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac"
+        ),
+    ),
     "db_unreachable": (
         raising("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."),
         request("psycopg2.OperationalError: could not connect to server: Connection refused"),
@@ -348,9 +432,14 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     "vanished": (worker("[ERROR] Worker (pid:11) was sent SIGTERM!"),),
     "shutdown_timeout": (
         worker("[INFO] Handling signal: term", "[INFO] Shutting down: Master"),
-        worker("[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"),
+        worker(
+            "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"
+        ),
     ),
     "sys_exit": (start() + GET + TERM, worker("[ERROR] Worker (pid:11) exited with code 1")),
-    "silent_exit": (worker("[INFO] Handling signal: term", "[ERROR] Worker (pid:11) exited with code 1"), raising(NO_FLASK)),
+    "silent_exit": (
+        worker("[INFO] Handling signal: term", "[ERROR] Worker (pid:11) exited with code 1"),
+        raising(NO_FLASK),
+    ),
     "boot_exception": (start() + GET + TERM,),
 }

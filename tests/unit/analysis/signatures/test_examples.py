@@ -28,7 +28,11 @@ BY_CAUSE = {
 
 def pairs(examples: dict[str, tuple[str, ...]]) -> list[object]:
     """Return (signature, text) for parametrize."""
-    return [pytest.param(name, text, id=f"{name}-{number}") for name, texts in examples.items() for number, text in enumerate(texts)]
+    return [
+        pytest.param(name, text, id=f"{name}-{number}")
+        for name, texts in examples.items()
+        for number, text in enumerate(texts)
+    ]
 
 
 @pytest.fixture
@@ -67,7 +71,9 @@ def test_it_is_left_alone(name: str, text: str, asked: list[str]):
 @pytest.mark.parametrize("name", BY_CAUSE)
 def test_a_cause_that_only_reports_know(name: str):
     """It concludes from the cause alone and names the step."""
-    trouble = Trouble(cause=BY_CAUSE[name], step="app.load", said=(Evidence(text="app.load had been entered and not left"),))
+    trouble = Trouble(
+        cause=BY_CAUSE[name], step="app.load", said=(Evidence(text="app.load had been entered and not left"),)
+    )
     found = signatures.load(name).match(trouble)
 
     assert found is not None
@@ -124,7 +130,9 @@ def test_a_telltale_line_passes_the_sieve(name: str):
     """Every example line that the pattern finds holds one of the words by which lines are sifted."""
     module = signatures.load(name)
     pattern = signatures.telltale(module)
-    lines = [line for texts in POSITIVE.values() for text in texts for line in text.splitlines() if pattern.search(line)]
+    lines = [
+        line for texts in POSITIVE.values() for text in texts for line in text.splitlines() if pattern.search(line)
+    ]
 
     assert lines
     assert all(any(word in line for word in signatures.words(module)) for line in lines)
@@ -141,7 +149,8 @@ def test_a_signature_that_raises_is_said_and_passed_over():
         __name__ = "bootcheck.analysis.signatures.broken"
 
         def match(self, trouble):
-            raise ZeroDivisionError("by design")
+            msg = "by design"
+            raise ZeroDivisionError(msg)
 
     diagnoser._specific.insert(0, Broken())
     for _ in range(2):
