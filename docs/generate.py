@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import inspect
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -101,12 +102,22 @@ def rule_page(code: str) -> str:
         msg = f"no module explains {code}: write its page in the docstring of the one that implements it"
         raise ValueError(msg)
     lines = [f"# {code} {rule.slug}", "", f"*{rule.title}.*", ""]
-    lines += [f"## {line}" if line in HEADINGS else line for line in page.text.splitlines()]
+    told = literal(page.text).splitlines()
+    under = [line for line in told[1:] if line.strip() and line not in HEADINGS]
+    # Some pages indent what stands under a heading; to Markdown that would be code.
+    indented = bool(under) and all(line.startswith("    ") for line in under)
+    lines += [f"## {line}" if line in HEADINGS else line[4 * indented :] for line in told]
     if code < "BC5":
         ends = "69 (service unavailable)" if rule.transient else "78 (configuration)"
         lines += ["", f"A start that is refused for it ends with exit code {ends}."]
     lines += ["", f"Cause class: {rule.cause_class}. Implemented in `{page.module}`."]
     return "\n".join(lines) + "\n"
+
+
+def literal(text: str) -> str:
+    """Return text whose angle brackets are no HTML; within backticks Markdown leaves them alone."""
+    parts = text.split("`")
+    return "`".join(part if index % 2 else part.replace("<", "&lt;") for index, part in enumerate(parts))
 
 
 # -- reference --------------------------------------------------------------------------------
@@ -125,7 +136,7 @@ def settings_page() -> str:
         "",
     ]
     for name, text in VARIABLES.items():
-        lines += [f"`{name}`", f":   {text}", ""]
+        lines += [f"`{name}`", f":   {literal(text)}", ""]
     return "\n".join(lines)
 
 
@@ -160,10 +171,12 @@ def checks_page() -> str:
 def signature_of(name: str, factory: Callable[..., Any]) -> str:
     """Return a call as people write it, one option a line where it is long."""
     signature = inspect.signature(factory).replace(return_annotation=inspect.Signature.empty)
-    line = f"checks.{name}{signature}"
+    # Annotations are kept as text, which a signature prints with quotes.
+    text = re.sub(r": '([^']*)'", r": \1", str(signature))
+    line = f"checks.{name}{text}"
     if len(line) <= 88:
         return line
-    inner = ",\n    ".join(str(signature)[1:-1].split(", "))
+    inner = ",\n    ".join(re.split(r", (?![^\[]*\])", text[1:-1]))
     return f"checks.{name}(\n    {inner},\n)"
 
 

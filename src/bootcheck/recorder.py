@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 MAX_TRACEBACK = 12_000
 MAX_ANNOTATION_NAME = 256
-MAX_ANNOTATION_VALUE = 20 * 1024
+MAX_ANNOTATION_VALUE = 2_000
 _FAILED_IN = "__bootcheck_failed_in__"
 
 
@@ -172,7 +172,7 @@ class Recorder:
             self._notify(f"bootcheck: an exception record was lost: {type(lost).__name__}")
 
     def annotate(self, name: str, value: object) -> None:
-        """Keep a tag that the app gave itself; the name is cut at 256 bytes, the value at 20 KiB."""
+        """Keep a tag that the app gave itself; the name is cut at 256 characters, the value at 2,000."""
         self.fact(
             journal.ANNOTATION,
             name=shorten(str(name), MAX_ANNOTATION_NAME),

@@ -21,6 +21,8 @@ JOURNAL = "journal"
 LOG = "log"
 _BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.OS_EXIT})
 _STOPS = frozenset({Cause.CHECK_FAILED, Cause.EXCEPTION, Cause.APP_NOT_FOUND})
+_PORT_STEP = "check.port"
+_PORT_CODES = frozenset({"BC405", "BC407", "BC408"})
 MAX_EVIDENCE = 12
 MAX_MESSAGE = 4_000
 MAX_TRACEBACK = 100_000
@@ -151,6 +153,9 @@ def _conclusion(
     told = _of_verdict(document, verdict, trouble)
     if trouble.cause is Cause.CHECK_FAILED:
         return told, CODES[told.code].cause_class if told.code in CODES else "app-exception", True
+    bind = _bind_problem(document, trouble)
+    if bind is not None:
+        return bind, bind.rule.cause_class, True
     if trouble.cause in _BY_EXCEPTION and trouble.exception is not None:
         diagnosis = diagnoser.diagnose(trouble)
         if diagnosis is not None and diagnosis.specific:
@@ -160,6 +165,20 @@ def _conclusion(
     return told, cause_class, cause_class != "app-exception"
 
 
+def _bind_problem(document: Mapping[str, Any], trouble: Trouble) -> Finding | None:
+    """Return who holds the address, where the master ended because it could not bind: Gunicorn only says exit(1)."""
+    if trouble.role != "master" or trouble.cause is not Cause.SYS_EXIT:
+        return None
+    for item in _errors(document):
+        # The line on stderr has no room for the step.
+        if item.get("step") == _PORT_STEP or item.get("code") in _PORT_CODES:
+            try:
+                return Finding.from_dict(item)
+            except (KeyError, TypeError, ValueError, AttributeError):
+                continue
+    return None
+
+
 def _of_verdict(document: Mapping[str, Any], verdict: Mapping[str, Any], trouble: Trouble) -> Finding:
     evidence = [Evidence.from_dict(item) for item in _list(verdict.get("evidence")) if isinstance(item, Mapping)]
     if trouble.exception is not None and trouble.cause in _BY_EXCEPTION:
@@ -167,6 +186,8 @@ def _of_verdict(document: Mapping[str, Any], verdict: Mapping[str, Any], trouble
     for item in _errors(document):
         evidence.append(Evidence(source=str(item.get("code", "")), text=str(item.get("summary", ""))))
         evidence += [Evidence.from_dict(part) for part in _list(item.get("evidence"))[:3] if isinstance(part, Mapping)]
+    # The line on stderr carries no evidence: then the line itself is it.
+    evidence = evidence or list(trouble.said)
     code = _text(verdict.get("code")) or CODE_OF_CAUSE.get(trouble.cause) or "BC501"
     confidence = _text(verdict.get("confidence")) or "medium"
     return Finding(

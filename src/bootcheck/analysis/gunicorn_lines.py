@@ -45,7 +45,7 @@ _LINES = (
     (KILLED, r"Worker \(pid: ?(?P<pid>\d+)\) was sent (?:(?P<name>SIG\w+)|(?:code|signal) (?P<number>\d+))!"),
     (EXITED, r"Worker \(pid: ?(?P<pid>\d+)\) exited with code (?P<code>-?\d+)"),
     (HALT, r"Shutting down: Master"),
-    (NOTED, r"(?:^|\] )Reason: bootcheck: "),
+    (NOTED, r"(?:^|\] )Reason: bootcheck: |Retrying in \d+ second"),
     (REASON, r"(?:^|\] |\s)Reason: (?P<reason>Worker failed to boot|App failed to load)"),
     (REASON, r"HaltServer '(?P<reason>Worker failed to boot|App failed to load)"),
     (SIGNAL, r"Handling signal: (?P<name>\w+)"),
@@ -67,7 +67,7 @@ _LINES = (
 _TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)
 WORDS = (
     "unicorn", "Listening at", "Using worker", "Booting worker", "Worker", "WORKER", "in worker process",
-    "Shutting down: ", "Reason: ", "HaltServer", "Handling signal", "Hang up: ", "Parent changed",
+    "Shutting down: ", "Reason: ", "Retrying in", "HaltServer", "Handling signal", "Hang up: ", "Parent changed",
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
     "Invalid ", "valid port", "Unhandled exception", "Failed to ", "Application object", "usage: ", "Error: ",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -254,7 +255,7 @@ def _by_step(group: list[Death]) -> list[list[Death]]:
 
 def _incident(group: list[Death]) -> Incident:
     group.sort(key=lambda death: (death.at is None, death.at or 0.0))
-    first = next((death for death in group if death.kind != LOG), group[0])
+    first = _spokesman(group)
     finding = first.finding
     times = [death.at for death in group if death.at is not None]
     confidences = [death.finding.confidence for death in group]
@@ -285,6 +286,13 @@ def _incident(group: list[Death]) -> Incident:
         processes=tuple(_process(death) for death in group[:MAX_PROCESSES]),
         count=len(group),
     )
+
+
+def _spokesman(group: list[Death]) -> Death:
+    """Return the death that speaks for all: of the step that most of them stood in, a report rather than a log."""
+    steps = Counter(death.step for death in group if death.step)
+    usual = steps.most_common(1)[0][0] if steps else None
+    return min(group, key=lambda death: (death.step != usual, death.kind == LOG))
 
 
 def _summary(text: str, count: int) -> str:

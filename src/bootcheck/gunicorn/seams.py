@@ -162,6 +162,10 @@ def halt_once(arbiter: Any, halts: Callable[[], None]) -> bool:
     def once(*args: Any, **kwargs: Any) -> Any:
         halting.append(True)
         halts()
+        # Up to 23 one SIGCHLD may stand for several deaths: those not looked at yet would be waited
+        # for, as if they lived, until graceful_timeout.
+        reap_workers()
+        _forget_dead(arbiter)
         return halt(*args, **kwargs)  # type: ignore[misc]
 
     arbiter.reap_workers = reap_workers

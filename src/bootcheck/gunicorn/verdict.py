@@ -141,7 +141,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.CHECK_FAILED:
         errors = [finding for finding in boot.findings if finding.severity is Severity.ERROR]
         return (
-            "; ".join(finding.summary for finding in errors[:5]) or f"{who} failed a declared check.",
+            "; ".join(finding.summary.rstrip(".") for finding in errors[:5]) or f"{who} failed a declared check.",
             [action for finding in errors for action in finding.action][:8],
         )
     if cause is Cause.EXCEPTION:
@@ -153,7 +153,8 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         )
     if cause is Cause.SYS_EXIT:
         return (
-            f"{who} called sys.exit({exc.get('code')!r}){where}; Gunicorn starts such a worker again without end.",
+            f"{who} called sys.exit({exc.get('code')!r}){where}."
+            + (" Gunicorn alone starts such a worker again without end." if boot.role == "worker" else ""),
             ["Look at the stack for who calls sys.exit while the app is loaded; raise an exception instead."],
         )
     if cause is Cause.OS_EXIT:

@@ -87,7 +87,7 @@ class Boot:
         for record in records:
             try:
                 fold.add(record)
-            except (KeyError, TypeError, ValueError, AttributeError):
+            except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
                 fold.broken += 1
         return fold.result()
 

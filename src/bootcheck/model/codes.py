@@ -130,7 +130,7 @@ _RULES = (
     Rule("BC521", "gunicorn-configuration-unusable", "Gunicorn's own configuration is unusable", "config-file-error"),
     Rule("BC522", "worker-class-not-loadable", "The worker class cannot be imported", "worker-class-unavailable"),
     Rule("BC523", "listener-tls-unusable", "The certificate or key of Gunicorn's listener is unusable", "tls-error"),
-    Rule("BC524", "bind-address-wrong", "Gunicorn binds, or tries to bind, the wrong address", "bad-bind-address"),
+    Rule("BC524", "listener-out-of-reach", "Gunicorn listens where nobody outside can reach it", "bad-bind-address"),
     Rule(
         "BC525", "monkey-patched-late", "gevent or eventlet patched the standard library too late", "monkey-patch-late"
     ),

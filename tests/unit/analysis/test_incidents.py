@@ -179,6 +179,68 @@ def test_a_log_knows_what_a_report_does_not(tmp_path: Path):
     assert (incident.cause, incident.cause_class, incident.count) == ("sys_exit", "address-in-use", 1)
 
 
+def test_the_masters_report_of_a_taken_address(tmp_path: Path):
+    """Gunicorn only says exit(1); the finding beside it says who holds the port."""
+    taken = Finding(
+        code="BC405", summary="The address 127.0.0.1:8000 is taken by pid 9.", action=("Stop it.",), step="check.port"
+    )
+    item = report(
+        Cause.SYS_EXIT, role="master", type="SystemExit", message="1", ready=True, step=None, findings=[taken]
+    )
+    stored(tmp_path, item)
+    for found in (analyze([str(tmp_path)]), told(item.announcement() + "\n")):
+        (incident,) = found.incidents
+
+        assert (incident.code, incident.cause_class, incident.cause) == ("BC405", "address-in-use", "sys_exit")
+        assert incident.summary == taken.summary
+
+
+def test_a_death_that_the_master_saw_late(tmp_path: Path):
+    """The worker raised, and the master reaped it half a minute later: pid and start tell that it is one death."""
+    log = (LOGS / "dependency-missing" / "worker-23.0.0.log").read_text()
+    (raised,) = [line for line in log.splitlines() if "Exception in worker process" in line]
+    (booted,) = [line for line in log.splitlines() if f"Booting worker with pid: {raised.split('] [')[1]}" in line]
+    pid, at, since = int(raised.split("] [")[1]), epoch(raised[1:26]) or 0.0, epoch(booted[1:26]) or 0.0
+    late = report(
+        pid=pid,
+        at=at + 30,
+        uptime=at + 30 - since,
+        type="ModuleNotFoundError",
+        message="No module named 'flask_nowhere'",
+        ready=False,
+    )
+
+    assert [count for _, count in classes(told(log + late.announcement() + "\n"))] == [1]
+
+
+def test_the_bare_line_of_a_master(tmp_path: Path):
+    """`Error: …` has neither time nor pid: the report in the same log is about it, wherever its file lies."""
+    item = report(role="master", type="RuntimeError", message="database initialisation failed", step="app.load")
+    (path,) = stored(tmp_path, item)
+    log = item.announcement(str(path)) + "\n" + (LOGS / "app-exception" / "preload-runtime-27.0.1.log").read_text()
+    (tmp_path / "app.log").write_text(log)
+
+    assert [count for _, count in classes(told(log))] == [1]
+    assert [count for _, count in classes(analyze([str(path), str(tmp_path / "app.log")]))] == [1]
+
+
+def test_the_step_of_most_speaks_for_all(tmp_path: Path):
+    """A master and its workers vanish together: what the workers stood in is the news."""
+    stored(
+        tmp_path,
+        report(Cause.VANISHED, role="master", pid=1, step=None, at=AT - 1),
+        *(
+            report(
+                Cause.VANISHED, pid=pid, step="app.load", summary=f"The worker (pid {pid}) vanished in step app.load."
+            )
+            for pid in (2, 3)
+        ),
+    )
+    (incident,) = analyze([str(tmp_path)]).incidents
+
+    assert (incident.summary, incident.count) == ("The worker vanished in step app.load.", 3)
+
+
 def test_the_same_pid_in_another_container_start(tmp_path: Path):
     """Pids repeat from start to start: minutes apart they are two deaths."""
     stored(

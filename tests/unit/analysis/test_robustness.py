@@ -117,13 +117,13 @@ def test_mutated_logs(data: st.DataObject):
     assert found.exit_code in (0, 1)
 
 
-def test_a_hundred_thousand_deaths_are_one_incident():
-    """A crash loop of a whole night: counted, and only the first are listed."""
+def test_a_crash_loop_of_a_night_is_one_incident():
+    """Thousands of deaths: all counted, and only the first are listed."""
     lines = ["[2026-11-27 09:00:00 +0000] [10] [INFO] Starting gunicorn 23.0.0\n"]
-    for number in range(20_000):
+    for number in range(4_000):
         lines.append(f"[2026-11-27 09:00:00 +0000] [{number + 11}] [INFO] Booting worker with pid: {number + 11}\n")
         lines.append(f"[2026-11-27 09:00:01 +0000] [10] [ERROR] Worker (pid:{number + 11}) was sent SIGSEGV!\n")
     (incident,) = told("".join(lines)).incidents
 
-    assert incident.count == 20_000
+    assert incident.count == 4_000
     assert len(incident.processes) < 1_000

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 from bootcheck.analysis.readers.stream import CHUNK, Read, Stream, Unreadable
 
 MAX_RATIO = 250
-MIN_SUSPECT = 1 << 26
+MIN_SUSPECT = 1 << 24
 """Below this much output no ratio is suspicious."""
 MAX_DEPTH = 3
 MAX_MEMBERS = 200_000

@@ -34,7 +34,20 @@ class Place:
 
 
 def places(paths: Sequence[str]) -> Iterator[Place]:
-    """Yield every file behind these paths, in the order given and by name within a directory."""
+    """Yield every file behind these paths once, in the order given and by name within a directory."""
+    if len(paths) < 2:
+        yield from _places(paths)
+        return
+    seen: set[str] = set()
+    for place in _places(paths):
+        # A file that is named twice, or beside its directory, would tell each death of its log twice.
+        real = place.name if place.name == STDIN or place.problem is not None else os.path.realpath(place.name)
+        if real not in seen:
+            seen.add(real)
+            yield place
+
+
+def _places(paths: Sequence[str]) -> Iterator[Place]:
     for path in paths:
         if path == STDIN:
             yield Place(STDIN, named=True)

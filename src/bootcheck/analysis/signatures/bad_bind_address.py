@@ -1,4 +1,4 @@
-"""Gunicorn binds, or tries to bind, the wrong address (BC524).
+"""Gunicorn binds the wrong address, or one that nobody outside can reach (BC524).
 
 What it means
     The address in `--bind` does not exist here, cannot be resolved or is misspelt; or gunicorn
@@ -23,11 +23,12 @@ How to know it is fixed
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Finding
+from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "bad-bind-address"
 RULES = ("BC524",)
@@ -81,7 +82,7 @@ def match(trouble: Trouble) -> Finding | None:
     missed = trouble.line(TELLTALE)
     loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
     if missed and loopback:
-        return _bad(trouble, f"it listens at {loopback}, which nobody outside the container reaches", missed)
+        return _bad(trouble, f"it listens at {loopback}, which nobody outside reaches", missed, code="BC524")
     return None
 
 
@@ -90,13 +91,13 @@ def _in_binding(error: Raised) -> bool:
     return any(_BINDING.search(frame.file) and frame.function in names for frame in error.frames)
 
 
-def _bad(trouble: Trouble, what: str, evidence: object) -> Finding:
+def _bad(trouble: Trouble, what: str, evidence: Sequence[Evidence] | None, *, code: str = "BC407") -> Finding:
     return conclude(
         trouble,
         f"Gunicorn binds the wrong address: {what}",
         "Correct --bind: inside a container 0.0.0.0 and the port that the platform expects, never 127.0.0.1 "
         "or a name of another machine.",
-        code="BC524",
+        code=code,
         confirm="ss -ltn inside the container",
-        evidence=evidence,  # type: ignore[arg-type]
+        evidence=evidence,
     )

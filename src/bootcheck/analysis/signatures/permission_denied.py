@@ -61,6 +61,7 @@ def match(trouble: Trouble) -> Finding | None:
         f"The operating system refuses {path or 'a file or socket'}: {one_line(text)}",
         f"Let the workers' user use {path or 'it'} (owner, mode, mount options), or choose another place; "
         f"ports below 1024 need a capability.",
+        code=None if refused else "BC408",
         confirm=f"ls -ld {path}" if path.startswith("/") else None,
         evidence=None if refused else line,
     )

@@ -96,7 +96,7 @@ def test_a_decompression_bomb_ends_early(tmp_path: Path):
     """A gigabyte of zeros in a megabyte is given up, and said."""
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=9) as out:
-        for _ in range(160):
+        for _ in range(40):
             out.write(bytes(1 << 20))
     found = analyze([str(path)])
 
@@ -109,7 +109,7 @@ def test_a_bomb_of_text_keeps_what_stands_before_it(tmp_path: Path):
     path = tmp_path / "bomb.gz"
     with gzip.open(path, "wb", compresslevel=9) as out:
         out.write(LOG)
-        for _ in range(160):
+        for _ in range(40):
             out.write(b"x" * ((1 << 20) - 1) + b"\n")
     found = analyze([str(path)])
 

@@ -115,3 +115,17 @@ def test_where_reports_are_looked_for():
 
     assert report_directories(environ)[:2] == ["/srv/reports", "/var/lib/app"]
     assert report_directories({}, base="/scratch") == [f"/scratch/bootcheck-{os.geteuid()}"]
+
+
+def test_a_file_that_is_named_twice_is_read_once(tmp_path: Path):
+    """Beside its directory, by another spelling or through a link: a log tells each death once."""
+    log = tmp_path / "gunicorn.log"
+    log.write_text("x")
+    (tmp_path / "missing-later").mkdir()
+    link = tmp_path / "missing-later" / "link"
+    link.symlink_to(log)
+    spellings = [str(log), str(tmp_path), f"{tmp_path}/./gunicorn.log", str(link), "no-such-place", "no-such-place"]
+
+    found = list(places(spellings))
+    assert [place.name for place in found if place.problem is None] == [str(log)]
+    assert [place.missing for place in found if place.problem is not None][:1] == [True]
