@@ -106,7 +106,7 @@ def rule_page(code: str) -> str:
     under = [line for line in told[1:] if line.strip() and line not in HEADINGS]
     # Some pages indent what stands under a heading; to Markdown that would be code.
     indented = bool(under) and all(line.startswith("    ") for line in under)
-    lines += [f"## {line}" if line in HEADINGS else line[4 * indented :] for line in told]
+    lines += [f"## {line}" if line in HEADINGS else line.removeprefix("    " * indented) for line in told]
     if code < "BC5":
         ends = "69 (service unavailable)" if rule.transient else "78 (configuration)"
         lines += ["", f"A start that is refused for it ends with exit code {ends}."]
