@@ -12,7 +12,7 @@ from bootcheck.analysis.trouble import BOOT, UNKNOWN, Raised, Trouble
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
-from bootcheck.probes.process import boot_id, start_ticks
+from bootcheck.probes.process import boot_id, is_running
 
 MAX_FAULT = 1 << 16
 MAX_MESSAGE = 4_000
@@ -87,7 +87,7 @@ def alive(head: Mapping[str, Any], path: str | None) -> bool:
     if not isinstance(pid, int) or not isinstance(start, int) or start <= 0 or pid <= 0:
         return False
     here = boot_id()
-    return bool(here) and head.get("boot_id") == here and start_ticks(pid) == start
+    return bool(here) and head.get("boot_id") == here and is_running(pid, start)
 
 
 def _locked(path: str) -> bool:

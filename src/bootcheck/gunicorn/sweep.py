@@ -10,7 +10,7 @@ from bootcheck.gunicorn import obituary
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.boot import Boot
 from bootcheck.model.journal import Key, key_of, read_lines
-from bootcheck.probes.process import boot_id, start_ticks
+from bootcheck.probes.process import boot_id, is_running
 
 if TYPE_CHECKING:
     from bootcheck.gunicorn.master import Master
@@ -64,4 +64,4 @@ def _alive(master: Master, key: Key) -> bool:
         os.close(fd)
     records, _ = read_lines(master.directory.read(key.file_name, 4096).splitlines()[:1])
     same_machine = bool(records) and records[0].get("boot_id") == boot_id()
-    return same_machine and key.start > 0 and start_ticks(key.pid) == key.start
+    return same_machine and is_running(key.pid, key.start)

@@ -59,6 +59,17 @@ def start_ticks(pid: int | None = None) -> int:
         os.close(fd)
 
 
+def is_running(pid: int, ticks: int) -> bool:
+    """Tell whether the process that started then still runs; one that only waits to be reaped does not."""
+    if ticks <= 0 or start_ticks(pid) != ticks:
+        return False
+    try:
+        state = _read(f"/proc/{pid}/stat", 1024).rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    return state not in (b"Z", b"X", b"x")
+
+
 def started_at(ticks: int) -> float | None:
     """Return the epoch seconds of a start time in ticks, or None where it cannot be known."""
     if ticks <= 0:
