@@ -141,7 +141,9 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.CHECK_FAILED:
         errors = [finding for finding in boot.findings if finding.severity is Severity.ERROR]
         return (
-            "; ".join(finding.summary.rstrip(".") for finding in errors[:5]) or f"{who} failed a declared check.",
+            "; ".join(finding.summary.rstrip(".") for finding in errors[:5]) + "."
+            if errors
+            else f"{who} failed a declared check.",
             [action for finding in errors for action in finding.action][:8],
         )
     if cause is Cause.EXCEPTION:

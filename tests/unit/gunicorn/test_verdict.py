@@ -227,7 +227,7 @@ def test_a_failed_check_brings_its_own_code():
     verdict = verdict_of(death, Cause.CHECK_FAILED, "check.BC302")
 
     assert verdict.code == "BC302"
-    assert verdict.summary == "BC110 it is.; BC302 it is.; BC101 it is."
+    assert verdict.summary == "BC110 it is; BC302 it is; BC101 it is."
     assert code_of(Death(boot=boot(kind="check_failed"), status=exited(3)), Cause.CHECK_FAILED) == "BC002"
 
 
