@@ -553,6 +553,8 @@ def test_master_and_worker_load_nothing_that_plain_gunicorn_does_not(serve):
 def test_a_daemon_reports_under_its_own_pid(serve):
     """Gunicorn forks itself away after the file was executed: the reports are those of the daemon."""
     server = serve(workers=2, options=["--daemon", "--pid", "pidfile", "--log-file", "daemon.log"])
+    # Nobody listens to a daemon's stderr: the files are all there is.
+    server.stored = False
     assert server.wait() == 0
     server.wait_ready(2)
     pid = int((server.home / "pidfile").read_text())
@@ -567,8 +569,6 @@ def test_a_daemon_reports_under_its_own_pid(serve):
     assert (crash["attributes"]["process.pid"], crash["verdict"]["cause"]) == (worker, "sigkill_external")
     assert len(server.reports("crash")) == 1
     assert not server.leftovers()
-    # Nobody listens to a daemon's stderr.
-    server.stored = False
 
 
 @pytest.fixture
