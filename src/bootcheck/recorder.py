@@ -20,13 +20,13 @@ from bootcheck.model.encode import line, plain, shorten
 from bootcheck.model.outcome import Outcome, Phase
 from bootcheck.model.redactor import Redactor
 from bootcheck.probes.process import Rss
-from bootcheck.sinks import Sink
 from bootcheck.sinks.stderr import Say, say
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from bootcheck.model.finding import Finding
+    from bootcheck.sinks.base import Sink
 
 MAX_TRACEBACK = 12_000
 MAX_ANNOTATION_NAME = 256

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from bootcheck.model.errors import SettingError
-
 PREFIX = "BOOTCHECK_"
 
 VARIABLES: Mapping[str, str] = {
@@ -72,6 +70,8 @@ class Settings:
             disabled=values.flag("BOOTCHECK_DISABLE"),
         )
         if problems and not settings.disabled:
+            from bootcheck.model.errors import SettingError
+
             raise SettingError("\n".join(problems))
         return settings
 

@@ -54,6 +54,7 @@ HELPERS: dict[str, dict[str, str]] = {
     "guards": {},
     "sinks": {
         "banner": "lays out the last screen",
+        "base": "what a sink is",
         "directory": "the place that files go to",
         "stderr": "the one write to descriptor 2",
     },

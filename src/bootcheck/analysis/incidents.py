@@ -14,9 +14,9 @@ from bootcheck.analysis.deaths import LOG, Death
 from bootcheck.analysis.quoting import quoted
 from bootcheck.analysis.readers.prefixes import epoch
 from bootcheck.model.cause import Cause
-from bootcheck.model.clock import rfc3339
 from bootcheck.model.codes import CODES
 from bootcheck.model.finding import Evidence, Finding
+from bootcheck.model.stamps import rfc3339
 
 SCHEMA_VERSION = 1
 MAX_PROCESSES = 200

@@ -11,9 +11,9 @@ from bootcheck.analysis.readers import read
 from bootcheck.analysis.readers.places import STDIN, places
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.model.boot import Boot
-from bootcheck.model.clock import rfc3339
 from bootcheck.model.errors import BootcheckError
 from bootcheck.model.journal import key_of, report_name
+from bootcheck.model.stamps import rfc3339
 
 KINDS = ("crash", "boot", "snapshot")
 

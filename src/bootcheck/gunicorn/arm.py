@@ -17,14 +17,13 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn import chain, hooks, seams
-from bootcheck.model.errors import CheckOptionError, SettingError
 from bootcheck.settings import Settings, disabled
 from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
     from bootcheck.checks.base import Check
     from bootcheck.gunicorn.master import Master
-    from bootcheck.sinks import Sink
+    from bootcheck.sinks.base import Sink
 
 _master: Master | None = None
 
@@ -52,6 +51,8 @@ def arm(
         return
     for check in checks:
         if not hasattr(check, "run"):
+            from bootcheck.model.errors import CheckOptionError
+
             msg = f"checks=[...] holds {check!r}, which is no check. Write for example checks.env('SECRET_KEY')."
             raise CheckOptionError(msg)
     master = _armed(sinks, environ)
@@ -79,7 +80,7 @@ def _armed(sinks: Sequence[Sink], environ: MutableMapping[str, str]) -> Master |
         return _master
     try:
         settings = Settings.from_environ(environ)
-    except SettingError as exc:
+    except ValueError as exc:
         for line in str(exc).splitlines():
             say(f"bootcheck: {line}")
         from bootcheck.model.codes import EX_CONFIG

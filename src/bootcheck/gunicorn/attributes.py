@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bootcheck.gunicorn.verdict import Death, signal_name
-from bootcheck.model.clock import rfc3339
+from bootcheck.model.stamps import rfc3339
 
 
 def of_death(death: Death, ended_at: float) -> dict[str, Any]:

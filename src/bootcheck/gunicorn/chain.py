@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from bootcheck.model.errors import BootcheckError
 from bootcheck.sinks.stderr import say
 
 Hook = Callable[..., Any]
@@ -37,9 +36,11 @@ def quietly(function: Hook) -> Hook:
     def guarded(*args: Any) -> Any:
         try:
             return function(*args)
-        except BootcheckError:
-            raise
-        except Exception as exc:  # noqa: BLE001 - a guest never breaks the house
+        except Exception as exc:
+            from bootcheck.model.errors import BootcheckError
+
+            if isinstance(exc, BootcheckError):
+                raise
             complain(f"{function.__name__}", exc)
             return None
 

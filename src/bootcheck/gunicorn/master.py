@@ -20,14 +20,13 @@ from bootcheck.gunicorn.receiver import Receiver
 from bootcheck.gunicorn.server import app_uri_of, attributes_of, head, sources_of
 from bootcheck.gunicorn.worker import WorkerBoot
 from bootcheck.model import bootreport, journal
-from bootcheck.model.identity import new_id
 from bootcheck.model.journal import Key
 from bootcheck.model.outcome import Phase
 from bootcheck.model.redactor import Redactor, secrets_of
+from bootcheck.model.stamps import new_id
 from bootcheck.probes.process import in_container, start_ticks
 from bootcheck.recorder import Recorder, install
 from bootcheck.settings import Settings
-from bootcheck.sinks import Sink
 from bootcheck.sinks.console import Console
 from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.journal import Journal
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from bootcheck.checks.base import Check, Context, Planned
     from bootcheck.guards.once import Once
     from bootcheck.gunicorn.obituary import Publisher
+    from bootcheck.sinks.base import Sink
 
 Hook = Callable[..., Any]
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import FaultFile, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
-from bootcheck.gunicorn import seams, workers
+from bootcheck.gunicorn import seams
 from bootcheck.gunicorn.receiver import Child, partial_name
 from bootcheck.gunicorn.server import head, kind_of
 from bootcheck.model import bootreport, journal
@@ -21,7 +21,6 @@ from bootcheck.model.journal import Key
 from bootcheck.model.outcome import Phase
 from bootcheck.probes.process import start_ticks
 from bootcheck.recorder import Recorder, Step, install
-from bootcheck.sinks import Sink
 from bootcheck.sinks.journal import Journal
 from bootcheck.sinks.ring import Ring
 
@@ -30,6 +29,11 @@ if TYPE_CHECKING:
     from bootcheck.guards.boot_deadline import BootDeadline
     from bootcheck.gunicorn.master import Master
     from bootcheck.model.boot import Boot
+    from bootcheck.sinks.base import Sink
+
+
+_READY_NOW = ("gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.workers.ggevent")
+"""Worker classes that accept requests right after `post_worker_init`: nothing need be looked up."""
 
 
 class WorkerBoot:
@@ -237,8 +241,16 @@ class WorkerBoot:
 
     def initialised(self) -> None:
         """The app is loaded and its hooks have run: ready, unless the worker class has more to do."""
-        if not workers.will_tell(self._worker, self):
+        if not self._becomes_ready_later():
             self.become_ready()
+
+    def _becomes_ready_later(self) -> bool:
+        """Tell whether the worker class has still to do, and will tell; the common ones have not."""
+        if type(self._worker).__module__ in _READY_NOW:
+            return False
+        from bootcheck.gunicorn import workers
+
+        return workers.will_tell(self._worker, self)
 
     def hold(self) -> None:
         """Hold stop signals back until `rearm`: a server in between takes them with handlers of its own."""

@@ -11,8 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootcheck.model import journal
-from bootcheck.model.clock import compact, rfc3339
-from bootcheck.model.identity import new_id
+from bootcheck.model.stamps import compact, new_id, rfc3339
 
 FINGERPRINT = "b007b007b007b007"
 """All finished boots share it: they have no fault to tell apart."""
@@ -63,7 +62,15 @@ def file_name(report: Mapping[str, Any], at: float) -> str:
 
 def encoded(report: Mapping[str, Any]) -> bytes:
     """Return the file's content."""
-    return json.dumps(report, indent=1, default=str).encode("ascii") + b"\n"
+    # A line per key, and per entry of a list: as readable as an indent, which would need the encoder in Python.
+    parts = [f"{json.dumps(key)}: {_lines(value)}" for key, value in report.items()]
+    return ("{\n" + ",\n".join(parts) + "\n}\n").encode("ascii")
+
+
+def _lines(value: object) -> str:
+    if not isinstance(value, list) or not value:
+        return json.dumps(value, default=str)
+    return "[\n " + ",\n ".join(json.dumps(entry, default=str) for entry in value) + "\n]"
 
 
 def _verdict(role: str, findings: int) -> dict[str, Any]:

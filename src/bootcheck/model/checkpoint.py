@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bootcheck.model.clock import rfc3339
 from bootcheck.model.outcome import Outcome, Phase
+from bootcheck.model.stamps import rfc3339
 
 __all__ = ["Checkpoint", "Outcome", "Phase"]
 

@@ -9,7 +9,7 @@ class BootcheckError(Exception):
     exit_code = 2
 
 
-class SettingError(BootcheckError):
+class SettingError(BootcheckError, ValueError):
     """A setting of bootcheck itself that is unknown or has an unusable value."""
 
 

@@ -15,9 +15,8 @@ from typing import Any
 
 from bootcheck.model.cause import Cause
 from bootcheck.model.checkpoint import Checkpoint
-from bootcheck.model.clock import compact, rfc3339
 from bootcheck.model.finding import Evidence, Finding
-from bootcheck.model.identity import new_id
+from bootcheck.model.stamps import compact, new_id, rfc3339
 
 SCHEMA_VERSION = 1
 LINE_PREFIX = "BOOTCHECK_REPORT "

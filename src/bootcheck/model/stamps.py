@@ -1,7 +1,8 @@
-"""Time as text: RFC 3339 in UTC, and a form that sorts in file names."""
+"""What a report is stamped with: time as text (RFC 3339, and a form that sorts), and an id of its own."""
 
 from __future__ import annotations
 
+import os
 import time
 
 
@@ -20,3 +21,15 @@ def compact(at: float) -> str:
 def _parts(at: float) -> tuple[int, int]:
     total = int(at * 1000)
     return total // 1000, total % 1000
+
+
+def new_id() -> str:
+    """Return a random UUID (version 4) as text.
+
+    From os.urandom: the state of the random module is the same in all forked workers.
+    """
+    raw = bytearray(os.urandom(16))
+    raw[6] = raw[6] & 0x0F | 0x40
+    raw[8] = raw[8] & 0x3F | 0x80
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
