@@ -135,7 +135,7 @@ def run_one(item: Planned, context: Context) -> list[Finding]:
     with recorder.step(step_name, check.phase, subject=check.subject) as step:
         try:
             for finding in check.run(context):
-                found.append(replace(finding, declared=item.declared, step=step_name))
+                found.append(replace(finding, declared=item.declared or finding.declared, step=step_name))
                 recorder.finding(found[-1])
         except Exception as exc:  # noqa: BLE001 - a broken check must not hide the others
             found.append(replace(crashed(check, exc), step=step_name))

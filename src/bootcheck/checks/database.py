@@ -99,6 +99,8 @@ class DatabaseCheck:
     require_tls: bool = False
     discovered: bool = False
     """Nobody said that the app uses the URL as it stands."""
+    url_is_judged: bool = field(default=False, repr=False, compare=False)
+    """A check database_url of the same variable says it if the URL cannot be read."""
 
     def __post_init__(self) -> None:
         """Refuse options that cannot be meant."""
@@ -218,8 +220,7 @@ class DatabaseCheck:
         )
 
     def _unreadable(self, context: Context, problem: UrlProblem) -> Iterator[Finding]:
-        if self.discovered:
-            # The check database_url has the same subject, and says it.
+        if self.url_is_judged or self.discovered:
             context.recorder.skipped("database.connect", Phase.DATABASE, "the URL cannot be read")
             return
         context.recorder.failed("database.connect", Phase.DATABASE, problem=problem.explanation)

@@ -63,6 +63,8 @@ class DatabaseUrlCheck:
     required: bool = True
     discovered: bool = False
     """Nobody said that the variable is for a SQL database, or that the app uses the URL as it stands."""
+    connects: bool = field(default=False, repr=False, compare=False)
+    """A declared check connects to it: a URL that cannot be read stops the start, whoever looks first."""
     installation: Installation = field(default_factory=Installation, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -134,6 +136,7 @@ class DatabaseUrlCheck:
             summary=f"{self.variable} cannot be read as a database URL: {problem.explanation}.",
             action=(problem.action,),
             evidence=(Evidence(source=self.variable, text=f"{problem.explanation} (the value is not shown)"),),
+            declared=self.connects,
         )
 
 

@@ -97,7 +97,7 @@ class Master:
 
     def _sweep(self) -> None:
         names = list(self.directory.names())
-        if any(journal.key_of(name) not in (None, self.key) for name in names):
+        if any(name.startswith(".") or journal.key_of(name) not in (None, self.key) for name in names):
             from bootcheck.gunicorn.sweep import sweep
 
             sweep(self)

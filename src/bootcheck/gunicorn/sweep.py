@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn import obituary
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.boot import Boot
 from bootcheck.model.journal import Key, key_of, read_lines
+from bootcheck.model.stamps import compact
 from bootcheck.probes.process import boot_id, is_running
 
 if TYPE_CHECKING:
@@ -17,27 +19,79 @@ if TYPE_CHECKING:
 
 MAX_SWEPT = 200
 MAX_JOURNAL = 4 << 20
+ABANDONED = 3600.0
+"""Seconds after which a half-written file belongs to nobody: writing one takes milliseconds."""
+_CLAIMED = ".swept-"
 
 
 def sweep(master: Master) -> int:
     """Report every dead predecessor whose journal has no end; return how many were reported."""
     reported = 0
-    keys = [key for key in map(key_of, master.directory.names(0.2)) if key is not None and key != master.key]
-    for key in keys[:MAX_SWEPT]:
-        # Two servers may start at once: who renames the journal reports it, the other finds nothing.
-        claimed = f".swept-{key.file_name}"
-        if _alive(master, key) or not master.directory.rename(key.file_name, claimed):
+    names = list(master.directory.names(0.2))
+    keys = [(key, name) for name in names if (key := _left_behind(name)) is not None and key != master.key]
+    for key, name in keys[:MAX_SWEPT]:
+        if name == key.file_name and _alive(master, key):
             continue
-        reported += _report(master, key, claimed)
-        master.directory.remove(claimed)
-        master.directory.remove(key.fault_name)
+        lock = _claim(master, name, claimed := _CLAIMED + key.file_name)
+        if lock < 0:
+            continue
+        try:
+            reported += _report(master, key, claimed, names)
+            master.directory.remove(claimed)
+            master.directory.remove(key.fault_name)
+        finally:
+            os.close(lock)
+    _remove_abandoned(master, names)
     return reported
 
 
-def _report(master: Master, key: Key, claimed: str) -> int:
+def _left_behind(name: str) -> Key | None:
+    """Read the name of a journal, or of one that a sweep claimed and was itself killed over."""
+    return key_of(name.removeprefix(_CLAIMED))
+
+
+def _claim(master: Master, name: str, claimed: str) -> int:
+    """Make a journal ours, or return -1: two servers may start at once, and only one may report it.
+
+    The lock is flock's: unlike the owner's it stays when the file is read, and ends with us.
+    """
+    fd = master.directory.open_existing(name)
+    if fd < 0:
+        return -1
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(fd)
+        return -1
+    if name != claimed and not master.directory.rename(name, claimed):
+        os.close(fd)
+        return -1
+    if name == claimed and not os.fstat(fd).st_nlink:
+        # Another sweep was done with it between our look at the names and now.
+        os.close(fd)
+        return -1
+    return fd
+
+
+def _remove_abandoned(master: Master, names: list[str]) -> None:
+    """Take away what a writer left half-written when it was killed."""
+    for name in names:
+        if name.startswith(".") and name.endswith(".tmp"):
+            written = master.directory.written_at(name)
+            if written is not None and time.time() - written > ABANDONED:
+                master.directory.remove(name)
+
+
+def _reported(key: Key, since: float, names: list[str]) -> bool:
+    """Tell whether a process has its report: its master may have been killed before it removed the journal."""
+    ending = f"-{key.role}-{key.pid}.json"
+    return any(name.startswith("crash-") and name.endswith(ending) and name[6:] >= compact(since) for name in names)
+
+
+def _report(master: Master, key: Key, claimed: str, names: list[str]) -> int:
     records, broken = read_lines(master.directory.read(claimed, MAX_JOURNAL).splitlines())
     boot = Boot.from_records(records, broken)
-    if boot.end is not None or not records:
+    if boot.end is not None or not records or _reported(key, records[0].get("at") or 0.0, names):
         return 0
     if "pid" not in boot.head:
         boot = Boot.from_records([{"t": "head", "role": key.role, "pid": key.pid}, *records], broken)

@@ -183,6 +183,13 @@ class ReportDirectory:
     def _bytes_over(self, reports: list[tuple[str, str, str]], max_bytes: int) -> int:
         return sum(self._size(name) for _, _, name in reports) - max_bytes
 
+    def written_at(self, name: str) -> float | None:
+        """Return when a file was last written (epoch seconds), or None where it is not there."""
+        try:
+            return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime
+        except OSError:
+            return None
+
     def _size(self, name: str) -> int:
         try:
             return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_size

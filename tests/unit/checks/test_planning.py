@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from bootcheck import checks
-from bootcheck.checks.base import Server
+from bootcheck.checks.base import Context, Server, run
 from bootcheck.checks.planning import plan
+from bootcheck.recorder import Recorder
 from bootcheck.settings import Settings
 
 
@@ -45,6 +46,25 @@ def test_required_variables_are_declared_once():
         ("env", "SECRET_KEY (secret)", True),
         ("env", "API_HOST", True),
     ]
+
+
+@pytest.mark.parametrize(
+    ("declared", "stops"),
+    [
+        ((), False),
+        ((checks.database(),), True),
+        ((checks.database_url(),), True),
+        ((checks.database_url(), checks.database()), True),
+    ],
+)
+def test_a_url_that_cannot_be_read_is_told_once(declared: tuple, stops: bool):
+    """Two checks look at it; whoever of them was declared, the one finding counts."""
+    environ = {"DATABASE_URL": "postgres//app@db/app"}
+    planned = plan(declared, Settings(), environ, Server())
+    findings = run(planned, Context(environ=environ, recorder=Recorder()))
+
+    assert [finding.code for finding in findings].count("BC111") == 1
+    assert [finding.declared for finding in findings if finding.code == "BC111"] == [stops]
 
 
 def test_checks_run_in_the_order_of_the_list():

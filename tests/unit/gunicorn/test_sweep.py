@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -168,3 +169,49 @@ def test_of_two_servers_that_start_at_once_one_reports(master: Any, reports: Rep
 
     assert sorted([sweep(master), sweep(twin)]) == [0, 1]
     assert len(found(reports)) == 1
+
+
+def test_a_sweep_that_was_killed_is_finished_by_the_next(master: Any, reports: ReportDirectory):
+    """It had claimed the journal and stored nothing yet."""
+    key = die(reports)
+    os.rename(f"{reports.path}/{key.file_name}", f"{reports.path}/.swept-{key.file_name}")
+
+    assert sweep(master) == 1
+    assert [report["attributes"]["process.pid"] for report in found(reports)] == [key.pid]
+    assert [name for name in os.listdir(reports.path or "") if not name.endswith(".json")] == []
+
+
+def test_a_claim_of_a_sweep_that_goes_on_is_left_alone(master: Any, reports: ReportDirectory):
+    """Another server, maybe in another container, is at it: its lock tells."""
+    key = die(reports)
+    claimed = f"{reports.path}/.swept-{key.file_name}"
+    os.rename(f"{reports.path}/{key.file_name}", claimed)
+    with open(claimed, "rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert sweep(master) == 0
+    assert found(reports) == []
+    assert sweep(master) == 1
+
+
+def test_a_death_that_has_its_report_is_not_reported_again(master: Any, reports: ReportDirectory):
+    """The master was killed between storing the report and removing the journal."""
+    key = die(reports)
+    journal_bytes = Path(f"{reports.path}/{key.file_name}").read_bytes()
+    assert sweep(master) == 1
+    Path(f"{reports.path}/{key.file_name}").write_bytes(journal_bytes)
+
+    assert sweep(master) == 0
+    assert len(found(reports)) == 1
+    assert not Path(f"{reports.path}/{key.file_name}").exists()
+
+
+def test_half_written_files_of_killed_writers_go(master: Any, reports: ReportDirectory):
+    """After an hour; what was written just now may have a living writer."""
+    old, new = Path(f"{reports.path}/.crash-x.json.17.tmp"), Path(f"{reports.path}/.crash-y.json.18.tmp")
+    for path in (old, new):
+        path.write_bytes(b"{")
+    os.utime(old, (1, 1))
+
+    assert sweep(master) == 0
+    assert not old.exists()
+    assert new.exists()
