@@ -55,6 +55,10 @@ class Recorder:
         self._open: list[tuple[int, str]] = []
         self._last = time.perf_counter()
         self._absorbed: dict[int, tuple[int, str]] = {}
+        self.limits: Mapping[str, float] = {}
+        """Seconds that steps of these names may take before the process is ready."""
+        self.watch: Callable[[int, float | None], None] | None = None
+        """Told the `seq` and the limit of a step that has one, and None when it ends."""
 
     @property
     def open_step(self) -> str | None:
@@ -128,6 +132,13 @@ class Recorder:
         An exception in the block goes on to the caller untouched.
         """
         return Step(self, name, phase, detail)
+
+    def limit_of(self, name: str, detail: Mapping[str, object]) -> float | None:
+        """Return how many seconds a step may take, where it has a limit and somebody enforces it."""
+        if self.watch is None:
+            return None
+        limit = detail.get("deadline_s", self.limits.get(name))
+        return float(limit) if isinstance(limit, (int, float)) and limit > 0 else None
 
     def fact(self, kind: str, /, **values: object) -> None:
         """Hand a record that is no checkpoint to every sink."""
@@ -238,7 +249,7 @@ class Recorder:
 class Step:
     """The span between a checkpoint `entered` and its outcome."""
 
-    __slots__ = ("_before", "_detail", "_failed", "_name", "_phase", "_recorder", "_seq")
+    __slots__ = ("_before", "_detail", "_failed", "_limit", "_name", "_phase", "_recorder", "_seq")
 
     def __init__(self, recorder: Recorder, name: str, phase: Phase, detail: dict[str, object]) -> None:
         self._recorder = recorder
@@ -250,8 +261,14 @@ class Step:
 
     def __enter__(self) -> Step:  # noqa: PYI034 - typing.Self is of Python 3.11
         self._before = time.perf_counter()
-        self._seq = self._recorder.stamp(self._name, self._phase, Outcome.ENTERED, self._detail)
-        self._recorder._open.append((self._seq, self._name))  # noqa: SLF001
+        recorder = self._recorder
+        self._limit = recorder.limit_of(self._name, self._detail)
+        if self._limit is not None:
+            self._detail = {**self._detail, "deadline_s": self._limit}
+        self._seq = recorder.stamp(self._name, self._phase, Outcome.ENTERED, self._detail)
+        recorder._open.append((self._seq, self._name))  # noqa: SLF001
+        if self._limit is not None and recorder.watch is not None:
+            recorder.watch(self._seq, self._limit)
         return self
 
     def detail(self, **detail: object) -> None:
@@ -268,6 +285,8 @@ class Step:
     ) -> None:
         took = (time.perf_counter() - self._before) * 1000
         recorder = self._recorder
+        if self._limit is not None and recorder.watch is not None:
+            recorder.watch(self._seq, None)
         detail = self._detail
         recorder._close((self._seq, self._name))  # noqa: SLF001
         if exc is not None:
@@ -299,7 +318,8 @@ def step(name: str, phase: Phase | str = Phase.APP, /, **detail: object) -> Step
     """Record a step of your own: `with bootcheck.step("load model"): ...`.
 
     The checkpoint names the step, how long it took and the memory afterwards; a process that
-    dies inside it is reported with this name. An exception goes on untouched.
+    dies inside it is reported with this name. An exception goes on untouched. `deadline_s=60`
+    ends a worker that is in it for so many seconds before it is ready, with its stack in the report.
     """
     return _current.step(name, Phase(phase), **detail)
 

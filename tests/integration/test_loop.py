@@ -132,6 +132,38 @@ def test_a_boot_over_its_deadline_is_ended_with_its_stack(serve, name):
     assert not server.leftovers()
 
 
+@pytest.mark.parametrize("declared", ["in the configuration file", "at the step"])
+@pytest.mark.parametrize("name", HANGS)
+def test_a_step_over_its_own_deadline_is_ended(serve, name, declared):
+    """Per step, by name in the configuration file or where the step is opened; other steps take their time."""
+    limit = ", deadline_s=3" if declared == "at the step" else ""
+    app = f"""
+        import ctypes, os, re, time
+        import bootcheck
+        import turn
+        def never_comes_back():
+            {HANGS[name]}
+        with bootcheck.step("read settings", deadline_s=60):
+            time.sleep(0.1)
+        with bootcheck.step("load model"{limit}):
+            if turn.first():
+                never_comes_back()
+    """
+    config = (
+        "" if limit else "import bootcheck\nbootcheck.arm(globals(), deadlines={'load model': 3, 'app.load': 60})\n"
+    )
+    server = serve(app=textwrap.dedent(app) + HELLO, **({"config": config} if config else {}))
+    server.wait_for_reports()
+    server.wait_ready()
+    assert server.get() == (200, b"hello")
+    assert server.stop() == 0
+
+    report = server.death()
+    assert (report["verdict"]["cause"], report["step"]) == ("boot_deadline", "load model")
+    assert "load model for longer than its deadline of 3 s" in report["verdict"]["summary"]
+    assert "never_comes_back" in functions_of(report)
+
+
 def test_the_deadline_ends_with_ready(serve):
     """A request may take longer than a boot: the deadline is for boots only."""
     app = """

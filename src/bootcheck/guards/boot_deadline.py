@@ -1,4 +1,4 @@
-"""The boot deadline: a worker that is not ready in time leaves its stack and ends.
+"""The boot deadline, of the whole and of single steps: a worker over it leaves its stack and ends.
 
 Gunicorn's `timeout` does not apply to a boot since 22.0: a worker that hangs in its import hangs
 for ever. faulthandler's watchdog needs no Python thread and no GIL, so the stack is written also
@@ -13,14 +13,16 @@ import time
 
 MARK = "Timeout ("
 """How the dump of faulthandler's watchdog begins."""
+_BOOT = 0
+"""No checkpoint has this `seq`."""
 
 
 class BootDeadline:
     """Ends this process with status 1 and a dump of all stacks unless `disarm` comes first."""
 
     def __init__(self, seconds: float, fd: int) -> None:
-        """`fd` takes the dump and stays open."""
-        self._ends = time.monotonic() + seconds
+        """`seconds` are for the whole boot, 0 for no limit; `fd` takes the dump and stays open."""
+        self._ends = {_BOOT: time.monotonic() + seconds} if seconds else {}
         self._fd = fd
         self._owner = os.getpid()
         self._armed = False
@@ -30,6 +32,15 @@ class BootDeadline:
         self._armed = True
         # A fork while the watchdog runs leaves the child to hang in its exit, for ever.
         os.register_at_fork(before=self._pause, after_in_parent=self._go_on)
+        self._go_on()
+
+    def limit(self, step: int, seconds: float | None) -> None:
+        """Give a step, by the `seq` that opened it, so long from now; None takes its limit away."""
+        if seconds is None:
+            self._ends.pop(step, None)
+        else:
+            self._ends[step] = time.monotonic() + seconds
+        self._pause()
         self._go_on()
 
     def disarm(self) -> None:
@@ -43,6 +54,7 @@ class BootDeadline:
             faulthandler.cancel_dump_traceback_later()
 
     def _go_on(self) -> None:
-        if self._armed and self._owner == os.getpid():
-            left = max(0.01, self._ends - time.monotonic())
+        if self._armed and self._ends and self._owner == os.getpid():
+            # One watchdog: it stands at whatever ends first.
+            left = max(0.01, min(self._ends.values()) - time.monotonic())
             faulthandler.dump_traceback_later(left, exit=True, file=self._fd)

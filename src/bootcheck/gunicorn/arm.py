@@ -28,18 +28,21 @@ if TYPE_CHECKING:
 _master: Master | None = None
 
 
-def arm(
+def arm(  # noqa: PLR0913 - options by keyword, each with its default
     namespace: MutableMapping[str, Any] | None = None,
     *,
     checks: Sequence[Check] = (),
     sinks: Sequence[Sink] = (),
     exit_codes: Mapping[int, int] | None = None,
+    deadlines: Mapping[str, float] | None = None,
     environ: MutableMapping[str, str] = os.environ,
 ) -> None:
     """Arm this Gunicorn: call it at the end of its configuration file with `globals()`.
 
     `checks` are declared: an error of one stops the start. `sinks` get every checkpoint as well.
     `exit_codes` replaces the codes of a refused start, for example `{69: 1}`.
+    `deadlines` gives steps of a worker's boot so many seconds, for example `{"app.load": 90}`: a
+    worker over one is reported with its stack and ended. BOOTCHECK_BOOT_DEADLINE is for the whole.
     Hooks that the file defines still run. Does nothing with `BOOTCHECK_DISABLE=1` and for
     `--check-config` or `--print-config`. Ends the process with 78 where a `BOOTCHECK_*` variable
     is wrong, saying which one.
@@ -55,13 +58,25 @@ def arm(
 
             msg = f"checks=[...] holds {check!r}, which is no check. Write for example checks.env('SECRET_KEY')."
             raise CheckOptionError(msg)
+    _judge_deadlines(deadlines or {})
     master = _armed(sinks, environ)
     if master is None:
         return
     if checks or namespace is not None:
-        master.declare(checks, exit_codes)
+        master.declare(checks, exit_codes, deadlines)
     if namespace is not None:
         _export(namespace, master)
+
+
+def _judge_deadlines(deadlines: Mapping[Any, Any]) -> None:
+    for step, seconds in deadlines.items():
+        number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
+        if not isinstance(step, str) or not number or seconds <= 0:
+            from bootcheck.model.errors import CheckOptionError
+
+            example = "deadlines={'app.load': 90}"
+            msg = f"deadlines holds {step!r}: {seconds!r}. Write names of steps and seconds: {example}."
+            raise CheckOptionError(msg)
 
 
 def armed() -> Master | None:

@@ -56,6 +56,8 @@ class Master:
         self.common: dict[str, Any] = {"bootcheck.server.id": self.server_id}
         self.exit_codes: Mapping[int, int] = {}
         """What to exit with instead of 78 and 69, where the user set it."""
+        self.deadlines: Mapping[str, float] = {}
+        """Seconds that steps of a worker's boot may take, by name."""
         self.receiver = Receiver(self)
         self.arbiter: Any = None
         self.facts: dict[str, Any] = {}
@@ -149,9 +151,15 @@ class Master:
             self._publisher = Publisher(self.directory, self.console)
         return self._publisher
 
-    def declare(self, checks: Sequence[Check], exit_codes: Mapping[int, int] | None = None) -> None:
-        """Take the declared checks of a configuration file; the file of a reload replaces them."""
+    def declare(
+        self,
+        checks: Sequence[Check],
+        exit_codes: Mapping[int, int] | None = None,
+        deadlines: Mapping[str, float] | None = None,
+    ) -> None:
+        """Take what a configuration file declares; the file of a reload replaces it."""
         self._declared = list(checks)
+        self.deadlines = dict(deadlines or {})
         self.exit_codes = dict(exit_codes or {})
 
     # -- what Gunicorn's hooks call (see hooks.py) -----------------------------------------------

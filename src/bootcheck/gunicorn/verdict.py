@@ -12,6 +12,7 @@ from bootcheck.guards.boot_deadline import MARK
 from bootcheck.guards.native_crash import NATIVE_SIGNALS
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import CODE_OF_CAUSE, Cause
+from bootcheck.model.checkpoint import Checkpoint
 from bootcheck.model.finding import Evidence, Severity
 from bootcheck.model.report import Verdict
 
@@ -186,7 +187,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
             ],
         )
     if cause is Cause.BOOT_DEADLINE:
-        return f"{who} was not ready before the boot deadline{where}.", ["The stack shows what it was waiting for."]
+        return _overrun(death.boot, who, where), ["The stack shows what it was waiting for."]
     if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
         return (
             f"{who} did not stop within graceful_timeout{where}, so the master killed it.",
@@ -261,3 +262,20 @@ def _confirm(death: Death, cause: Cause) -> str | None:
     if cause in (Cause.VANISHED, Cause.SIGKILL_EXTERNAL):
         return f"journalctl -k | grep -i -e 'killed process' -e {death.boot.pid}"
     return None
+
+
+def _overrun(boot: Boot, who: str, where: str) -> str:
+    """Say which deadline it was: that of the whole boot, or of the step whose limit ended first."""
+    limited = [
+        (span.at + limit, limit, span.name) for span in boot.open_spans if (limit := _limit_of(span)) is not None
+    ]
+    ends, limit, name = min(limited, default=(0.0, 0.0, ""))
+    whole = boot.head.get("boot_deadline")
+    if not limited or (whole and boot.head.get("at", 0.0) + whole < ends):
+        return f"{who} was not ready before the boot deadline{where}."
+    return f"{who} was in step {name} for longer than its deadline of {limit:g} s."
+
+
+def _limit_of(span: Checkpoint) -> float | None:
+    limit = (span.detail or {}).get("deadline_s")
+    return float(limit) if isinstance(limit, (int, float)) else None

@@ -80,12 +80,10 @@ class WorkerBoot:
         self._fault.arm()
         self.guard.arm()
         os.register_at_fork(after_in_child=self._disarm_in_child)
-        seconds = master.settings.boot_deadline
-        if seconds and self._fault.fd >= 0:
-            from bootcheck.guards.boot_deadline import BootDeadline
-
-            self._deadline = BootDeadline(seconds, self._fault.fd)
-            self._deadline.arm()
+        self.recorder.limits = master.deadlines
+        self.recorder.watch = self._limit
+        if master.settings.boot_deadline:
+            self._watchdog()
         self._wrap()
         lost = seams.queued_stop(self._arbiter, tuple(int(signo) for signo in STOP_SIGNALS))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -96,8 +94,27 @@ class WorkerBoot:
 
             fresh_pools.in_child(child.snapshot, self.recorder)
 
+    def _limit(self, step: int, seconds: float | None) -> None:
+        """Give a step so many seconds, or take its limit away."""
+        if self._pid == os.getpid() and not self.ready and not self.guard.stopping:
+            watchdog = self._watchdog()
+            if watchdog is not None:
+                watchdog.limit(step, seconds)
+
+    def _watchdog(self) -> BootDeadline | None:
+        """Return the one watchdog of this boot, armed when first asked for; None without a place for its dump."""
+        if self._deadline is None and self._fault.fd >= 0:
+            from bootcheck.guards.boot_deadline import BootDeadline
+
+            self._deadline = BootDeadline(self._master.settings.boot_deadline, self._fault.fd)
+            self._deadline.arm()
+        return self._deadline
+
     def _record_head(self) -> None:
-        self.recorder.fact(journal.HEAD, **head("worker", self.key, self._master.server_id), age=self._worker.age)
+        seconds = self._master.settings.boot_deadline
+        limit = {"boot_deadline": seconds} if seconds else {}
+        own = head("worker", self.key, self._master.server_id)
+        self.recorder.fact(journal.HEAD, **own, age=self._worker.age, **limit)
 
     def _on_stop(self, signo: int) -> None:  # noqa: ARG002
         # A worker that is being stopped must not run into its deadline on the way out.
@@ -278,6 +295,7 @@ class WorkerBoot:
         if self._deadline is not None:
             self._deadline.disarm()
         self._boot.__exit__(None, None, None)
+        self.recorder.watch = None
         self.ready = True
         now = time.time()
         hidden = self._master.redactor.hidden

@@ -101,3 +101,31 @@ def test_a_fork_does_not_give_more_time(path: Path, monkeypatch: pytest.MonkeyPa
     assert isinstance(told, list)
     assert len(told) == 2
     assert told[1] <= told[0] <= 50
+
+
+def test_a_step_over_its_limit_ends_a_boot_without_a_deadline(path: Path):
+    """The limit of a step counts although the whole has none."""
+
+    def act(deadline: BootDeadline) -> None:
+        deadline.limit(1, 60)
+        deadline.limit(2, 0.05)
+        hang()
+
+    _, status = under(path, 0, act)
+
+    assert os.waitstatus_to_exitcode(status) == 1
+    assert path.read_text().startswith(MARK)
+
+
+def test_a_step_within_its_limit_leaves_no_clock_behind(path: Path):
+    """What ends gives its time back to whatever else is limited."""
+
+    def act(deadline: BootDeadline) -> str:
+        deadline.limit(1, 60)
+        deadline.limit(2, 0.5)
+        deadline.limit(2, None)
+        time.sleep(1.2)
+        return "loaded"
+
+    assert under(path, 0, act) == ("loaded", 0)
+    assert path.read_text() == ""

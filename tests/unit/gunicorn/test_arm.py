@@ -67,6 +67,15 @@ def test_what_is_no_check_is_refused_where_it_is_written(tmp_path: Path):
     assert "holds 'env', which is no check. Write for example checks.env('SECRET_KEY')." in done.stderr
 
 
+@pytest.mark.parametrize("wrong", ["{'app.load': 0}", "{'app.load': 'soon'}", "{'app.load': True}", "{3: 4}"])
+def test_a_deadline_that_is_none_is_refused_where_it_is_written(tmp_path: Path, wrong: str):
+    """A name and seconds."""
+    done = interpreter(f"import bootcheck\nbootcheck.arm({{}}, deadlines={wrong})", BOOTCHECK_DIR=str(tmp_path))
+
+    assert done.returncode == 1
+    assert "Write names of steps and seconds: deadlines={'app.load': 90}." in done.stderr
+
+
 def test_arming_twice_is_arming_once(tmp_path: Path):
     """A reload executes the file again: same master, the user's hook of the new file chained."""
     code = (
