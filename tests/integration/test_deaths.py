@@ -562,6 +562,32 @@ def test_asgi_lifespan_that_reports_failure(serve, python):
     assert "no luck" in report["attributes"]["exception.message"]
 
 
+_STARTED_IN_STEPS = """
+    await receive()
+    import bootcheck
+    try:
+        with bootcheck.step("open cache"):
+            pass
+        with bootcheck.step("load data"):
+            with bootcheck.step("load model"):
+                raise RuntimeError("no luck")
+    except RuntimeError as exc:
+        await send({"type": "lifespan.startup.failed", "message": str(exc)})
+"""
+
+
+@pytest.mark.parametrize("kind", ["asgi", "uvicorn"])
+def test_a_step_that_failed_in_a_lifespan_is_named(serve, python, kind):
+    """The innermost one, although the app took the exception and reported in its own words."""
+    if kind == "asgi" and python.gunicorn < (26,):
+        pytest.skip("Gunicorn 25 serves on")
+    server = serve(app=lifespan_app(_STARTED_IN_STEPS), worker_class=kind)
+
+    assert server.wait() == 3
+    report = server.death()
+    assert (report["verdict"]["cause"], report["step"]) == ("exception", "load model")
+
+
 @pytest.mark.parametrize("kind", ["asgi", "uvicorn"])
 def test_an_app_without_lifespan_is_ready(serve, kind):
     """Where the lifespan is only `auto`, an app that raises does not support it, and serves."""

@@ -204,10 +204,20 @@ class WorkerBoot:
             type=kind,
             message=text,
             traceback=trace,
-            step=self.recorder.open_step,
+            step=self._failed_last() or self.recorder.open_step,
             frames=[],
             chain=[],
         )
+
+    def _failed_last(self) -> str | None:
+        """Return the innermost of the steps that failed just now, one after the other, None where none did."""
+        innermost: str | None = None
+        for record in reversed(self.ring.records):
+            if record["t"] == journal.CHECKPOINT:
+                if record["outcome"] != "failed":
+                    break
+                innermost = record["name"]
+        return innermost
 
     def aborted(self, frame: FrameType | None) -> None:
         """Note SIGABRT: Gunicorn's timeout (then the master knows), or somebody else's."""
