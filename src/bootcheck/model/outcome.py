@@ -6,7 +6,10 @@ every boot would pay for it.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class Word(str):
@@ -15,14 +18,18 @@ class Word(str):
     __slots__ = ()
     known: ClassVar[dict[str, Any]]
 
+    def __new__(cls, word: str) -> Self:
+        """Return the member of that name; ValueError where there is none."""
+        found: Self | None = cls.known.get(word)
+        if found is None:
+            msg = f"{word!r} is none of {', '.join(cls.known)}"
+            raise ValueError(msg)
+        return found
+
     @property
     def value(self) -> str:
         """The word as a plain string."""
         return str.__str__(self)
-
-    @classmethod
-    def _unknown(cls, word: object) -> str:
-        return f"{word!r} is none of {', '.join(cls.known)}"
 
     @classmethod
     def _spell(cls, *words: str) -> None:
@@ -40,13 +47,6 @@ class Outcome(Word):
     FAILED: ClassVar[Outcome]
     SKIPPED: ClassVar[Outcome]
 
-    def __new__(cls, word: str) -> Outcome:  # noqa: PYI034 - typing.Self is of Python 3.11
-        """Return the member of that name; ValueError where there is none."""
-        found: Outcome | None = cls.known.get(word)
-        if found is None:
-            raise ValueError(cls._unknown(word))
-        return found
-
 
 class Phase(Word):
     """The part of a process's life that a checkpoint belongs to."""
@@ -61,13 +61,6 @@ class Phase(Word):
     INITIALISATION: ClassVar[Phase]
     APP: ClassVar[Phase]
     EXIT: ClassVar[Phase]
-
-    def __new__(cls, word: str) -> Phase:  # noqa: PYI034 - typing.Self is of Python 3.11
-        """Return the member of that name; ValueError where there is none."""
-        found: Phase | None = cls.known.get(word)
-        if found is None:
-            raise ValueError(cls._unknown(word))
-        return found
 
 
 Outcome._spell("entered", "passed", "failed", "skipped")  # noqa: SLF001

@@ -7,7 +7,7 @@ from typing import Any
 
 from bootcheck.checks.databases.failure import OTHER, Failure
 from bootcheck.checks.databases.interview import Connections, Granted
-from bootcheck.checks.databases.session import Session
+from bootcheck.checks.databases.session import Session, create_drop
 
 _LIMITS = """
 SELECT current_setting('max_connections'),
@@ -116,15 +116,4 @@ class Questions:
 
     def create_drop(self, session: Session, table: str) -> None:
         """Do it in one transaction: also a process that is killed in the middle leaves nothing."""
-        session.query("BEGIN")
-        try:
-            session.query(f"CREATE TABLE {table} (id integer PRIMARY KEY, note text)")
-            session.query(f"INSERT INTO {table} VALUES (1, 'bootcheck')")  # noqa: S608 - our own name
-            found = session.value(f"SELECT note FROM {table} WHERE id = 1")  # noqa: S608
-            session.query(f"DROP TABLE {table}")
-        except Failure:
-            session.query("ROLLBACK")
-            raise
-        session.query("COMMIT")
-        if found != "bootcheck":
-            raise Failure(OTHER, "A row that was just written could not be read.")
+        create_drop(session, table, begin="BEGIN")

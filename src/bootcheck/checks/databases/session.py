@@ -92,6 +92,22 @@ def opened(
         raise judge(exc) from exc
 
 
+def create_drop(session: Session, table: str, *, begin: str) -> None:
+    """Create, fill, read and drop a table in one transaction, where the server can take DDL back."""
+    session.query(begin)
+    try:
+        session.query(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, note TEXT)")
+        session.query(f"INSERT INTO {table} VALUES (1, 'bootcheck')")  # noqa: S608 - our own name
+        found = session.value(f"SELECT note FROM {table} WHERE id = 1")  # noqa: S608
+        session.query(f"DROP TABLE {table}")
+    except Failure:
+        session.query("ROLLBACK")
+        raise
+    session.query("COMMIT")
+    if found != "bootcheck":
+        raise Failure(OTHER, "A row that was just written could not be read.")
+
+
 def mute(server: str, seconds: float) -> Failure:
     """Return the failure of a server that accepts a connection and then says nothing."""
     return Failure(

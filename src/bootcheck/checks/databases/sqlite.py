@@ -19,7 +19,7 @@ from bootcheck.checks.databases.failure import (
     Failure,
 )
 from bootcheck.checks.databases.interview import Connections, Granted
-from bootcheck.checks.databases.session import Row, Session, opened, unknown
+from bootcheck.checks.databases.session import Row, Session, create_drop, opened, unknown
 from bootcheck.checks.drivers import Installation
 from bootcheck.model.checkpoint import Phase
 
@@ -181,18 +181,7 @@ class Dialect:
 
     def create_drop(self, session: Session, table: str) -> None:
         """Do it in one transaction: also a process that is killed in the middle leaves nothing."""
-        session.query("BEGIN IMMEDIATE")
-        try:
-            session.query(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, note TEXT)")
-            session.query(f"INSERT INTO {table} VALUES (1, 'bootcheck')")  # noqa: S608 - our own name
-            found = session.value(f"SELECT note FROM {table} WHERE id = 1")  # noqa: S608
-            session.query(f"DROP TABLE {table}")
-        except Failure:
-            session.query("ROLLBACK")
-            raise
-        session.query("COMMIT")
-        if found != "bootcheck":
-            raise Failure(OTHER, "A row that was just written could not be read.")
+        create_drop(session, table, begin="BEGIN IMMEDIATE")
 
 
 def judge(exc: BaseException, what: str) -> Failure | None:
