@@ -15,7 +15,7 @@ import bootcheck
 from bootcheck import checks, guards, sinks
 from bootcheck.analysis import signatures
 from bootcheck.cli import COMMANDS
-from bootcheck.gunicorn import workers
+from bootcheck.gunicorn import server, workers
 from bootcheck.model.cause import CAUSE_CLASSES
 from bootcheck.model.codes import CODES
 from bootcheck.render import RENDERERS
@@ -97,6 +97,11 @@ def test_a_check_is_a_function_of_its_modules_name(name: str):
     assert callable(getattr(checks, name))
     assert inspect.getdoc(getattr(checks, name))
     assert all(code in CODES for code in module.RULES)
+
+
+def test_a_start_knows_which_variables_are_subjects():
+    """Without loading a single check."""
+    assert set(server.SUBJECTS) == set(checks.DISCOVERED.values())
 
 
 @pytest.mark.parametrize("name", sinks.SINKS)

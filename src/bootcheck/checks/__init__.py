@@ -83,11 +83,6 @@ DISCOVERED = {
 """Checks that nobody need declare, and the variable whose presence is their subject."""
 
 
-def discoverable(environ: Mapping[str, str]) -> bool:
-    """Tell whether any check finds its subject in this environment, without loading one."""
-    return any(environ.get(variable) for variable in DISCOVERED.values())
-
-
 def discover(environ: Mapping[str, str], server: Server, declared: Sequence[Check]) -> Iterator[Check]:
     """Yield the checks whose subject is there and that nobody declared."""
     known = {(check.name, check.subject) for check in declared}

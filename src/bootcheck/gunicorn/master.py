@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from bootcheck.guards.native_crash import FaultFile
 from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.receiver import Receiver
-from bootcheck.gunicorn.server import app_uri_of, attributes_of, head, sources_of
+from bootcheck.gunicorn.server import SUBJECTS, app_uri_of, attributes_of, head, sources_of
 from bootcheck.gunicorn.worker import WorkerBoot
 from bootcheck.model import bootreport, journal
 from bootcheck.model.journal import Key
@@ -259,9 +259,7 @@ class Master:
 
     def _has_checks(self, environ: Mapping[str, str]) -> bool:
         """Tell whether anything is to be checked, without loading any check."""
-        from bootcheck.checks import discoverable
-
-        return bool(self._declared or self.settings.require_env or discoverable(environ))
+        return bool(self._declared or self.settings.require_env or any(environ.get(name) for name in SUBJECTS))
 
     def context(self, arbiter: Any) -> Context:
         """Return what checks are given: the environment that workers will see, and the server."""

@@ -15,6 +15,10 @@ from bootcheck.probes.process import boot_id
 if TYPE_CHECKING:
     from bootcheck.checks.base import Source
 
+SUBJECTS = ("SECRET_KEY", "DATABASE_URL")
+"""Variables whose presence gives a discovered check its subject (`checks.DISCOVERED`): without one
+of them, and nothing declared, no check is even loaded."""
+
 
 def attributes_of(cfg: Any, server_id: str, app_uri: str | None) -> dict[str, Any]:
     """Return the report attributes that all processes of one server start have in common."""
