@@ -7,6 +7,8 @@ that file did.
 from __future__ import annotations
 
 import os
+import sys as _sys
+import types as _types
 from typing import Any
 
 from bootcheck.gunicorn import arm as _arming
@@ -21,13 +23,17 @@ def _take_over(namespace: dict[str, Any]) -> None:
     if not os.path.isfile(path) or namespace.get("_reading"):
         return
     namespace["_reading"] = True
-    theirs: dict[str, Any] = {"__name__": "__config__", "__file__": path, "__builtins__": __builtins__}
+    # As Gunicorn does: a dataclass or a pickle in the file looks for the module of that name.
+    module = _types.ModuleType("__config__")
+    module.__file__ = path
+    _sys.modules["__config__"] = module
+    theirs = vars(module)
     with open(path, "rb") as file:
         code = compile(file.read(), path, "exec")
     if not _disabled():
         _say(f"bootcheck: taking the settings of {path}")
     exec(code, theirs)  # noqa: S102 - a configuration file is code, executed as Gunicorn would
-    mine = {name for name in namespace if name.startswith("_")}
+    mine = {name for name in namespace if name.startswith("_")} | {"__builtins__"}
     namespace.update({name: value for name, value in theirs.items() if name not in mine})
 
 

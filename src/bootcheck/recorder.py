@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.model import journal
-from bootcheck.model.encode import line, plain, shorten
+from bootcheck.model.encode import line, middle_cut, plain, shorten
 from bootcheck.model.outcome import Outcome, Phase
 from bootcheck.model.redactor import Redactor
 from bootcheck.probes.process import Rss
@@ -55,6 +55,8 @@ class Recorder:
         self._open: list[tuple[int, str]] = []
         self._last = time.perf_counter()
         self._absorbed: dict[int, tuple[int, str]] = {}
+        self.room: int | None = None
+        """How many more checkpoints are recorded; None is no limit. A boot has an end, requests have none."""
         self.limits: Mapping[str, float] = {}
         """Seconds that steps of these names may take before the process is ready."""
         self.watch: Callable[[int, float | None], None] | None = None
@@ -69,7 +71,7 @@ class Recorder:
             return None
 
     def record(self, name: str, phase: Phase, outcome: Outcome, /, **detail: object) -> int:
-        """Stamp a checkpoint and hand it to every sink; return its `seq`."""
+        """Stamp a checkpoint and hand it to every sink; return its `seq`, 0 where there is no room left."""
         return self.stamp(name, phase, outcome, detail)
 
     def stamp(  # noqa: PLR0913 - what a checkpoint has
@@ -83,6 +85,8 @@ class Recorder:
         duration_ms: float | None = None,
     ) -> int:
         """Record a checkpoint that may close another: `of` is the `seq` of the one that opened the step."""
+        if of is None and not self._has_room():
+            return 0
         seq = next(self._seq)
         now = time.perf_counter()
         if duration_ms is None and (outcome is Outcome.PASSED or outcome is Outcome.FAILED):
@@ -113,6 +117,14 @@ class Recorder:
         except Exception as exc:  # noqa: BLE001 - a guest never breaks the house
             self._notify(f"bootcheck: checkpoint {seq} was lost: {type(exc).__name__}")
         return seq
+
+    def _has_room(self) -> bool:
+        if self.room is None:
+            return True
+        self.room -= 1
+        if self.room == 0:
+            self._notify(f"bootcheck: pid {os.getpid()} records no more steps: what a request does is not a boot")
+        return self.room >= 0
 
     def passed(self, name: str, phase: Phase, /, **detail: object) -> None:
         """Record a moment that is a success in itself."""
@@ -160,9 +172,11 @@ class Recorder:
 
             from bootcheck.probes.stacks import of_traceback
 
+            self.redactor.catch_up(os.environ)
+
             text = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
             # Cut only what is masked: half a secret is still one. The first cut spares the patterns a huge text.
-            text = _cut(self.redactor.mask(_cut(text, MAX_TRACEBACK * 8)), MAX_TRACEBACK)
+            text = middle_cut(self.redactor.mask(middle_cut(text, MAX_TRACEBACK * 8)), MAX_TRACEBACK)
             record: dict[str, Any] = {
                 "t": journal.EXCEPTION,
                 "at": self._clock(),
@@ -266,7 +280,8 @@ class Step:
         if self._limit is not None:
             self._detail = {**self._detail, "deadline_s": self._limit}
         self._seq = recorder.stamp(self._name, self._phase, Outcome.ENTERED, self._detail)
-        recorder._open.append((self._seq, self._name))  # noqa: SLF001
+        if self._seq:
+            recorder._open.append((self._seq, self._name))  # noqa: SLF001
         if self._limit is not None and recorder.watch is not None:
             recorder.watch(self._seq, self._limit)
         return self
@@ -283,6 +298,8 @@ class Step:
     def __exit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if not self._seq:
+            return
         took = (time.perf_counter() - self._before) * 1000
         recorder = self._recorder
         if self._limit is not None and recorder.watch is not None:
@@ -294,6 +311,7 @@ class Step:
             failed = _failed_in(exc)
             if failed is None or failed[0] < self._seq:
                 _remember_failed_in(exc, (self._seq, self._name))
+            recorder.redactor.catch_up(os.environ)
             message = shorten(recorder.redactor.mask(shorten(_message(exc), MAX_TRACEBACK)), 500)
             detail = {**detail, "error": type_name(exc), "message": message}
         outcome = Outcome.FAILED if self._failed or exc is not None else Outcome.PASSED
@@ -360,11 +378,6 @@ def _remember_failed_in(exc: BaseException, step: tuple[int, str]) -> None:
         object.__setattr__(exc, _FAILED_IN, step)
     except (AttributeError, TypeError):
         return
-
-
-def _cut(text: str, limit: int) -> str:
-    """Keep the beginning and, as the last lines matter most, twice as much of the end."""
-    return text if len(text) <= limit else text[: limit // 3] + "\n  [… cut …]\n" + text[-limit * 2 // 3 :]
 
 
 def _message(exc: BaseException) -> str:

@@ -157,24 +157,23 @@ class _Run:
             declared = [*checks, *database_checks(db, self._app, self._environ)]
             planned = plan(declared, settings, self._environ, _server())
         except BootcheckError as exc:
-            return Diagnostics(ok=False, problems=tuple(str(exc).splitlines()))
-        findings = self._findings(recorder, planned)
+            return Diagnostics(ok=False, problems=tuple(recorder.redactor.mask(str(exc)).splitlines()))
+        self._findings(recorder, planned)
+        # As the journal has them: masked.
+        findings = Boot.from_records(self._memory.records).findings
         stopping = [finding for finding in findings if finding.declared and finding.severity is Severity.ERROR]
         ok = not stopping or settings.enforce == "observe"
         problems = () if ok else tuple(finding.summary for finding in stopping)
-        return Diagnostics(ok=ok, findings=tuple(findings), problems=problems)
+        return Diagnostics(ok=ok, findings=findings, problems=problems)
 
-    def _findings(self, recorder: Recorder, planned: Sequence[Planned]) -> list[Finding]:
+    def _findings(self, recorder: Recorder, planned: Sequence[Planned]) -> None:
         context = Context(environ=self._environ, recorder=recorder, server=_server(), app=self._app)
-        findings: list[Finding] = []
         for item in planned:
             try:
-                findings += run_one(item, context)
+                run_one(item, context)
             except SystemExit as exc:
                 # A module that is imported by a check may want to end the process; that is for the caller to do.
-                findings.append(replace(crashed(item.check, exc), step=f"check.{item.check.name}"))
-                recorder.finding(findings[-1])
-        return findings
+                recorder.finding(replace(crashed(item.check, exc), step=f"check.{item.check.name}"))
 
     def _store_boot(self, directory: ReportDirectory, hidden: int) -> str | None:
         at = time.time()

@@ -517,3 +517,23 @@ def test_a_sink_gets_the_record_and_the_same_as_a_line(act: Callable[[Recorder],
     act(Recorder([memory, lines]))
 
     assert [json.loads(line) for line in lines.lines] == memory.records
+
+
+def test_once_the_room_is_used_up_steps_are_no_longer_recorded():
+    """In pairs: what was entered gets its outcome, what was not recorded leaves no step open."""
+    memory = Memory()
+    said: list[str] = []
+    recorder = Recorder([memory], notify=said.append)
+    recorder.room = 2
+    with recorder.step("first"), recorder.step("second"), recorder.step("third"):
+        assert recorder.open_step == "second"
+    recorder.passed("a moment", Phase.APP)
+
+    assert [(record["name"], record["outcome"]) for record in memory.records] == [
+        ("first", "entered"),
+        ("second", "entered"),
+        ("second", "passed"),
+        ("first", "passed"),
+    ]
+    assert recorder.open_step is None
+    assert len(said) == 1

@@ -13,6 +13,8 @@ import time
 
 MARK = "Timeout ("
 """How the dump of faulthandler's watchdog begins."""
+_LONGEST = 1e6
+"""Seconds: what the watchdog takes without an overflow, and longer than any boot."""
 _BOOT = 0
 """No checkpoint has this `seq`."""
 
@@ -56,5 +58,5 @@ class BootDeadline:
     def _go_on(self) -> None:
         if self._armed and self._ends and self._owner == os.getpid():
             # One watchdog: it stands at whatever ends first.
-            left = max(0.01, min(self._ends.values()) - time.monotonic())
+            left = min(max(0.01, min(self._ends.values()) - time.monotonic()), _LONGEST)
             faulthandler.dump_traceback_later(left, exit=True, file=self._fd)

@@ -6,6 +6,9 @@ import faulthandler
 import os
 import signal
 
+THEIRS = faulthandler.is_enabled()
+"""True where `PYTHONFAULTHANDLER` or `-X faulthandler` asks for dumps on stderr."""
+
 
 class FaultFile:
     """Where faulthandler writes. Re-arm after anything that sets signal handlers."""
@@ -45,6 +48,16 @@ class FaultFile:
         self.unregister()
         if self.fd >= 0:
             faulthandler.disable()
+
+    def hand_back(self) -> None:
+        """Leave the process as it would be without us: dumps go to stderr where Python was told so."""
+        self.disarm()
+        if THEIRS and self.fd >= 0:
+            try:
+                faulthandler.enable()
+            except (RuntimeError, AttributeError, ValueError, OSError):
+                # No stderr that a dump could go to.
+                return
 
 
 NATIVE_SIGNALS = frozenset(

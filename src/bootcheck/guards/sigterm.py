@@ -62,7 +62,10 @@ class StopGuard:
         self.armed = True
 
     def release(self, restore: Callable[[], None] | None = None) -> None:
-        """Give the signals back: through `restore` where their owner can set them anew."""
+        """Give the signals back: through `restore` where their owner sets them anew.
+
+        A handler that the app has set meanwhile stays: plain Gunicorn would have kept it, too.
+        """
         if not self.armed:
             return
         self.armed = False
@@ -71,7 +74,12 @@ class StopGuard:
             restore()
             return
         for signo, handler in self._previous.items():
+            if signal.getsignal(signo) != self._handle:
+                continue
             signal.signal(signo, signal.SIG_DFL if handler is None else handler)
+            if signo == signal.SIGTERM and callable(handler):
+                # As Gunicorn and asyncio leave it: a request under way is not to be interrupted.
+                signal.siginterrupt(signo, False)
 
     def stop(self, signo: int, frame: FrameType | None = None) -> NoReturn:
         """Do what a signal would: keep the facts, then unwind with 128 + its number."""

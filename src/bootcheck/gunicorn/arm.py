@@ -71,7 +71,7 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
 def _judge_deadlines(deadlines: Mapping[Any, Any]) -> None:
     for step, seconds in deadlines.items():
         number = isinstance(seconds, (int, float)) and not isinstance(seconds, bool)
-        if not isinstance(step, str) or not number or seconds <= 0:
+        if not isinstance(step, str) or not number or not 0 < seconds < float("inf"):
             from bootcheck.model.errors import CheckOptionError
 
             example = "deadlines={'app.load': 90}"
@@ -114,7 +114,7 @@ def _begin(settings: Settings, sinks: Sequence[Sink], environ: MutableMapping[st
         chain.complain("arming", exc)
         return None
     globals()["_master"] = master
-    seams.on_setup(install)
+    seams.on_setup(install, chain.quietly(master.not_set_up))
     return master
 
 

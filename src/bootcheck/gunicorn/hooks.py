@@ -81,7 +81,8 @@ def _post_fork(master: Master) -> Maker:
         def hook(arbiter: Any, worker: Any) -> None:
             boot = begin(arbiter, worker)
             if boot is None:
-                # Ours failed half-way: the worker must not stay deaf to stop signals.
+                # Ours failed half-way: the worker must not stay deaf to stop signals, nor be looked after by half.
+                master.worker = None
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
                 user(arbiter, worker)
                 return

@@ -174,9 +174,17 @@ class Master:
         self.worker.begin()
         return self.worker
 
+    def not_set_up(self, exc: BaseException) -> None:
+        """Report what Gunicorn could not make of its configuration: the end of a server that was none yet."""
+        if self.is_here and not self._ended and not self._ready and self.arbiter is None:
+            from bootcheck.gunicorn.ending import over
+
+            over(self, exc)
+
     def on_nworkers(self, arbiter: Any, new: int, old: int | None) -> None:  # noqa: ARG002
         """Take the Arbiter: the earliest hook that has it, before a preload import."""
         self.install(arbiter.cfg)
+        self.redactor.learn(secrets_of(dict(arbiter.cfg.env)))
         # Gunicorn imports a `python:` configuration anew on HUP only if it is not loaded already.
         sys.modules.pop("bootcheck.conf", None)
         if self.arbiter is arbiter:
@@ -190,7 +198,6 @@ class Master:
             seams.around(arbiter.app, "wsgi", self._loading)
 
     def _watch(self, arbiter: Any) -> None:
-        self.redactor.learn(secrets_of(dict(arbiter.cfg.env)))
         self.common = attributes_of(arbiter.cfg, self.server_id, app_uri_of(arbiter))
         seams.on_wait(chain.quietly(self.receiver.ended), chain.quietly(self.receiver.born))
         seams.on_kill(arbiter, chain.quietly(self.receiver.sent))
@@ -204,7 +211,10 @@ class Master:
 
     def on_starting(self, arbiter: Any) -> None:
         """Run the preflight where the app was not preloaded; from here on Gunicorn's own handlers act."""
-        self._preflight_once(arbiter)
+        try:
+            self._preflight_once(arbiter)
+        except Exception as exc:  # noqa: BLE001 - a fault of ours in the preflight is no reason not to start
+            chain.complain("the preflight", exc)
         self._release_stops()
         self.become_ready()
 
@@ -361,7 +371,7 @@ class Master:
             return
         self._ended = True
         self.recorder.fact(journal.END, status=status)
-        self.fault.disarm()
+        self.fault.hand_back()
         self.directory.remove(self.key.file_name)
         self.directory.remove(self.key.fault_name)
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from bootcheck.gunicorn import attributes, seams
 from bootcheck.gunicorn.verdict import Death, cause_of, verdict_of
+from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
 from bootcheck.model.redact import HIDDEN
 from bootcheck.model.report import Report
+from bootcheck.model.stamps import id_of, new_id
 from bootcheck.probes.fault_text import of_fault_text
 from bootcheck.sinks import banner
 from bootcheck.sinks.console import Console
@@ -50,9 +52,18 @@ def report_of(death: Death, common: Mapping[str, Any], *, at: float | None = Non
             **({"bootcheck.missing": seams.missing()} if seams.missing() else {}),
         },
         annotations=boot.annotations or {},
+        report_id=_identity(boot),
     )
     # The worker masked most of it, in a process that is gone: what the report shows is what can be counted.
     return replace(report, hidden_count=max(hidden, report.encoded().count(HIDDEN.encode("ascii"))))
+
+
+def _identity(boot: Boot) -> str:
+    """Return the id of this death, the same whoever tells of it: after a full disk the next start does it again."""
+    start = boot.head.get("start")
+    if not start:
+        return new_id()
+    return id_of(boot.head.get("boot_id"), boot.head.get("server_id"), boot.role, boot.pid, start)
 
 
 class Publisher:

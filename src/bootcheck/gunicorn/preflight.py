@@ -7,6 +7,8 @@ the checks after that one go on in a new child.
 
 from __future__ import annotations
 
+import contextlib
+import faulthandler
 import json
 import os
 import select
@@ -61,8 +63,10 @@ class _Child:
     def __init__(self, live: Sequence[Planned], context: Context) -> None:
         self._live = live
         self._context = context
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            # Either may be closed, full, or None: then nothing is buffered that could be written twice.
+            with contextlib.suppress(AttributeError, OSError, ValueError):
+                stream.flush()
         self._spare = os.memfd_create("bootcheck-preflight") if hasattr(os, "memfd_create") else -1
         self._read, write = os.pipe()
         self.pid = os.fork()
@@ -183,6 +187,8 @@ def _settle(context: Context, spare: int) -> None:
     """Make the child what a worker will be, and nothing of the master's."""
     for signo in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGABRT):
         signal.signal(signo, signal.SIG_DFL)
+    # The file of the master's faults must not tell of ours.
+    faulthandler.disable()
     import ctypes
 
     try:

@@ -8,11 +8,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.guards.native_crash import close_quietly
+from bootcheck.guards.native_crash import THEIRS, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import seams
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
 from bootcheck.probes.cgroup import memory_group
+from bootcheck.probes.process import start_ticks
 from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class Child:
         self.worker = worker
         self.age: int = worker.age
         self.spare_fd = spare_fd
+        self.start = 0
+        """When it started, in ticks, where there is no spare journal that says it."""
         self.snapshot: Any = None
         """What the guard of inherited connections saw before the fork."""
         self.sent: list[int] = []
@@ -86,7 +89,10 @@ class Receiver:
     def born(self, pid: int) -> None:
         """Enter the worker that was forked just now by its pid."""
         if self._forking is not None and self._master.is_here:
-            self._children[pid], self._forking = self._forking, None
+            child = self._children[pid] = self._forking
+            self._forking = None
+            if child.spare_fd < 0:
+                child.start = start_ticks(pid)
 
     def in_child(self, own: Child) -> None:
         """Close what belongs to the siblings of a new worker."""
@@ -186,7 +192,7 @@ class Receiver:
             status=status,
             sent=tuple(child.sent),
             timed_out=bool(getattr(child.worker, "aborted", False)),
-            oom_kills=self._oom_delta(),
+            oom_kills=self._oom_delta(killed=_is_sigkill(status) and int(signal.SIGKILL) not in child.sent),
             fault=self._fault_of(key),
             peak_rss_bytes=None if usage is None else usage.ru_maxrss * 1024,
             memory_limit_bytes=None if self._memory is None else self._memory.limit_bytes(),
@@ -197,6 +203,9 @@ class Receiver:
         stored: str | None = ""
         if report is not None:
             stored = self._master.publisher.death(report, f"WORKER {pid} DIED ({report.verdict.cause})")
+            if THEIRS and death.fault and self._master.console.mode != "off":
+                # Python was told to print it on stderr, and our file took it.
+                say(death.fault)
         if key is not None:
             self._forget(key, told=stored is not None)
         if self._master.drops_privileges and not child.published:
@@ -218,7 +227,13 @@ class Receiver:
 
     def any_ready(self) -> bool:
         """Tell whether a living worker is ready."""
-        return any(b'"t":"ready"' in _contents(child.spare_fd) for child in self._children.values())
+        return any(b'"t":"ready"' in self._told_by(pid, child) for pid, child in self._children.items())
+
+    def _told_by(self, pid: int, child: Child) -> bytes:
+        """Return what a worker wrote of itself: its spare journal, without one its file."""
+        if child.spare_fd >= 0:
+            return _contents(child.spare_fd)
+        return self._master.directory.read(Key("worker", pid, child.start).file_name, MAX_JOURNAL)
 
     def may_spawn(self) -> bool:
         """Tell whether the master may start workers now; said once per pause."""
@@ -259,9 +274,9 @@ class Receiver:
 
         records, broken = read_lines(_contents(child.spare_fd).splitlines())
         head = next((record for record in records if record["t"] == HEAD), None)
-        if head is None:
+        if head is None and not child.start:
             return Boot(head={"role": "worker", "pid": pid}), None
-        key = Key("worker", pid, int(head.get("start", 0)))
+        key = Key("worker", pid, child.start if head is None else int(head.get("start", 0)))
         disk, more_broken = read_lines(self._master.directory.read(key.file_name, MAX_JOURNAL).splitlines())
         if disk:
             # The essentials stand in both; what came after the disk was lost stands in the spare only.
@@ -274,10 +289,15 @@ class Receiver:
             return ""
         return self._master.directory.read(key.fault_name, MAX_FAULT).decode("utf-8", "replace")
 
-    def _oom_delta(self) -> int | None:
+    def _oom_delta(self, *, killed: bool) -> int | None:
         now = None if self._memory is None else self._memory.oom_kills()
-        before, self._oom_base = self._oom_base, now
-        return None if now is None or before is None else now - before
+        before = self._oom_base
+        if now is None or before is None:
+            self._oom_base = now
+            return None
+        # The kernel may have killed several before the first is looked at: each takes one of the count.
+        self._oom_base = min(now, before + 1) if killed else before
+        return now - before
 
     def drain(self, arbiter: Any) -> None:
         """Wait for workers that the master killed at the end of its stop and left unreaped."""
@@ -288,7 +308,7 @@ class Receiver:
         while self._children and time.monotonic() < deadline:
             for pid in list(self._children):
                 try:
-                    waited, status, usage = os.wait4(pid, os.WNOHANG)
+                    waited, status, usage = seams.wait(pid, os.WNOHANG)
                 except ChildProcessError:
                     self._children.pop(pid, None)
                     continue
@@ -296,6 +316,10 @@ class Receiver:
                     self.ended(pid, status, usage)
             if self._children:
                 time.sleep(0.01)
+
+
+def _is_sigkill(status: int) -> bool:
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
 
 
 def partial_name(pid: int) -> str:
@@ -308,7 +332,19 @@ def _anonymous() -> int:
     try:
         return os.memfd_create("bootcheck-journal")
     except (AttributeError, OSError):
+        # Python as some distributors build it has no memfd_create; a sandbox may forbid it.
+        return _unlinked()
+
+
+def _unlinked() -> int:
+    import tempfile
+
+    try:
+        fd, path = tempfile.mkstemp(prefix="bootcheck-journal-")
+        os.unlink(path)
+    except OSError:
         return -1
+    return fd
 
 
 def _contents(fd: int) -> bytes:

@@ -65,8 +65,12 @@ def version() -> str:
     return str(getattr(sys.modules.get("gunicorn"), "__version__", ""))
 
 
-def on_setup(before: Callable[[Any], None]) -> bool:
-    """Call `before(cfg)` each time an Arbiter takes a configuration: at its start and on HUP."""
+def on_setup(before: Callable[[Any], None], failed: Callable[[BaseException], None]) -> bool:
+    """Call `before(cfg)` each time an Arbiter takes a configuration: at its start and on HUP.
+
+    `failed(exc)` is told what that raises (a worker class that does not exist, a log that cannot be
+    written), before it goes on.
+    """
     arbiter = getattr(sys.modules.get("gunicorn.arbiter"), "Arbiter", None)
     original = getattr(arbiter, "setup", None)
     if arbiter is None or not _takes(original, ("self", "app")):
@@ -77,7 +81,11 @@ def on_setup(before: Callable[[Any], None]) -> bool:
         cfg = getattr(app, "cfg", None)
         if cfg is not None:
             before(cfg)
-        return original(self, app)  # type: ignore[misc]
+        try:
+            return original(self, app)  # type: ignore[misc]
+        except BaseException as exc:
+            failed(exc)
+            raise
 
     arbiter.setup = setup
     return True
@@ -114,9 +122,20 @@ class _Os(types.ModuleType):
         return pid
 
     def waitpid(self, pid: int, options: int) -> tuple[int, int]:
-        waited, status, usage = os.wait4(pid, options)
+        waited, status, usage = wait(pid, options)
         shown = self._receive(waited, status, usage) if waited else None
         return waited, status if shown is None else shown
+
+
+def wait(pid: int, options: int) -> tuple[int, int, Any]:
+    """Reap a child: pid, wait status, and resource usage where it can be had.
+
+    Where gevent patched the master (`monkey.patch_all()` in a configuration file), its loop has
+    reaped the child already and only its own `waitpid` knows the status.
+    """
+    if type(os.waitpid) is types.BuiltinFunctionType:
+        return os.wait4(pid, options)
+    return (*os.waitpid(pid, options), None)
 
 
 def on_kill(arbiter: Any, note: Callable[[int, int], None]) -> bool:

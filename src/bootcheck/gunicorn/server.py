@@ -69,9 +69,12 @@ def kind_of(exc: BaseException, app_uri: object) -> str:
 
 
 def app_uri_of(arbiter: Any) -> str | None:
-    """Return `module:attribute` as Gunicorn was given it, where it was given one."""
+    """Return `module:attribute` as Gunicorn was given it, where it was given one.
+
+    Without the arguments of a factory, `module:make("…")`: they are nobody's business.
+    """
     uri = getattr(getattr(arbiter, "app", None), "app_uri", None)
-    return str(uri) if uri else None
+    return str(uri).partition("(")[0] if uri else None
 
 
 def sources_of(environ: Mapping[str, str], raw_env: Mapping[str, str]) -> dict[str, tuple[Source, ...]]:

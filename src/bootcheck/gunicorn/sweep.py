@@ -82,16 +82,28 @@ def _remove_abandoned(master: Master, names: list[str]) -> None:
                 master.directory.remove(name)
 
 
-def _reported(key: Key, since: float, names: list[str]) -> bool:
-    """Tell whether a process has its report: its master may have been killed before it removed the journal."""
-    ending = f"-{key.role}-{key.pid}.json"
-    return any(name.startswith("crash-") and name.endswith(ending) and name[6:] >= compact(since) for name in names)
+def _reported(master: Master, boot: Boot, names: list[str]) -> bool:
+    """Tell whether a process has its report: its master may have been killed before it removed the journal.
+
+    By the server as well as by the pid: servers in containers share directories, and each is pid 1.
+    """
+    ending = f"-{boot.role}-{boot.pid}.json"
+    since = compact(boot.head.get("at") or 0.0)
+    mark = str(boot.head.get("server_id")).encode()
+    return any(
+        name.startswith("crash-") and name.endswith(ending) and name[6:] >= since and mark in _report_text(master, name)
+        for name in names
+    )
+
+
+def _report_text(master: Master, name: str) -> bytes:
+    return master.directory.read(name, MAX_JOURNAL)
 
 
 def _report(master: Master, key: Key, claimed: str, names: list[str]) -> int:
     records, broken = read_lines(master.directory.read(claimed, MAX_JOURNAL).splitlines())
     boot = Boot.from_records(records, broken)
-    if boot.end is not None or not records or _reported(key, records[0].get("at") or 0.0, names):
+    if boot.end is not None or not records or _reported(master, boot, names):
         return 0
     if "pid" not in boot.head:
         boot = Boot.from_records([{"t": "head", "role": key.role, "pid": key.pid}, *records], broken)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from bootcheck.sinks.base import Sink
 
 
+STEPS_AFTER_READY = 1_000
+"""Checkpoints that an app may record once it serves: the journal of a process must have an end."""
 _READY_NOW = ("gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.workers.ggevent")
 """Worker classes that accept requests right after `post_worker_init`: nothing need be looked up."""
 
@@ -46,7 +48,6 @@ class WorkerBoot:
         self._child: Child | None = getattr(worker, "bootcheck_child", None)
         self._pid = os.getpid()
         self._parent = os.getppid()
-        self._init_signals: Callable[[], Any] | None = None
         self._aborted = False
         self._partial = -1
         self._told = False
@@ -130,7 +131,7 @@ class WorkerBoot:
     def _disarm_in_child(self) -> None:
         # What this worker forks (multiprocessing) must not write into our fault file.
         if self._pid != os.getpid() and self._fault.fd >= 0:
-            self._fault.disarm()
+            self._fault.hand_back()
 
     # -- steps ----------------------------------------------------------------------------------
 
@@ -147,7 +148,6 @@ class WorkerBoot:
             # It passes through the default action, where a signal would kill without a word.
             signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
             try:
-                self._init_signals = original
                 self._fault.disarm()
                 result = original()
                 self._fault.arm()
@@ -198,6 +198,7 @@ class WorkerBoot:
         if self._told:
             return
         self._told = True
+        self.recorder.redactor.catch_up(os.environ)
         self.recorder.fact(
             journal.EXCEPTION,
             kind="exception",
@@ -306,6 +307,7 @@ class WorkerBoot:
             self._deadline.disarm()
         self._boot.__exit__(None, None, None)
         self.recorder.watch = None
+        self.recorder.room = STEPS_AFTER_READY
         self.ready = True
         now = time.time()
         hidden = self._master.redactor.hidden
@@ -314,7 +316,7 @@ class WorkerBoot:
         path = self._store(name, bootreport.encoded(report))
         self.recorder.fact(journal.READY, file=name if self._partial >= 0 else None)
         self._fault.disarm()
-        self.guard.release(restore or self._init_signals)
+        self.guard.release(restore)
         self._fault.arm()
         if self.ring in self.recorder.sinks:
             self.recorder.sinks.remove(self.ring)

@@ -58,20 +58,49 @@ def _dumps(record: Mapping[str, Any]) -> bytes:
 
 
 def _cut(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Keep the small fields, and of the large ones as much as fits."""
+    """Keep the small fields, and of the large ones as much as fits: of a text its end, of a list its beginning."""
     kept: dict[str, Any] = {}
     room = MAX_LINE - 512
     for key, value in sorted(record.items(), key=lambda pair: len(_dumps({pair[0]: pair[1]}))):
         size = len(_dumps({key: value}))
-        if size <= room:
-            kept[key] = value
-            room -= size
-        elif isinstance(value, str) and room > 256:
-            kept[key] = shorten(value, room // 8)
-            room -= len(_dumps({key: kept[key]}))
+        if size > room:
+            value = _less(value, room - len(key) - 8)  # noqa: PLW2901 - the shorter telling of the same
+            if value is None:
+                continue
+            size = len(_dumps({key: value}))
+        kept[key] = value
+        room -= size
     kept["cut"] = True
     # The reader goes by the first keys, so they keep their order.
     return {key: kept[key] for key in (*record, "cut") if key in kept}
+
+
+def _less(value: Any, room: int) -> Any:
+    """Return as much of a text or a list as fits into so many bytes of JSON, None where nothing does."""
+    if isinstance(value, str):
+        # The last lines of a traceback matter most, its first ones tell where it began.
+        limit = min(len(value), room)
+        while limit > 200:
+            text = middle_cut(value, limit)
+            if len(_dumps({"": text})) <= room:
+                return text
+            limit = limit * 3 // 4
+        return None
+    if isinstance(value, list):
+        items: list[Any] = []
+        for item in value:
+            size = len(_dumps({"": item}))
+            if size > room:
+                break
+            items.append(item)
+            room -= size
+        return items or None
+    return None
+
+
+def middle_cut(text: str, limit: int) -> str:
+    """Keep the beginning and, as the last lines matter most, twice as much of the end."""
+    return text if len(text) <= limit else text[: limit // 3] + "\n  [… cut …]\n" + text[-limit * 2 // 3 :]
 
 
 def _last_resort(value: object) -> str:

@@ -113,6 +113,7 @@ class Redactor:
         self._forms: tuple[str, ...] = ()
         self._squeezed: tuple[str, ...] = ()
         self._split: re.Pattern[str] | None = None
+        self._seen = dict(environ or {})
         self.learn([*(secrets_of(environ) if environ else ()), *values])
 
     def learn(self, values: Iterable[str]) -> None:
@@ -125,6 +126,13 @@ class Redactor:
         self._forms = tuple(sorted(forms, key=len, reverse=True))
         self._squeezed = tuple(form.translate(_SQUEEZE) for form in self._forms if 6 <= len(form) <= _MAX_WRAPPED)
         self._split = None
+
+    def catch_up(self, environ: Mapping[str, str]) -> None:
+        """Learn what has come into an environment since the last look: an app may read a file of secrets."""
+        fresh = {name: value for name, value in environ.items() if self._seen.get(name) != value}
+        if fresh:
+            self._seen.update(fresh)
+            self.learn(secrets_of(fresh))
 
     def mask(self, text: str) -> str:
         """Return `text` without any secret that is known or looks like one."""

@@ -100,7 +100,7 @@ def module(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
 def test_setup_is_called_before_gunicorns_own(module: Any):
     """Each new configuration passes through us, also on HUP."""
     seen: list[Any] = []
-    assert seams.on_setup(seen.append)
+    assert seams.on_setup(seen.append, print)
     app = types.SimpleNamespace(cfg="the configuration")
 
     assert module.Arbiter().setup(app) == "done"
@@ -226,7 +226,7 @@ def test_a_gunicorn_that_looks_different_is_left_alone(monkeypatch: pytest.Monke
     before = dict(vars(Other))
     other, own_os = Other(), fake.os
 
-    assert not seams.on_setup(print)
+    assert not seams.on_setup(print, print)
     assert not seams.on_wait(lambda *end: None, print)
     assert not seams.on_kill(other, print)
     assert not seams.halt_once(other, print)
@@ -263,7 +263,7 @@ def test_without_gunicorn_nothing_is_touched(monkeypatch: pytest.MonkeyPatch):
     for name in ("gunicorn", "gunicorn.arbiter", "gunicorn.errors"):
         monkeypatch.delitem(sys.modules, name, raising=False)
 
-    assert not seams.on_setup(print)
+    assert not seams.on_setup(print, print)
     assert not seams.on_wait(lambda *end: None, print)
     assert not seams.halt_once(Arbiter(), print)
     assert seams.version() == ""
@@ -313,7 +313,7 @@ def test_the_installed_gunicorn_has_every_seam(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(gunicorn.arbiter, "os", os)
     monkeypatch.setattr(gunicorn.arbiter.Arbiter, "setup", gunicorn.arbiter.Arbiter.setup)
     seen: list[Any] = []
-    assert seams.on_setup(seen.append)
+    assert seams.on_setup(seen.append, print)
     app = App()
     arbiter = gunicorn.arbiter.Arbiter(app)
     assert seen == [app.cfg]

@@ -125,12 +125,13 @@ def test_a_line_too_long_keeps_its_small_fields_and_says_so():
 
 
 def test_a_large_text_is_kept_as_far_as_it_fits():
-    """The beginning of a traceback is better than none, also where each character takes twelve bytes."""
-    told = read_line(line({"t": "exception", "traceback": "\U0001f600" * 9000, "kind": "exception"}))
+    """The beginning of a traceback and above all its end, also where each character takes twelve bytes."""
+    told = read_line(line({"t": "exception", "traceback": "\U0001f600" * 9000 + "the end", "kind": "exception"}))
 
     assert told is not None
     assert told["kind"] == "exception"
-    assert told["traceback"].startswith("\U0001f600" * 500)
+    assert told["traceback"].startswith("\U0001f600" * 300)
+    assert told["traceback"].endswith("\U0001f600" * 500 + "the end")
 
 
 def test_what_is_not_plain_is_told_all_the_same():
@@ -142,3 +143,14 @@ def test_shorten_leaves_short_texts_alone():
     """Only what is longer gets a note."""
     assert shorten("abc", 3) == "abc"
     assert shorten("abcd", 3) == "abc… [1 more characters]"
+
+
+def test_of_a_long_list_the_beginning_is_kept():
+    """Stacks of many deep threads: the first is the one that matters."""
+    stacks = [{"thread": str(number), "frames": ["x" * 100] * 50} for number in range(10)]
+    told = read_line(line({"t": "stacks", "at": 1.0, "stacks": stacks}))
+
+    assert told is not None
+    assert told["cut"] is True
+    assert 0 < len(told["stacks"]) < 10
+    assert told["stacks"] == stacks[: len(told["stacks"])]
