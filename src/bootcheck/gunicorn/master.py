@@ -18,6 +18,7 @@ from bootcheck.guards.native_crash import FaultFile
 from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.receiver import Receiver
 from bootcheck.gunicorn.server import SUBJECTS, app_uri_of, attributes_of, head, sources_of
+from bootcheck.gunicorn.witness import TimedImports
 from bootcheck.gunicorn.worker import WorkerBoot
 from bootcheck.model import bootreport, journal
 from bootcheck.model.journal import Key
@@ -293,7 +294,7 @@ class Master:
             if not self.is_here or self._ready:
                 return original(*args)
             try:
-                with self.recorder.step("app.load", Phase.APP, preload=True):
+                with self.recorder.step("app.load", Phase.APP, preload=True), TimedImports(self.recorder):
                     return original(*args)
             except BaseException as exc:
                 if not (isinstance(exc, KeyboardInterrupt) or self._ended):

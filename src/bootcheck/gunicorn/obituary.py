@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from bootcheck.gunicorn import attributes, seams
+from bootcheck.gunicorn import attributes, circumstances, seams
 from bootcheck.gunicorn.verdict import Death, cause_of, verdict_of
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
@@ -32,7 +32,7 @@ def report_of(death: Death, common: Mapping[str, Any], *, at: float | None = Non
         failed = [finding.step for finding in boot.findings if finding.severity.value == "error" and finding.step]
         step = failed[0] if failed else step
     ended_at = time.time() if at is None else at
-    verdict = verdict_of(death, cause, step)
+    verdict = circumstances.argue(verdict_of(death, cause, step), death.extra)
     report = Report(
         kind="crash",
         role=boot.role,

@@ -12,12 +12,14 @@ from bootcheck.guards.native_crash import THEIRS, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import seams
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
+from bootcheck.probes import black_box
 from bootcheck.probes.cgroup import memory_group
 from bootcheck.probes.process import start_ticks
 from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
     from bootcheck.gunicorn.breaker import Breaker
+    from bootcheck.gunicorn.lives import Lives
     from bootcheck.gunicorn.master import Master
     from bootcheck.model.boot import Boot
     from bootcheck.model.report import Report
@@ -39,6 +41,10 @@ class Child:
         self.spare_fd = spare_fd
         self.start = 0
         """When it started, in ticks, where there is no spare journal that says it."""
+        self.box = black_box.make()
+        """The memory it shares with the master."""
+        self.last_seen: dict[str, Any] = {}
+        """What it used when the master sent it its last signal."""
         self.snapshot: Any = None
         """What the guard of inherited connections saw before the fork."""
         self.sent: list[int] = []
@@ -60,6 +66,7 @@ class Receiver:
         """Workers whose exit code makes Gunicorn stop the server."""
         self.forked = 0
         self.breaker: Breaker | None = None
+        self.lives: Lives | None = None
         self._pausing = False
         os.register_at_fork(after_in_parent=self.unblock)
 
@@ -118,6 +125,10 @@ class Receiver:
         child = self._children.get(pid)
         if child is not None:
             child.sent.append(int(signo))
+            if signo in (signal.SIGABRT, signal.SIGKILL):
+                from bootcheck.probes.usage import usage_of
+
+                child.last_seen = usage_of(pid) or child.last_seen
 
     def look(self) -> None:
         """Look around once per turn of the master's loop."""
@@ -181,7 +192,7 @@ class Receiver:
         return any(record.get("pid") == pid for record in records if record["t"] == HEAD)
 
     def _account(self, pid: int, child: Child, status: int, usage: Any) -> None:
-        from bootcheck.gunicorn import obituary
+        from bootcheck.gunicorn import circumstances, obituary
         from bootcheck.gunicorn.verdict import Death
 
         child.done = True
@@ -198,7 +209,9 @@ class Receiver:
             memory_limit_bytes=None if self._memory is None else self._memory.limit_bytes(),
             extra={"bootcheck.worker.age": child.age, "process.parent_pid": os.getpid()},
         )
+        death = circumstances.of_child(self._master, child, death, usage)
         report = obituary.report_of(death, self._master.common, hidden=int(boot.head.get("hidden", 0) or 0))
+        circumstances.ended(self._master, death, report)
         self._count(death.ready, report)
         stored: str | None = ""
         if report is not None:

@@ -30,6 +30,7 @@ Every private touch of Gunicorn, in one place:
 | `arbiter.run` | how the master ends | 20.1 - 27.0 | only atexit tells |
 | `arbiter.SIG_QUEUE` | a stop signal lost between fork and handlers | 20.1 - 27.0 | it stays lost |
 | `worker.init_process`, `load_wsgi`, `init_signals` | steps and exceptions of a worker's boot | 20.1 - 27.0 | steps are missing |
+| `worker.handle_request`, `handle_http2_request`, `asgi` | the requests in flight at a death | 20.1 - 27.0 | they are unknown |
 
 Each touch looks at the shape of what it finds first; `missing()` lists what did not fit.
 """  # noqa: E501 - a row of a table is a line
@@ -253,6 +254,32 @@ def around(owner: Any, name: str, wrapper: Callable[[Callable[..., Any]], Callab
         _lacks(f"{type(owner).__name__}.{name}")
         return False
     return True
+
+
+def on_request(
+    worker: Any,
+    around_handler: Callable[[Callable[..., Any], int], Callable[..., Any]],
+    around_app: Callable[[Any], Any],
+) -> bool:
+    """Wrap what serves one request in this worker; False for a class that has no such method.
+
+    Gunicorn's gevent_pywsgi and tornado workers hand their requests to other servers.
+    """
+    if hasattr(worker, "asgi"):
+        return around(worker, "asgi", around_app)
+    if getattr(worker, "wsgi_handler", None) is not None:
+        return False
+    found = False
+    for name in ("handle_request", "handle_http2_request"):
+        original = getattr(worker, name, None)
+        code = getattr(getattr(original, "__func__", None), "__code__", None)
+        names = () if code is None else code.co_varnames[1 : code.co_argcount]
+        if "req" in names:
+            setattr(worker, name, around_handler(original, names.index("req")))  # type: ignore[arg-type]
+            found = True
+        elif original is not None:
+            _lacks(f"worker.{name}")
+    return found
 
 
 def queued_stop(arbiter: Any, stop_signals: tuple[int, ...]) -> int | None:

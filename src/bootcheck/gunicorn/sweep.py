@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn import obituary
+from bootcheck.gunicorn.circumstances import of_fault
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.boot import Boot
 from bootcheck.model.journal import Key, key_of, read_lines
@@ -108,7 +109,8 @@ def _report(master: Master, key: Key, claimed: str, names: list[str]) -> int:
     if "pid" not in boot.head:
         boot = Boot.from_records([{"t": "head", "role": key.role, "pid": key.pid}, *records], broken)
     fault = master.directory.read(key.fault_name, 64 << 10).decode("utf-8", "replace")
-    death = Death(boot=boot, fault=fault, extra={"bootcheck.swept": True})
+    told = of_fault(fault, master.environ, master.redactor) if "Fatal Python error:" in fault else {}
+    death = Death(boot=boot, fault=fault, extra={"bootcheck.swept": True, **told})
     common: dict[str, Any] = {"host.name": boot.head.get("host"), "bootcheck.server.id": boot.head.get("server_id")}
     report = obituary.report_of(death, common, at=boot.last_at)
     if report is None:

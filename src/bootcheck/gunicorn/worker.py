@@ -16,6 +16,7 @@ from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
 from bootcheck.gunicorn import seams
 from bootcheck.gunicorn.receiver import Child, partial_name
 from bootcheck.gunicorn.server import head, kind_of
+from bootcheck.gunicorn.witness import Witness
 from bootcheck.model import bootreport, journal
 from bootcheck.model.journal import Key
 from bootcheck.model.outcome import Phase
@@ -52,6 +53,7 @@ class WorkerBoot:
         self._partial = -1
         self._told = False
         self._deadline: BootDeadline | None = None
+        self.witness = Witness(None if self._child is None else self._child.box)
         self.ready = False
         self.unsupported: Exception | None = None
         """Why the app has no lifespan, where that is no failure."""
@@ -86,6 +88,7 @@ class WorkerBoot:
         if master.settings.boot_deadline:
             self._watchdog()
         self._wrap()
+        self.witness.begin()
         lost = seams.queued_stop(self._arbiter, tuple(int(signo) for signo in STOP_SIGNALS))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         if lost is not None:
@@ -118,6 +121,7 @@ class WorkerBoot:
         self.recorder.fact(journal.HEAD, **own, age=self._worker.age, **limit)
 
     def _on_stop(self, signo: int) -> None:  # noqa: ARG002
+        self.witness.freeze()
         # A worker that is being stopped must not run into its deadline on the way out.
         if self._deadline is not None:
             self._deadline.disarm()
@@ -191,6 +195,7 @@ class WorkerBoot:
         if self.ready and isinstance(exc, SystemExit) and not exc.code:
             return
         self._told = True
+        self.witness.died_of(exc)
         self.recorder.exception(exc, kind_of(exc, self._master.common.get("bootcheck.gunicorn.app")))
 
     def failed(self, kind: str, text: str, trace: str) -> None:
@@ -225,6 +230,7 @@ class WorkerBoot:
         from bootcheck.probes.stacks import of_all_threads
 
         self._aborted = True
+        self.witness.freeze()
         self.recorder.fact(journal.SIGNAL, signo=int(signal.SIGABRT), name="SIGABRT", step=self.recorder.open_step)
         self.recorder.fact(journal.STACKS, stacks=of_all_threads(frame)[:20])
 
@@ -269,6 +275,7 @@ class WorkerBoot:
 
     def initialised(self) -> None:
         """The app is loaded and its hooks have run: ready, unless the worker class has more to do."""
+        self.witness.watch(self._worker)
         if not self._becomes_ready_later():
             self.become_ready()
 
@@ -309,6 +316,7 @@ class WorkerBoot:
         self.recorder.watch = None
         self.recorder.room = STEPS_AFTER_READY
         self.ready = True
+        self.witness.ready(self.recorder)
         now = time.time()
         hidden = self._master.redactor.hidden
         report = bootreport.boot_report(self.ring.records, self._master.common, at=now, hidden=hidden)

@@ -42,6 +42,7 @@ def boot_report(
             "process.parent_pid": head.get("ppid", 0),
             "bootcheck.ready": True,
             "bootcheck.boot.duration_s": round(at - started, 3) if isinstance(started, (int, float)) else None,
+            **_imports(records),
         },
         "stacks": [],
         "guards": [
@@ -86,6 +87,12 @@ def _verdict(role: str, findings: int) -> dict[str, Any]:
         "against": [],
         "missing": [],
     }
+
+
+def _imports(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the attribute of the slowest imports, where any was slow."""
+    told = [record["imports"] for record in records if record["t"] == journal.IMPORTS]
+    return {"bootcheck.imports": told[-1]} if told else {}
 
 
 def _entry(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -42,6 +42,7 @@ class ImportTimes:
         self._open: dict[int, list[list[Any]]] = {}
         """By thread: what it is importing, outermost first."""
         self._depth = 0
+        self._frozen = False
         self._undo: list[Callable[[], None]] = []
         self._owner = os.getpid()
 
@@ -52,6 +53,10 @@ class ImportTimes:
         self._around(machinery.SourcelessFileLoader, "exec_module")
         self._around(extension, "exec_module")
         self._around(extension, "create_module")
+
+    def freeze(self) -> None:
+        """Keep the chain of modules as it stands: from here on they are left because the process dies."""
+        self._frozen = True
 
     def end(self) -> None:
         """Leave the loaders as they were."""
@@ -107,7 +112,7 @@ class ImportTimes:
         thread[:] = [other for other in thread if other is not mine]
         if thread:
             thread[-1][1] += took
-        if os.getpid() != self._owner:
+        if self._frozen or os.getpid() != self._owner:
             return
         self._memory[place : place + _LEVEL.size] = before
         if took - children >= LEAST:

@@ -19,8 +19,8 @@ OWN = 4
 MAX_TEXT = 216
 _ENTRY = struct.Struct(f"<Bd{MAX_TEXT}s")
 """Whether it runs, the monotonic time of its begin, and `METHOD path`."""
-_HEAD = struct.Struct("<IdQ")
-"""How many run without a place of their own; when the picture was frozen, 0 where it was not; spare."""
+_HEAD = struct.Struct("<IdB")
+"""How many run without a place of their own; when the picture was frozen, else 0; whether they are watched."""
 _LIVE = _HEAD.size
 _ENTRIES = PLACES * _ENTRY.size
 _SHARED = _LIVE + OWN * _ENTRY.size
@@ -43,6 +43,10 @@ class Requests:
         self._numbers = itertools.count(1)
         self._sharing: dict[int, int] = {}
         """Of the requests without a place of their own: number to place."""
+
+    def watched(self) -> None:
+        """Say that from now on no entry means no request."""
+        self._memory[self._base + _HEAD.size - 1] = 1
 
     def around_handler(self, original: Callable[..., Any], position: int) -> Callable[..., Any]:
         """Wrap a worker's method that serves one request, its argument number `position`."""
@@ -170,18 +174,26 @@ class WatchedApp:
             requests.end(place)
 
 
-def read(memory: Memory, base: int, now: float) -> tuple[list[tuple[str, bytes, float]], int]:
-    """Return (method, raw path without query, seconds it had run) of each request, oldest first, and the count."""
-    sharing, frozen_at, _ = _HEAD.unpack_from(memory, base)
+def read(memory: Memory, base: int, now: float) -> tuple[list[tuple[str, bytes, float]], int | None]:
+    """Return (method, raw path without query, seconds it had run) of each request, oldest first, and the count.
+
+    The count is None where nobody watched the requests of this process.
+    """
+    sharing, frozen_at, watched = _HEAD.unpack_from(memory, base)
     start = base + (_FROZEN if frozen_at else _LIVE)
     alone = 0
     found: list[tuple[str, bytes, float]] = []
     for place in range(PLACES):
-        active, begun, text = _ENTRY.unpack_from(memory, start + place * _ENTRY.size)
-        if active == 1 and begun > 0:
-            alone += place < OWN
-            method, _, path = text.rstrip(b"\0").partition(b" ")
-            route = path.split(b"?", 1)[0].split(b"#", 1)[0]
-            found.append((method.decode("ascii", "replace"), route, max(0.0, (frozen_at or now) - begun)))
+        active, begun, raw = _ENTRY.unpack_from(memory, start + place * _ENTRY.size)
+        if active != 1 or begun <= 0:
+            continue
+        alone += place < OWN
+        text = raw.rstrip(b"\0")
+        method, _, path = text.partition(b" ")
+        route = path.split(b"?", 1)[0].split(b"#", 1)[0]
+        if len(text) == MAX_TEXT and len(route) == len(path):
+            # It was cut, perhaps within a secret.
+            route = route.rpartition(b"/")[0] + b"/..."
+        found.append((method.decode("ascii", "replace"), route, max(0.0, (frozen_at or now) - begun)))
     found.sort(key=lambda item: -item[2])
-    return found, max(len(found), alone + sharing)
+    return found, max(len(found), alone + sharing) if watched else None

@@ -33,7 +33,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
         handlers = {signo: signal.getsignal(signo) for signo in STOP_SIGNALS}
         boot.rearm()
         config = self.config
-        app = getattr(config, "loaded_app", None)
+        app = boot.witness.around_app(getattr(config, "loaded_app", None))
         watch = LifespanWatch(app)
         if app is not None:
             config.loaded_app = watch
