@@ -7,9 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
-import time
 
 import pytest
 
@@ -88,7 +86,7 @@ def ask(server, method, path, body=None):
 
 def reached(server, name="reached"):
     """Wait until the app has made this file."""
-    return wait_until(lambda: (server.home / name).exists(), lambda: f"the file {name}{server.story()}")
+    return wait_until((server.home / name).exists, lambda: f"the file {name}{server.story()}")
 
 
 def evidence_of(report):
@@ -185,7 +183,7 @@ def test_whatever_ends_a_worker_in_a_request_its_report_names_it(serve, kind, en
 def test_a_request_that_gunicorn_times_out_is_named(serve, kind):
     """The abort unwinds the request before the process ends; it was in flight all the same."""
     # Without gevent's patched sleep and without an await the loop itself is blocked.
-    act = "if path == '/slow':\n    begun = time.monotonic()\n    while time.monotonic() - begun < 60:\n        sum(range(1000))"
+    act = "if path == '/slow':\n    end = time.monotonic() + 60\n    while time.monotonic() < end:\n        sum(range(1000))"
     server = serve(worker_class=kind, app=app_of(kind, act), options=["--timeout", "2"])
     server.wait_ready()
     assert server.get("/fine")[0] == 200
@@ -243,7 +241,8 @@ def test_many_requests_at_once_are_counted(serve, kind):
     attributes = report["attributes"]
     paths = [item["path"] for item in attributes["bootcheck.requests"]]
     assert attributes["bootcheck.requests.count"] == 12
-    assert paths == ["/r0", "/r1", "/r2", "/r3", "/r8", "/r9", "/r10", "/r11"]
+    # The short request in between took the place of the oldest that may give way.
+    assert paths == ["/r0", "/r1", "/r2", "/r3", "/r9", "/r10", "/r11"]
     assert "and 11 more" in report["verdict"]["summary"]
     assert "url.path" not in attributes
 
@@ -367,12 +366,13 @@ def test_a_worker_killed_in_an_import_names_the_chain(serve, signo):
 
 
 def test_a_traceback_of_an_import_looks_as_it_did(serve):
-    """Gunicorn's own output has no line of ours and none of importlib's."""
+    """Python leaves importlib out between a module and what it imports; nothing of ours stands there either."""
     server = serve(app="import broken\n", files={"broken.py": "raise ValueError('as ever')\n"})
     server.wait()
     trace = server.stderr[server.stderr.index("Traceback") : server.stderr.index("ValueError: as ever")]
     assert "probes" not in trace
-    assert "importlib._bootstrap_external" not in trace
+    lines = [line.strip() for line in trace.splitlines() if "^" not in line]
+    assert "broken.py" in lines[lines.index("import broken") + 1]
 
 
 # -- previous lives

@@ -2,7 +2,7 @@
 
 No lock and no system call on the path of a request: a place of the memory is taken from a list, the
 text is packed into it, and its first byte is cleared at the end. Four requests have a place each;
-those beyond share four more, where the newest are kept, and are counted.
+those beyond share four more, where the oldest of them gives way to a newer one, and all are counted.
 """
 
 from __future__ import annotations
@@ -40,9 +40,12 @@ class Requests:
         self._memory = memory
         self._base = base
         self._free = [base + _LIVE + place * _ENTRY.size for place in reversed(range(OWN))]
+        self._shared = [base + _SHARED + place * _ENTRY.size for place in reversed(range(PLACES - OWN))]
         self._numbers = itertools.count(1)
         self._sharing: dict[int, int] = {}
-        """Of the requests without a place of their own: number to place."""
+        """Of the requests beyond those with a place of their own: number to place, oldest first."""
+        self._unnamed: set[int] = set()
+        """Of those that gave way to a newer one: they run on."""
 
     def watched(self) -> None:
         """Say that from now on no entry means no request."""
@@ -101,20 +104,35 @@ class Requests:
             self._leave(place)
 
     def _share(self, text: bytes) -> int:
-        """Put a request that found no place where the newest are, over an older one of them."""
+        """Put a request that found no place of its own where the newest are."""
         number = next(self._numbers)
-        place = self._base + _SHARED + number % (PLACES - OWN) * _ENTRY.size
+        place = self._shared.pop() if self._shared else self._evict()
         self._sharing[number] = place
         _ENTRY.pack_into(self._memory, place, 1, time.monotonic(), text)
-        struct.pack_into("<I", self._memory, self._base, len(self._sharing))
+        self._count()
         return -number
 
+    def _evict(self) -> int:
+        for number in tuple(self._sharing):
+            # In this order a request that ends meanwhile in another thread is not left among the unnamed.
+            self._unnamed.add(number)
+            place = self._sharing.pop(number, None)
+            if place is not None:
+                return place
+            self._unnamed.discard(number)
+        raise IndexError
+
     def _leave(self, place: int) -> None:
-        number = -place
-        mine = self._sharing.pop(number)
-        if all(other != mine or older < number for older, other in tuple(self._sharing.items())):
+        mine = self._sharing.pop(-place, None)
+        if mine is None:
+            self._unnamed.discard(-place)
+        else:
             self._memory[mine] = 0
-        struct.pack_into("<I", self._memory, self._base, len(self._sharing))
+            self._shared.append(mine)
+        self._count()
+
+    def _count(self) -> None:
+        struct.pack_into("<I", self._memory, self._base, len(self._sharing) + len(self._unnamed))
 
     def freeze(self) -> None:
         """Keep the picture of now: what the end of this process unwinds is not finished by that."""
