@@ -338,3 +338,59 @@ def test_a_missing_app_is_known_by_gunicorns_own_error():
 
     assert seams.is_app_not_found(AppImportError(""))
     assert not seams.is_app_not_found(ImportError("Failed to find attribute 'app' in 'app'."))
+
+
+# -- requests
+
+
+class Worker:
+    """Looks like a worker of Gunicorn's."""
+
+    wsgi_handler = None
+
+    def handle_request(self, listener, req, client, addr):
+        """Serve one request."""
+        return listener, req
+
+
+def marked(original: Any, position: int) -> Any:
+    """Return a wrapper that tells where the request stands."""
+    return lambda *args: (position, original(*args))
+
+
+def test_the_method_that_serves_a_request_is_wrapped_at_the_requests_place():
+    """On this worker only; a class without such a method is left alone."""
+    worker = Worker()
+    assert seams.on_request(worker, marked, repr)
+    assert worker.handle_request("l", "r", "c", "a") == (1, ("l", "r"))
+    assert Worker().handle_request("l", "r", "c", "a") == ("l", "r")
+    assert not seams.on_request(object(), marked, repr)
+
+
+def test_an_asgi_workers_app_is_replaced():
+    """Its protocol reads the attribute for each connection."""
+    worker = types.SimpleNamespace(asgi=len)
+    assert seams.on_request(worker, marked, lambda app: (app, "watched"))
+    assert worker.asgi == (len, "watched")
+
+
+def test_requests_that_another_server_handles_are_not_watched():
+    """gevent_pywsgi has a handler class of its own and never calls the method."""
+    worker = Worker()
+    worker.wsgi_handler = object()
+    assert not seams.on_request(worker, marked, repr)
+    assert "handle_request" not in vars(worker)
+
+
+def test_a_handler_of_another_shape_is_said_to_be_missing(monkeypatch):
+    """It is left as it is."""
+    monkeypatch.setattr(seams, "_missing", [])
+
+    class Other:
+        def handle_request(self, *args):
+            """Serve one request."""
+
+    worker = Other()
+    assert not seams.on_request(worker, marked, repr)
+    assert seams.missing() == ["worker.handle_request"]
+    assert "handle_request" not in vars(worker)

@@ -17,6 +17,7 @@ from bootcheck.gunicorn.sweep import sweep
 from bootcheck.model import journal
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.journal import Key
+from bootcheck.model.redactor import Redactor
 from bootcheck.model.report import LINE_PREFIX, schema
 from bootcheck.probes.process import boot_id, start_ticks
 from bootcheck.recorder import Recorder
@@ -37,7 +38,11 @@ def master(reports: ReportDirectory) -> Any:
     """As much of a master as the sweep needs."""
     console = Console("off")
     return SimpleNamespace(
-        directory=reports, key=Key("master", os.getpid(), start_ticks()), publisher=Publisher(reports, console)
+        directory=reports,
+        key=Key("master", os.getpid(), start_ticks()),
+        publisher=Publisher(reports, console),
+        environ={},
+        redactor=Redactor(),
     )
 
 
