@@ -127,7 +127,7 @@ def test_what_the_witness_notes_is_read(master, child):
         witness.around_app(len)._requests.begin(b"GET /a/swordfish-0815?q=1")
         logging.getLogger("shop").warning("key %s", "swordfish-0815")
         logging.getLogger("shop").warning("x " * 200)
-        logging.getLogger("shop").warning("y " * 280 + "swordfish-0815 " * 10)
+        logging.getLogger("shop").warning("%s%s", "y " * 280, "swordfish-0815 " * 10)
     finally:
         logging.setLogRecordFactory(before)
     found = known(master, child, death())

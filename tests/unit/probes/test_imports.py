@@ -103,13 +103,13 @@ def test_the_chain_that_is_being_imported(package):
     memory = bytearray(8 + imports.SIZE)
     times = ImportTimes(memory, 8)
     (package / "bc_a.py").write_text("import bc_b\n")
-    (package / "bc_b.py").write_text("import bc_look\nbc_look.chain()\nraise ValueError\n")
+    (package / "bc_b.py").write_text("import bc_look\nbc_look.chain()\nraise ValueError(1)\n")
     sys.modules["bc_look"] = look = type(sys)("bc_look")
     seen = []
     look.chain = lambda: seen.append([item["module"] for item in read(memory, 8, 0.0)[1]])
     times.begin()
     try:
-        with pytest.raises(ValueError):
+        with pytest.raises(ValueError, match="1"):
             importlib.import_module("bc_a")
     finally:
         times.end()

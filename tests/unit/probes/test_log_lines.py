@@ -70,23 +70,23 @@ def test_the_newest_twenty_are_kept_in_order(memory, lines, logger):
 
 
 @pytest.mark.parametrize(
-    ("message", "arguments", "text"),
+    ("said", "text"),
     [
-        ("%s is %d of %.1f", ("a", 2, 3.0), "a is 2 of 3.0"),
-        ("%(who)s", ({"who": "me"},), "me"),
-        ("%s", (Loud(),), "<Loud>"),
-        ("%s", (OwnError(),), "<OwnError>"),
-        ("%s", (ValueError("plain words"),), "plain words"),
-        ("%s", (ValueError(Loud()),), "<ValueError>"),
-        ("%s", (OSError(2, "not there"),), "[Errno 2] not there"),
-        ("%d", (Loud(),), "%d"),
-        (ValueError("as message"), (), "as message"),
-        (Loud(), (), "<Loud>"),
+        (("%s is %d of %.1f", "a", 2, 3.0), "a is 2 of 3.0"),
+        (("%(who)s", {"who": "me"}), "me"),
+        (("%s", Loud()), "<Loud>"),
+        (("%s", OwnError()), "<OwnError>"),
+        (("%s", ValueError("plain words")), "plain words"),
+        (("%s", ValueError(Loud())), "<ValueError>"),
+        (("%s", OSError(2, "not there")), "[Errno 2] not there"),
+        (("%d", Loud()), "%d"),
+        ((ValueError("as message"),), "as message"),
+        ((Loud(),), "<Loud>"),
     ],
 )
-def test_a_message_is_formatted_without_code_of_the_app(memory, lines, logger, message, arguments, text):
+def test_a_message_is_formatted_without_code_of_the_app(memory, lines, logger, said, text):
     """Where that is not possible the class's name stands for the value."""
-    logger.makeRecord(logger.name, logging.INFO, "app.py", 1, message, arguments, None)
+    logger.makeRecord(logger.name, logging.INFO, "app.py", 1, said[0], said[1:], None)
     assert texts(memory) == [text]
 
 
@@ -110,7 +110,7 @@ def test_after_ready_only_warnings_and_the_servers_own_lines(memory, lines, logg
 
 
 def test_a_record_made_by_hand_and_the_apps_own_factory_go_on(memory, lines, logger):
-    """makeLogRecord gives no level; a factory set later is asked first, and asks ours."""
+    """A record that is made by hand has no level; a factory set later is asked first, and asks ours."""
     assert logging.makeLogRecord({"msg": "x"}).msg == "x"
     inner = logging.getLogRecordFactory()
 

@@ -71,7 +71,7 @@ def test_a_line_of_the_app_points_at_what_it_uses(tmp_path: Path, source, line, 
 
 
 def test_a_fault_inside_ctypes_points_at_the_library_behind_it():
-    """ctypes itself is rarely at fault."""
+    """The module itself is rarely at fault."""
     found = native.suspects([], [frame("/usr/lib/python3.11/ctypes/__init__.py", function="string_at")])
     assert found[0]["package"] == "ctypes"
     assert "library that was loaded with it" in found[0]["why"]
