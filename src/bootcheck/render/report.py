@@ -14,6 +14,9 @@ MAX_CHECKPOINTS = 15
 MAX_FRAMES = 12
 MAX_TRACEBACK = 25
 MAX_STACKS = 3
+MAX_REQUESTS = 8
+MAX_LOG = 10
+MAX_IMPORTS = 5
 
 
 def lines(document: Mapping[str, Any], source: str, style: Style) -> Iterator[str]:
@@ -31,6 +34,9 @@ def lines(document: Mapping[str, Any], source: str, style: Style) -> Iterator[st
     yield from section("When", [str(document.get("timestamp") or "unknown")], style)
     yield from section("Who", [_who(document, attributes)], style)
     yield from section("Step", [str(document["step"])] if document.get("step") else [], style)
+    yield from section("Requests", _requests(attributes), style)
+    yield from section("Used", _used(attributes), style)
+    yield from section("Before", _lives(_mapping(attributes.get("bootcheck.previous_lives"))), style)
     yield from section("Evidence", [_fact(item) for item in _dicts(verdict.get("evidence"))], style)
     yield from section("Against", _texts(verdict.get("against")), style)
     yield from section("Missing", _texts(verdict.get("missing")), style)
@@ -42,6 +48,8 @@ def lines(document: Mapping[str, Any], source: str, style: Style) -> Iterator[st
     yield from _findings(document, style)
     yield from _traceback(attributes)
     yield from _stacks(document)
+    yield from _log(_dicts(attributes.get("bootcheck.log")))
+    yield from _imports(_dicts(attributes.get("bootcheck.imports")))
     yield from _checkpoints(document)
 
 
@@ -93,6 +101,68 @@ def _stacks(document: Mapping[str, Any]) -> Iterator[str]:
     if len(stacks) > MAX_STACKS:
         yield ""
         yield f"{len(stacks) - MAX_STACKS} more stacks (--format json has them)"
+
+
+def _requests(attributes: Mapping[str, Any]) -> list[str]:
+    """Return a line per request that was in flight; also that none was, or that nobody knows."""
+    if "bootcheck.requests" not in attributes or not attributes.get("bootcheck.ready"):
+        return []
+    count = attributes.get("bootcheck.requests.count")
+    told = [
+        quoted(f"{item.get('method')} {item.get('path')} for {_seconds(item.get('running_s'))}")
+        for item in _dicts(attributes["bootcheck.requests"])[:MAX_REQUESTS]
+    ]
+    if not told:
+        return ["none in flight" if count == 0 else "unknown"]
+    if isinstance(count, int) and count > len(told):
+        told.append(f"and {count - len(told)} more")
+    return told
+
+
+def _used(attributes: Mapping[str, Any]) -> list[str]:
+    peak, limit = attributes.get("bootcheck.process.memory.peak"), attributes.get("bootcheck.cgroup.memory.limit")
+    told = []
+    if isinstance(peak, int):
+        told.append(f"{peak >> 20} MB of memory at most" + (f" of {limit >> 20}" if isinstance(limit, int) else ""))
+    for name, what in (("thread.count", "threads"), ("unix.file_descriptor.count", "descriptors")):
+        number = attributes.get(f"process.{name}")
+        if isinstance(number, int):
+            told.append(f"{number} {what}")
+    if isinstance(attributes.get("process.cpu.time"), (int, float)):
+        told.append(f"{attributes['process.cpu.time']:.1f} s of CPU")
+    return [", ".join(told)] if told else []
+
+
+def _lives(lives: Mapping[str, Any]) -> list[str]:
+    """Return one line about the workers that ended before this one, where there were any."""
+    earlier = _mapping(lives.get("earlier_starts"))
+    last = [*_dicts(earlier.get("last")), *_dicts(lives.get("last"))][-3:]
+    if not last:
+        return []
+    told = "; ".join(f"{life.get('cause')} after {_seconds(life.get('uptime_s'))}" for life in last)
+    here, before = lives.get("ended"), earlier.get("deaths")
+    return [quoted(f"{here} workers of this master ended, {before} deaths are known of earlier starts; last: {told}")]
+
+
+def _seconds(value: object) -> str:
+    return f"{value:.1f} s" if isinstance(value, (int, float)) else "unknown time"
+
+
+def _log(log: list[Mapping[str, Any]]) -> Iterator[str]:
+    if log:
+        yield ""
+        yield f"Its last log lines (the last {min(len(log), MAX_LOG)} of {len(log)})"
+    for line in log[-MAX_LOG:]:
+        said = f"{str(line.get('at'))[11:23]} {line.get('level')!s:8} {line.get('logger')}: {line.get('text')}"
+        yield "  " + plain(quoted(said).replace("\n", " | "))
+
+
+def _imports(imports: list[Mapping[str, Any]]) -> Iterator[str]:
+    if imports:
+        yield ""
+        yield "Slowest imports, each without what it imports itself"
+    for item in imports[:MAX_IMPORTS]:
+        yield plain(f"  {item.get('self_ms')!s:>9} ms  {item.get('module')}")
 
 
 def _checkpoints(document: Mapping[str, Any]) -> Iterator[str]:
