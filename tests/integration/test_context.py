@@ -368,6 +368,15 @@ def test_a_worker_killed_in_an_import_names_the_chain(serve, signo):
     assert attributes["bootcheck.requests"] == []
 
 
+def test_an_import_that_raises_names_the_chain(serve):
+    """The exception has unwound it by then."""
+    files = {"outer.py": "import inner\n", "inner.py": "raise ValueError('no')\n"}
+    server = serve(app="import outer\n", files=files)
+    server.wait()
+    attributes = server.death()["attributes"]
+    assert [item["module"] for item in attributes["bootcheck.importing"]] == ["app", "outer", "inner"]
+
+
 def test_a_traceback_of_an_import_looks_as_it_did(serve):
     """Python leaves importlib out between a module and what it imports; nothing of ours stands there either."""
     server = serve(app="import broken\n", files={"broken.py": "raise ValueError('as ever')\n"})
@@ -402,6 +411,17 @@ def test_a_report_tells_of_the_lives_before(serve):
     assert lives["last"][0]["uptime_s"] >= 0
     assert lives["earlier_starts"]["deaths"] == 2
     assert [life["exit"] for life in lives["earlier_starts"]["last"]] == ["exit 5", "exit 5"]
+
+
+def test_a_masters_own_death_tells_of_the_starts_before(serve):
+    """Under preload it is the master that fails, again and again."""
+    server = serve(app="raise ValueError('no')\n", options=["--preload"])
+    server.wait()
+    server.start()
+    server.wait()
+    first, second = (report["attributes"]["bootcheck.previous_lives"] for report in server.reports("crash", "master"))
+    assert first["earlier_starts"]["deaths"] == 0
+    assert [life["cause"] for life in second["earlier_starts"]["last"]] == ["exception"]
 
 
 def ask_at_last_port(server):

@@ -44,6 +44,12 @@ def of_child(master: Master, child: Child, death: Death, usage: Any) -> Death:
     return replace(death, extra={**death.extra, **known})
 
 
+def of_master(master: Master, death: Death) -> Death:
+    """Return the death of the master itself with what it knows of the lives before."""
+    known = chain.quietly(_lives)(master, None, death, None) or {}
+    return replace(death, extra={**death.extra, **known})
+
+
 def ended(master: Master, death: Death, report: Report | None) -> None:
     """Enter a worker's end into the lives of this server."""
     chain.quietly(_add_life)(master, death, report)
@@ -74,7 +80,11 @@ def _requests(box: Any, redactor: Redactor, now: float, *, ready: bool) -> dict[
         # Before it is ready a worker has no request; a class that hands them to another server is not watched.
         return {"bootcheck.requests": None if ready else [], "bootcheck.requests.count": None if ready else 0}
     told = [
-        {"method": method[:16], "path": shown(path, redactor.mask), "running_s": round(seconds, 3)}
+        {
+            "method": shown(method.encode("ascii", "replace"))[:16],
+            "path": shown(path, redactor.mask),
+            "running_s": round(seconds, 3),
+        }
         for method, path, seconds in found
     ]
     known: dict[str, Any] = {"bootcheck.requests": told, "bootcheck.requests.count": count}
@@ -148,7 +158,7 @@ def of_fault(fault: str, environ: Mapping[str, str], redactor: Redactor) -> dict
     }
 
 
-def _lives(master: Master, child: Child, death: Death, usage: Any) -> dict[str, Any]:  # noqa: ARG001
+def _lives(master: Master, child: Child | None, death: Death, usage: Any) -> dict[str, Any]:  # noqa: ARG001
     return {"bootcheck.previous_lives": _lives_of(master).attributes()}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bootcheck.gunicorn import obituary, seams
+from bootcheck.gunicorn import circumstances, obituary, seams
 from bootcheck.gunicorn.server import exit_status, kind_of, unlink_pidfile
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model import journal
@@ -94,6 +94,7 @@ def _report(master: Master, death: Death, headline: str) -> None:
     if master.told:
         return
     master.told = True
+    death = circumstances.of_master(master, death)
     report = obituary.report_of(death, master.common, hidden=master.redactor.hidden)
     if report is not None:
         master.publisher.death(report, headline, stops_server=True)

@@ -49,8 +49,9 @@ class Witness:
         self._imports.freeze()
 
     def died_of(self, exc: BaseException) -> None:
-        """An exception ends the process: the requests that it left were not finished."""
+        """An exception ends the process: the requests and imports that it left were not finished."""
         self._requests.died_of(exc)
+        self._imports.died_of(exc)
 
     def ready(self, recorder: Recorder) -> None:
         """Leave the imports alone, journal the slowest of them, and keep only bad news of the log."""

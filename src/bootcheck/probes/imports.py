@@ -27,6 +27,7 @@ SIZE = KEPT * _TOP.size + LEVELS * _LEVEL.size
 LEAST = 0.001
 """Seconds below which a module is not worth its line."""
 _IMPORTLIB = "<frozen importlib._bootstrap_external>"
+_WENT_UP = "__bootcheck_importing__"
 Memory = Any
 
 
@@ -58,6 +59,16 @@ class ImportTimes:
         """Keep the chain of modules as it stands: from here on they are left because the process dies."""
         self._frozen = True
 
+    def died_of(self, exc: BaseException) -> None:
+        """Write the chain that this exception went up, where it came out of an import."""
+        for link in (exc, exc.__cause__, exc.__context__):
+            chain = getattr(link, _WENT_UP, None)
+            if isinstance(chain, tuple) and not self._frozen:
+                for level, entry in enumerate(chain[-LEVELS:]):
+                    start = self._levels + level * _LEVEL.size
+                    self._memory[start : start + _LEVEL.size] = entry
+                self._frozen = True
+
     def end(self) -> None:
         """Leave the loaders as they were."""
         for undo in self._undo:
@@ -67,12 +78,15 @@ class ImportTimes:
     def _around(self, loader: Any, name: str) -> None:
         original = getattr(loader, name)
         own = name in vars(loader)
-        enter, leave = self._enter, self._leave
+        enter, leave, failed = self._enter, self._leave, self._failed
 
         def exec_module(self: Any, module: Any) -> Any:
             mine = enter(module)
             try:
                 return original(self, module)
+            except BaseException as exc:
+                failed(exc)
+                raise
             finally:
                 leave(mine)
 
@@ -102,6 +116,16 @@ class ImportTimes:
         if os.getpid() == self._owner:
             _LEVEL.pack_into(self._memory, place, 1, time.monotonic(), name)
         return mine
+
+    def _failed(self, exc: BaseException) -> None:
+        """Let an exception carry the chain of its innermost module: most are caught, one may end the process."""
+        try:
+            if not hasattr(exc, _WENT_UP):
+                now, monotonic = time.perf_counter(), time.monotonic()
+                chain = [(monotonic - now + began, name) for began, _, _, name, _ in self._open.get(get_ident(), ())]
+                setattr(exc, _WENT_UP, tuple(_LEVEL.pack(1, since, name) for since, name in chain))
+        except Exception:  # noqa: BLE001 - an exception class may refuse attributes
+            return
 
     def _leave(self, mine: list[Any]) -> None:
         began, children, place, name, before = mine

@@ -9,6 +9,7 @@ import inspect
 import pkgutil
 import sys
 import threading
+import time
 import zipfile
 from pathlib import Path
 
@@ -132,6 +133,28 @@ def test_a_frozen_chain_stays(package):
         times.end()
         del sys.modules["bc_freeze"]
     assert [item["module"] for item in read(memory, 0, 0.0)[1]] == ["bc_dying"]
+
+
+def test_the_chain_that_an_exception_went_up(package):
+    """It is unwound by then; the exception that ends the process carries it, also as a cause."""
+    memory = bytearray(imports.SIZE)
+    times = ImportTimes(memory)
+    (package / "bc_up.py").write_text("import bc_down\n")
+    (package / "bc_down.py").write_text("raise ValueError('no')\n")
+    times.begin()
+    try:
+        with pytest.raises(ValueError, match="no") as caught:
+            importlib.import_module("bc_up")
+    finally:
+        times.end()
+    times.died_of(KeyError("another"))
+    assert read(memory, 0, 0.0)[1] == []
+    outer = RuntimeError("wrapped")
+    outer.__cause__ = caught.value
+    times.died_of(outer)
+    chain = read(memory, 0, time.monotonic())[1]
+    assert [item["module"] for item in chain] == ["bc_up", "bc_down"]
+    assert 0 <= chain[1]["since_s"] <= chain[0]["since_s"] < 600
 
 
 def test_deep_chains_keep_the_innermost(package):
