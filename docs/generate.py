@@ -205,7 +205,8 @@ def report_page() -> str:
         "",
         *table(whole["properties"], whole["required"]),
     ]
-    for name, part in [("verdict", whole["properties"]["verdict"]), *whole["$defs"].items()]:
+    parts = [(name, whole["properties"][name]) for name in ("verdict", "attributes")]
+    for name, part in [*parts, *whole["$defs"].items()]:
         if "properties" in part:
             lines += ["", f"## {name}", "", *table(part["properties"], part.get("required", []))]
     return "\n".join(lines) + "\n"
