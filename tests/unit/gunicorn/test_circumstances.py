@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -209,6 +210,7 @@ def test_the_imports_of_a_block_are_journaled(tmp_path, monkeypatch):
         import bc_slow_block  # noqa: F401
     with TimedImports(Recorder([sink])):
         pass
+    assert "exec_module" not in vars(SourceFileLoader)
     told = [record for record in sink.records if record["t"] == journal.IMPORTS]
     assert len(told) == 1
     assert told[0]["imports"][0]["module"] == "bc_slow_block"
