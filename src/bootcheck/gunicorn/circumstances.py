@@ -15,7 +15,7 @@ from bootcheck.guards.native_crash import NATIVE_SIGNALS
 from bootcheck.gunicorn import chain
 from bootcheck.gunicorn.lives import Lives
 from bootcheck.gunicorn.verdict import Death, cause_of
-from bootcheck.model.clock import rfc3339
+from bootcheck.model.stamps import rfc3339
 from bootcheck.model.finding import Evidence
 from bootcheck.model.report import Report, Verdict
 from bootcheck.model.route import shown
