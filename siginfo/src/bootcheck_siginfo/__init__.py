@@ -1,16 +1,27 @@
 """Who sent this process a signal: pid, uid and command line, kept by a handler in front of the one that was there.
 
-    bootcheck_siginfo.watch(signal.SIGTERM)
+bootcheck_siginfo.watch(signal.SIGTERM)
+...
+for arrival in bootcheck_siginfo.take():
     ...
-    for arrival in bootcheck_siginfo.take():
-        ...
 """
 
 from __future__ import annotations
 
 from bootcheck_siginfo._siginfo import COMMAND_SIZE, Arrival, lost, take, unwatch, watch
 
-__all__ = ["COMMAND_SIZE", "SI_KERNEL", "SI_QUEUE", "SI_TKILL", "SI_USER", "Arrival", "lost", "take", "unwatch", "watch"]
+__all__ = [
+    "COMMAND_SIZE",
+    "SI_KERNEL",
+    "SI_QUEUE",
+    "SI_TKILL",
+    "SI_USER",
+    "Arrival",
+    "lost",
+    "take",
+    "unwatch",
+    "watch",
+]
 
 SI_USER = 0
 """Sent with kill(2): pid and uid are the sender's."""

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 from bootcheck.guards.native_crash import FaultFile
 from bootcheck.model import journal
+from bootcheck.probes import sender
 from bootcheck.probes.stacks import of_all_threads
 from bootcheck.recorder import Recorder
 
@@ -59,6 +60,7 @@ class StopGuard:
             # No siginterrupt(False): a blocking call must give way to the handler.
             signal.signal(signo, self._handle)
         self._fault.register(signal.SIGTERM)
+        sender.watch(STOP_SIGNALS)
         self.armed = True
 
     def release(self, restore: Callable[[], None] | None = None) -> None:
@@ -87,9 +89,8 @@ class StopGuard:
             self._signo = int(signo)
             self._keeping = True
             # The cause first: a slow machine may not come to the stacks before the patience ends.
-            self._recorder.fact(
-                journal.SIGNAL, signo=int(signo), name=signal.Signals(signo).name, step=self._recorder.open_step
-            )
+            name, step, who = signal.Signals(signo).name, self._recorder.open_step, sender.first(signo)
+            self._recorder.fact(journal.SIGNAL, signo=int(signo), name=name, step=step, sender=who)
             self._end_anyway(128 + signo)
             self._keep(signo, frame)
             self._keeping = False

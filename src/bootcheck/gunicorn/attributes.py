@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from bootcheck.gunicorn import senders
 from bootcheck.gunicorn.verdict import Death, signal_name
 from bootcheck.model.stamps import rfc3339
 
@@ -23,6 +24,7 @@ def of_death(death: Death, ended_at: float) -> dict[str, Any]:
     if isinstance(started, (int, float)):
         found["bootcheck.worker.uptime_s"] = round(max(0.0, ended_at - started), 3)
     found.update(_signal(death))
+    found.update(senders.attributes_of(death))
     if death.peak_rss_bytes:
         found["bootcheck.process.memory.peak"] = death.peak_rss_bytes
     if death.memory_limit_bytes:
@@ -51,7 +53,7 @@ def _signal(death: Death) -> dict[str, Any]:
     found: dict[str, Any] = {
         "bootcheck.exit.signal.name": signal_name(signo),
         "bootcheck.exit.signal.number": signo,
-        "bootcheck.signal.origin": "master" if signo in death.sent else "outside",
+        "bootcheck.signal.origin": senders.origin_of(death, signo),
     }
     if death.status is not None and death.signo is not None:
         found["bootcheck.exit.core_dumped"] = os.WCOREDUMP(death.status)

@@ -19,6 +19,7 @@ from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
 from bootcheck.model.codes import EX_CONFIG, EX_UNAVAILABLE
 from bootcheck.model.finding import Finding
+from bootcheck.probes import sender
 from bootcheck.probes.stacks import of_all_threads
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def app_not_loaded(master: Master, exc: BaseException) -> None:
 def stopped(master: Master, signo: int, frame: FrameType | None) -> None:
     """Report a stop signal that came before the server was up."""
     recorder = master.recorder
-    recorder.fact(journal.SIGNAL, signo=signo, name=signal.Signals(signo).name, step=recorder.open_step)
+    name, who = signal.Signals(signo).name, sender.first(signo)
+    recorder.fact(journal.SIGNAL, signo=signo, name=name, step=recorder.open_step, sender=who)
     recorder.fact(journal.STACKS, stacks=of_all_threads(frame)[:20])
     _report(master, Death(boot=_boot(master), status=int(signo)), "THE SERVER WAS STOPPED WHILE IT STARTED")
     if master.arbiter is not None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import FaultFile
 from bootcheck.gunicorn import chain, hooks, seams
+from bootcheck.gunicorn.orders import Orders
 from bootcheck.gunicorn.receiver import Receiver
 from bootcheck.gunicorn.server import SUBJECTS, app_uri_of, attributes_of, head, sources_of
 from bootcheck.gunicorn.witness import TimedImports
@@ -60,6 +61,7 @@ class Master:
         self.deadlines: Mapping[str, float] = {}
         """Seconds that steps of a worker's boot may take, by name."""
         self.receiver = Receiver(self)
+        self.orders = Orders(self)
         self.arbiter: Any = None
         self.facts: dict[str, Any] = {}
         self.planned: list[Planned] = []
@@ -203,6 +205,7 @@ class Master:
         seams.on_wait(chain.quietly(self.receiver.ended), chain.quietly(self.receiver.born))
         seams.on_kill(arbiter, chain.quietly(self.receiver.sent))
         seams.on_turn(arbiter, chain.quietly(self.receiver.look))
+        self.orders.follow(arbiter)
         seams.on_spawn(arbiter, chain.quietly(self.receiver.may_spawn))
         seams.halt_once(arbiter, self._halts)
         seams.around(arbiter, "run", self._running)
@@ -330,6 +333,7 @@ class Master:
                 self._before[signo] = previous
                 signal.signal(signo, self._stopped)
         self.fault.register(signal.SIGTERM)
+        self.orders.watch()
 
     def _release_stops(self) -> None:
         self.fault.unregister()
@@ -371,7 +375,7 @@ class Master:
         if self._ended:
             return
         self._ended = True
-        self.recorder.fact(journal.END, status=status)
+        self.recorder.fact(journal.END, status=status, order=self.orders.current)
         self.fault.hand_back()
         self.directory.remove(self.key.file_name)
         self.directory.remove(self.key.fault_name)

@@ -48,6 +48,8 @@ class Child:
         self.snapshot: Any = None
         """What the guard of inherited connections saw before the fork."""
         self.sent: list[int] = []
+        self.order: dict[str, Any] | None = None
+        """What the master acted upon when it sent the first."""
         self.done = False
         self.published = False
 
@@ -124,6 +126,7 @@ class Receiver:
         self._settle_forking(self._master.arbiter)
         child = self._children.get(pid)
         if child is not None:
+            child.order = child.order or self._master.orders.current
             child.sent.append(int(signo))
             if signo in (signal.SIGABRT, signal.SIGKILL):
                 from bootcheck.probes.usage import usage_of
@@ -132,6 +135,7 @@ class Receiver:
 
     def look(self) -> None:
         """Look around once per turn of the master's loop."""
+        self._master.orders.watch()
         self._settle_forking(self._master.arbiter)
         for pid, child in list(self._children.items()):
             self._publish_for(pid, child)
@@ -202,6 +206,7 @@ class Receiver:
             boot=boot,
             status=status,
             sent=tuple(child.sent),
+            order=child.order,
             timed_out=bool(getattr(child.worker, "aborted", False)),
             oom_kills=self._oom_delta(killed=_is_sigkill(status) and int(signal.SIGKILL) not in child.sent),
             fault=self._fault_of(key),

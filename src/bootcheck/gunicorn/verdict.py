@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from bootcheck.guards.boot_deadline import MARK
 from bootcheck.guards.native_crash import NATIVE_SIGNALS
+from bootcheck.gunicorn import senders
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import CODE_OF_CAUSE, Cause
 from bootcheck.model.checkpoint import Checkpoint
@@ -28,6 +29,8 @@ class Death:
     """The wait status, None where nobody could read it (found by a sweep)."""
     sent: Sequence[int] = ()
     """Signals that the master sent it, in order."""
+    order: Mapping[str, Any] | None = None
+    """What the master acted upon when it sent the first: signo, name, sender."""
     timed_out: bool = False
     """The master called it timed out."""
     oom_kills: int | None = None
@@ -111,8 +114,12 @@ def verdict_of(death: Death, cause: Cause, step: str | None) -> Verdict:
         confidence="high" if death.status is not None or cause is Cause.EXCEPTION else "medium",
         evidence=tuple(_evidence(death, cause)),
         against=tuple(_against(death, cause)),
-        missing=() if death.status is not None else ("the exit status: nobody was left to wait for the process",),
+        missing=(*_missing(death), *senders.missing_of(death, cause)),
     )
+
+
+def _missing(death: Death) -> tuple[str, ...]:
+    return () if death.status is not None else ("the exit status: nobody was left to wait for the process",)
 
 
 def code_of(death: Death, cause: Cause) -> str | None:
@@ -205,7 +212,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         )
     if cause is Cause.SIGTERM:
         signo = (boot.signal or {}).get("signo") or death.signo or next(iter(death.sent), signal.SIGTERM)
-        origin = "the master" if signo in death.sent else "outside the master"
+        origin = senders.summary_of(death, int(signo))
         when = "" if death.ready else " before it was ready"
         return (
             f"{who} got {signal_name(int(signo))} from {origin}{when}{where}.",
@@ -240,6 +247,7 @@ def _evidence(death: Death, cause: Cause) -> list[Evidence]:
             )
     if death.boot.signal is not None:
         facts.append(Evidence(source="journal", text=f"it noticed {death.boot.signal.get('name')}"))
+    facts += senders.evidence_of(death)
     span = death.boot.open_span
     if span is not None and death.boot.last_at is not None:
         facts.append(Evidence(source="journal", text=f"{span.name} had been entered and not left"))

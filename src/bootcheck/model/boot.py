@@ -22,6 +22,8 @@ class Boot:
     """The last exception record: kind, type, message, traceback, step."""
     signal: Mapping[str, Any] | None = None
     """The first ending signal that the process noticed before it was ready."""
+    stop: Mapping[str, Any] | None = None
+    """The order to stop that a master got once it was up, and who sent it."""
     stacks: tuple[Mapping[str, Any], ...] = ()
     guards: tuple[Mapping[str, Any], ...] = ()
     annotations: Mapping[str, Any] | None = None
@@ -107,7 +109,7 @@ class _Fold:
         }
         self.annotations: dict[str, Any] = {}
 
-    def add(self, record: Mapping[str, Any]) -> None:  # noqa: C901
+    def add(self, record: Mapping[str, Any]) -> None:  # noqa: C901, PLR0912
         kind = record.get("t")
         at = record.get("at")
         if isinstance(at, (int, float)):
@@ -122,6 +124,8 @@ class _Fold:
             self.values["exception"] = dict(record)
         elif kind == journal.SIGNAL:
             self.values.setdefault("signal", dict(record))
+        elif kind == journal.STOP:
+            self.values.setdefault("stop", dict(record))
         elif kind == journal.STACKS:
             self.lists["stacks"] = [dict(stack) for stack in record["stacks"]]
         elif kind == journal.GUARD:
