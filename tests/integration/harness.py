@@ -131,7 +131,8 @@ def number(name):
     except m.PackageNotFoundError:
         return []
 names = [
-    *("gevent", "uvicorn", "uvicorn_worker", "flask", "sqlalchemy", "psycopg", "psycopg2", "pymysql", "MySQLdb")
+    *("gevent", "uvicorn", "uvicorn_worker", "flask", "sqlalchemy", "psycopg", "psycopg2", "pymysql", "MySQLdb"),
+    "bootcheck_siginfo",
 ]
 print(json.dumps({
     "python": sys.version_info[:2],
