@@ -378,12 +378,14 @@ def test_a_wrong_setting_names_the_nearest_right_one(serve, environ, said):
 
 
 def test_summary_is_one_line_for_each_process(serve):
-    """The default: one line for the master, one per worker, and nothing else while all is well."""
+    """The default: one line for the master, one per worker, one for the stop, and nothing else while all is well."""
     server = serve(workers=2)
     server.wait_ready(2)
+    assert len(server.own_lines) == 3
     server.stop()
 
-    assert len(server.own_lines) == 3
+    assert len(server.own_lines) == 4
+    assert f"master {server.pid} stopped by SIGTERM from " in server.own_lines[-1]
     assert all(line.startswith("bootcheck: ") for line in server.own_lines)
 
 

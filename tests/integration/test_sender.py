@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -466,3 +468,47 @@ def test_a_healthy_server_looks_for_the_extension_once(serve, tmp_path):
     assert server.stop() == 0
 
     assert (server.home / "looked").read_text().split() == [str(server.pid)]
+
+
+# -- what else has it
+
+
+def test_the_masters_journal_has_the_order(serve, extension):
+    """A sink of the user's own gets the stop when it comes, and the end with it."""
+    config = """
+        import bootcheck, json
+        class Kept:
+            def write(self, record, line):
+                if record["t"] in ("stop", "end"):
+                    with open("kept", "ab") as file:
+                        file.write(line)
+        bootcheck.arm(globals(), sinks=[Kept()])
+    """
+    server = serve(config=config)
+    server.wait_ready()
+    with shell(f"kill {server.pid}") as sent:
+        assert server.wait() == 0
+
+    records = [json.loads(line) for line in (server.home / "kept").read_bytes().splitlines()]
+    (stop,) = [record for record in records if record["t"] == "stop"]
+    (end,) = [record for record in records if record.get("order")]
+    assert (stop["name"], stop["sender"]["pid"]) == ("SIGTERM", sent.pid)
+    assert (end["t"], end["order"]["sender"]) == ("end", stop["sender"])
+
+
+def test_the_line_of_an_ordered_stop_is_no_incident(serve, extension, python):
+    """`analyze` finds nothing wrong in the log and the reports of a server that did as it was told."""
+    server = serve()
+    server.wait_ready()
+    with shell(f"kill {server.pid}"):
+        assert server.wait() == 0
+
+    assert stop_line(server)
+    done = subprocess.run(
+        [sys.executable, "-m", "bootcheck", "analyze", str(server.home / "stderr"), str(server.directory)],
+        env={**os.environ, "PYTHONPATH": str(SOURCE)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout

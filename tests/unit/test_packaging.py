@@ -49,6 +49,20 @@ def test_no_extra_forbids_a_newer_version_to_an_app(project: dict[str, Any]):
             assert {specifier.operator for specifier in requirement.specifier} <= {">="}, (name, str(requirement))
 
 
+def test_the_extension_is_a_distribution_of_its_own(project: dict[str, Any]):
+    """The extra asks for no newer one than the folder holds, and the wheel of the package stays without it."""
+    tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
+    extension = tomllib.loads((ROOT / "siginfo" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    (wanted,) = map(Requirement, project["optional-dependencies"]["siginfo"])
+
+    assert wanted.name == extension["name"]
+    assert wanted.specifier.contains(extension["version"])
+    assert extension["requires-python"] == project["requires-python"]
+    assert extension["dependencies"] == []
+    assert whole["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["src/bootcheck"]
+
+
 def test_the_readme_names_two_commands_that_do_all_set_up():
     """The example and the tests each take one line."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -58,7 +58,7 @@ class Orders:
 
         def wrapper(original: Hook) -> Hook:
             def handle(*args: Any) -> Any:
-                chain.quietly(self._passes if passing else self._stops)(signo)
+                self._tell(signo, self._passes if passing else self._stops)
                 try:
                     return original(*args)
                 finally:
@@ -68,6 +68,15 @@ class Orders:
             return handle
 
         return wrapper
+
+    def _tell(self, signo: signal.Signals, tell: Hook) -> None:
+        # Up to 23 workers are accounted for in the handler of SIGCHLD: it must not come upon a module
+        # of ours that is half loaded.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        try:
+            chain.quietly(tell)(signo)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _stops(self, signo: signal.Signals) -> None:
         from bootcheck.gunicorn import senders

@@ -1,6 +1,7 @@
 """The sender of a signal in words, for the console, for a report's attributes and for its verdict.
 
-Loaded only where a signal is told of. See `bootcheck.probes.sender` for the keys of a sender.
+Loaded only where a signal is told of, and then quickly: a stop is waiting. What only a report needs is
+imported for that. See `bootcheck.probes.sender` for the keys of a sender.
 """
 
 from __future__ import annotations
@@ -8,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.model.cause import Cause
 from bootcheck.model.encode import plain
-from bootcheck.model.finding import Evidence
 from bootcheck.model.redactor import Redactor
 from bootcheck.probes.sender import HERE, KERNEL, OUTSIDE, UNKNOWN
 
 if TYPE_CHECKING:
+    from bootcheck.model.cause import Cause
+    from bootcheck.model.finding import Evidence
     from bootcheck.gunicorn.verdict import Death
 
 Told = Mapping[str, Any]
@@ -94,6 +95,8 @@ def summary_of(death: Death, signo: int) -> str:
 
 def evidence_of(death: Death) -> Iterator[Evidence]:
     """Yield a line for each sender that is known, and what is known of the receiver where none is."""
+    from bootcheck.model.finding import Evidence
+
     own = sender_of(death)
     if own is not None and death.boot.signal is not None:
         name = str(death.boot.signal.get("name"))
@@ -108,7 +111,7 @@ def evidence_of(death: Death) -> Iterator[Evidence]:
 
 def missing_of(death: Death, cause: Cause) -> Iterator[str]:
     """Yield what is not known about who sent the signal that this death is about."""
-    if cause not in (Cause.SIGTERM, Cause.SIGKILL_GRACEFUL_TIMEOUT):
+    if cause.value not in ("sigterm", "sigkill_graceful_timeout"):
         return
     own = sender_of(death)
     if own is not None and own.get("origin") == UNKNOWN and not _by_master(death):
@@ -140,6 +143,8 @@ def _noticed(death: Death) -> int | None:
 
 
 def _lines(name: str, sender: Told, before: str) -> Iterator[Evidence]:
+    from bootcheck.model.finding import Evidence
+
     origin = sender.get("origin")
     if origin == HERE:
         command = _short(sender.get("command") or sender.get("name") or "")

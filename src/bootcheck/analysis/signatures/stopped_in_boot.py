@@ -13,8 +13,8 @@ Why it happens
     worker failed, and the master stops the rest.
 
 What to do
-    Two questions: who sent it (`bootcheck.signal.origin`, the platform's events), and why the start stood
-    in that step so long (its duration, its stack). Repair the step first: a start that is fast is not
+    Two questions: who sent it (`bootcheck.signal.sender.pid` and its like, with the extra
+    `bootcheck[siginfo]`; the platform's events), and why the start stood in that step so long (its duration, its stack). Repair the step first: a start that is fast is not
     killed.
 
 How to know it is fixed
