@@ -17,7 +17,8 @@ VARIABLES: Mapping[str, str] = {
     "0 (default): off.",
     "BOOTCHECK_PROBE_BIND": "host:port of a side port with /health and /ready. Default: off. Reserved: this version "
     "checks the value and opens no port.",
-    "BOOTCHECK_LOG": "summary (default): a line per process that becomes ready and per stop, every warning and failure. "
+    "BOOTCHECK_LOG": "summary (default): a line per process that becomes ready or is told to stop, every warning "
+    "and failure. "
     "checkpoints: a line per checkpoint. json: the same as JSON. off: only what stopped the server, and the "
     "report lines.",
     "BOOTCHECK_DISABLE": "1: nothing at all happens.",

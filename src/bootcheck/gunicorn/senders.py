@@ -14,9 +14,9 @@ from bootcheck.model.redactor import Redactor
 from bootcheck.probes.sender import HERE, KERNEL, OUTSIDE, UNKNOWN
 
 if TYPE_CHECKING:
+    from bootcheck.gunicorn.verdict import Death
     from bootcheck.model.cause import Cause
     from bootcheck.model.finding import Evidence
-    from bootcheck.gunicorn.verdict import Death
 
 Told = Mapping[str, Any]
 _LONGEST = 200

@@ -13,9 +13,9 @@ Why it happens
     worker failed, and the master stops the rest.
 
 What to do
-    Two questions: who sent it (`bootcheck.signal.sender.pid` and its like, with the extra
-    `bootcheck[siginfo]`; the platform's events), and why the start stood in that step so long (its duration, its stack). Repair the step first: a start that is fast is not
-    killed.
+    Two questions: who sent it (with the extra `bootcheck[siginfo]` the report names the sender's pid, uid
+    and command, `bootcheck.signal.sender.*`; else the platform's events), and why the start stood in that
+    step so long (its duration, its stack). Repair the step first: a start that is fast is not killed.
 
 How to know it is fixed
     A boot report per worker, and no `sigterm` report.
