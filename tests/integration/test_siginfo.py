@@ -128,6 +128,22 @@ def test_five_hundred_at_once(run):
     """) == (0, "")
 
 
+def test_nothing_is_left_behind_by_watching_for_ever(run):
+    """The master's loop watches again at each turn: no reference is taken or given away in the long run."""
+    assert run("""
+        signal.signal(TERM, handler)
+        siginfo.watch(TERM)
+        before = sys.getrefcount(True), sys.getrefcount(False)
+        for _ in range(20_000):
+            siginfo.watch(TERM)
+            siginfo.unwatch(TERM)
+            siginfo.unwatch(TERM)
+            siginfo.take()
+        after = sys.getrefcount(True), sys.getrefcount(False)
+        assert all(abs(x - y) < 100 for x, y in zip(before, after)), (before, after)
+    """) == (0, "")
+
+
 def test_from_many_threads_and_processes(run):
     """Handlers that run at the same time do not disturb each other."""
     assert run("""

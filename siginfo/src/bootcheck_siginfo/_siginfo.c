@@ -15,6 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Not Py_RETURN_TRUE: the headers of 3.12 and later take no reference there, which 3.10 and 3.11 need. */
+
 #define SIGNALS 65
 #define SLOTS 64
 #define COMMAND 256
@@ -239,11 +241,11 @@ watch(PyObject *Py_UNUSED(module), PyObject *argument)
     /* No handler of ours is running here; one that was left by a jump must not count for ever. */
     atomic_store(&depth[signo], 0);
     if (level_of(&now) >= 0) {
-        Py_RETURN_TRUE;
+        return PyBool_FromLong(1);
     }
     int level = !(now.sa_flags & SA_SIGINFO) && now.sa_handler == SIG_IGN ? -1 : place_for(signo, &now);
     if (level < 0) {
-        Py_RETURN_FALSE;
+        return PyBool_FromLong(0);
     }
     before[signo][level] = now;
     atomic_store(&used[signo][level], 1);
@@ -253,7 +255,7 @@ watch(PyObject *Py_UNUSED(module), PyObject *argument)
     if (sigaction(signo, &ours, NULL) < 0) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    Py_RETURN_TRUE;
+    return PyBool_FromLong(1);
 }
 
 static PyObject *
@@ -269,12 +271,12 @@ unwatch(PyObject *Py_UNUSED(module), PyObject *argument)
     }
     int level = level_of(&now);
     if (level < 0) {
-        Py_RETURN_FALSE;
+        return PyBool_FromLong(0);
     }
     if (sigaction(signo, &before[signo][level], NULL) < 0) {
         return PyErr_SetFromErrno(PyExc_OSError);
     }
-    Py_RETURN_TRUE;
+    return PyBool_FromLong(1);
 }
 
 static PyTypeObject *Arrival;
