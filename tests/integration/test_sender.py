@@ -42,6 +42,28 @@ signal.sigwait({signal.SIGUSR1})
 child.terminate()
 sys.exit(child.wait() & 0xff)
 """
+TERMINAL = """
+import os, pty, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+pid, terminal = pty.fork()
+if not pid:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGUSR1})
+    os.dup2(2, 1)
+    os.execv(sys.argv[1], sys.argv[1:])
+if not os.fork():
+    try:
+        while data := os.read(terminal, 4096):
+            os.write(2, data.replace(b"\\r\\n", b"\\n"))
+    except OSError:
+        pass
+    os._exit(0)
+signal.sigwait({signal.SIGUSR1})
+os.write(terminal, b"\\x03")
+status = os.waitpid(pid, 0)[1]
+os.wait()
+sys.exit(os.waitstatus_to_exitcode(status) & 0xff)
+"""
+"""Runs a command at a terminal, and presses Ctrl-C there on SIGUSR1."""
 NOT_THERE = "raise ModuleNotFoundError('none of that name', name='bootcheck_siginfo')\n"
 CLASSES = ["sync", "uvicorn"]
 
@@ -408,6 +430,29 @@ def test_a_signal_from_outside_the_container(serve, extension, namespaces, momen
     assert "SIGTERM sent from outside this PID namespace, uid 0: no process in here sent it" in texts(report)
     assert "it is PID 1 of its PID namespace" in texts(report)
     assert report["verdict"]["missing"] == []
+
+
+@pytest.mark.parametrize("ready", [True, False], ids=["ready", "boot"])
+def test_a_key_of_the_terminal_is_the_kernels(serve, extension, python, ready):
+    """Ctrl-C comes from no process: no pid is made up for it."""
+    server = serve(
+        app=None if ready else BLOCKED,
+        prefix=[python.path, "terminal.py"],
+        files={"terminal.py": TERMINAL},
+    )
+    server.wait_ready() if ready else stuck(server)
+    server.signal(signal.SIGUSR1)
+    assert server.wait() == 0
+
+    assert "stopped by SIGINT from the kernel" in stop_line(server)
+    if ready:
+        assert not server.reports()
+        return
+    report = server.death()
+    # The terminal signals the whole group: the worker got its own.
+    assert sender_of(report) == {"origin": "kernel"}
+    assert "SIGINT sent by the kernel: a key of its terminal" in texts(report)
+    assert sender_of(report, "order") in ({}, {"origin": "kernel"})
 
 
 # -- without the extension
