@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.model.encode import plain
 from bootcheck.model.redactor import Redactor
 from bootcheck.probes.sender import HERE, KERNEL, OUTSIDE, UNKNOWN
@@ -62,8 +63,10 @@ def attributes_of(death: Death) -> dict[str, Any]:
     """Return what a report's attributes say of the sender, and of who told the master."""
     found: dict[str, Any] = {}
     own = sender_of(death)
-    ended_by = death.signo or _noticed(death)
-    if own is not None and ended_by == _noticed(death) and not (own.get("origin") == UNKNOWN and _by_master(death)):
+    # Who asked it to stop did not kill it; a second stop signal on its way out changes nothing.
+    stopped = death.signo in (None, *STOP_SIGNALS)
+    if own is not None and stopped and not (own.get("origin") == UNKNOWN and _by_master(death)):
+        found["bootcheck.signal.name"] = (death.boot.signal or {}).get("name")
         found |= attributes(own, "bootcheck.signal.sender")
     order = death.order or death.boot.stop
     if order is not None:

@@ -83,6 +83,7 @@ def test_a_worker_stopped_from_outside():
     assert "got SIGTERM from pid 812 (uid 0, supervisorctl stop web) before it was ready" in report.verdict.summary
     assert "SIGTERM sent by pid 812, uid 0: `supervisorctl stop web`" in texts(report)
     assert report.attributes["bootcheck.signal.origin"] == "outside"
+    assert report.attributes["bootcheck.signal.name"] == "SIGTERM"
     assert report.attributes["bootcheck.signal.sender.pid"] == 812
     assert report.attributes["bootcheck.signal.sender.command"] == "supervisorctl stop web"
     assert not report.incomplete
