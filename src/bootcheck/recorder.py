@@ -25,12 +25,11 @@ from bootcheck.sinks.stderr import Say, say
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from bootcheck.model.annotation import Tags
     from bootcheck.model.finding import Finding
     from bootcheck.sinks.base import Sink
 
 MAX_TRACEBACK = 12_000
-MAX_ANNOTATION_NAME = 256
-MAX_ANNOTATION_VALUE = 2_000
 _FAILED_IN = "__bootcheck_failed_in__"
 
 
@@ -61,6 +60,9 @@ class Recorder:
         """Seconds that steps of these names may take before the process is ready."""
         self.watch: Callable[[int, float | None], None] | None = None
         """Told the `seq` and the limit of a step that has one, and None when it ends."""
+        self.annotations: dict[str, Any] = {}
+        """The tags that hold now."""
+        self._tags: Tags | None = None
 
     @property
     def open_step(self) -> str | None:
@@ -196,13 +198,24 @@ class Recorder:
         except Exception as lost:  # noqa: BLE001
             self._notify(f"bootcheck: an exception record was lost: {type(lost).__name__}")
 
-    def annotate(self, name: str, value: object) -> None:
-        """Keep a tag that the app gave itself; the name is cut at 256 characters, the value at 2,000."""
-        self.fact(
-            journal.ANNOTATION,
-            name=shorten(str(name), MAX_ANNOTATION_NAME),
-            value=shorten(value, MAX_ANNOTATION_VALUE) if isinstance(value, str) else value,
-        )
+    def annotate(self, name: object, value: object) -> None:
+        """Keep a tag that the app gave itself: bounded, masked, the last value of a name wins. Never raises."""
+        try:
+            if self._tags is None:
+                from bootcheck.model.annotation import Tags
+
+                self._tags = Tags(self.annotations, self._notify)
+            told = self._tags.put(name, value, self.redactor)
+            if told is not None:
+                self.fact(journal.ANNOTATION, name=told[0], value=told[1])
+        except Exception as exc:  # noqa: BLE001 - a user's values may raise anything
+            self._notify(f"bootcheck: an annotation was lost: {type(exc).__name__}")
+
+    def inherit(self, other: Recorder) -> None:
+        """Take over what was annotated before: in the configuration file, or in the master under preload."""
+        for name, value in list(other.annotations.items()):
+            self.annotations[name] = value
+            self.fact(journal.ANNOTATION, name=name, value=value)
 
     def absorb(self, record: Mapping[str, Any]) -> None:
         """Take over a record that another recorder made (the preflight child), renumbered as ours."""
@@ -343,7 +356,12 @@ def step(name: str, phase: Phase | str = Phase.APP, /, **detail: object) -> Step
 
 
 def annotate(name: str, value: object) -> None:
-    """Put a tag (release, tenant) on every report of this process."""
+    """Put a tag (release, tenant) on every report of this process: crash, boot and snapshot.
+
+    Also after the boot: what holds when the process dies is in its report. The last value of a name
+    wins. A name is cut at 200 bytes, a value at 2,000, a hundred names are kept. Under `--preload`
+    workers inherit what the master was given. Secrets are masked; nothing is ever raised.
+    """
     _current.annotate(name, value)
 
 

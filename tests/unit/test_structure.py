@@ -62,6 +62,7 @@ HELPERS: dict[str, dict[str, str]] = {
     "render": {
         "pages": "the pages that `explain` prints, in any format",
         "report": "one report on a screen, for `show`",
+        "snapshot": "one look at a living process on a screen, for `dump` and `show`",
     },
     "cli": {},
     "gunicorn.workers": {"lifespan": "reads a lifespan, for asgi and uvicorn"},

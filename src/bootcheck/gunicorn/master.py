@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.guards import snapshot
 from bootcheck.guards.native_crash import FaultFile
 from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.orders import Orders
@@ -27,7 +28,7 @@ from bootcheck.model.outcome import Phase
 from bootcheck.model.redactor import Redactor, secrets_of
 from bootcheck.model.stamps import new_id
 from bootcheck.probes.process import in_container, start_ticks
-from bootcheck.recorder import Recorder, install
+from bootcheck.recorder import Recorder, current, install
 from bootcheck.settings import Settings
 from bootcheck.sinks.console import Console
 from bootcheck.sinks.directory import ReportDirectory
@@ -114,19 +115,32 @@ class Master:
         self._owner = os.getpid()
         self.key = Key("master", self._owner, start_ticks())
         self.ring = Ring()
+        before = current()
         sinks: list[Sink] = [Journal(self.directory, self.key), self.ring, self.console, *self.extra_sinks]
         self.recorder = install(Recorder(sinks, redactor=self.redactor))
         self.fault = FaultFile(self.directory.create(self.key.fault_name, append=True))
         self.fault.arm()
-        self.recorder.fact(journal.HEAD, **head("master", self.key, self.server_id))
+        self.recorder.fact(
+            journal.HEAD, **head("master", self.key, self.server_id), dump=self.answers(self.key, self.ring)
+        )
+        self.recorder.inherit(before)
         self._boot = self.recorder.step("server.boot", Phase.SERVER)
         self._boot.__enter__()
+
+    def answers(self, key: Key, ring: Ring) -> dict[str, Any]:
+        """Let the process with this key answer `bootcheck dump`; return what its journal says of that."""
+        return snapshot.arm(
+            key,
+            directory=self.directory,
+            records=lambda: ring.records,
+            common=lambda: self.common,
+            note=self.console.note,
+        )
 
     def _reopen_as_daemon(self) -> None:
         old = self.key
         self._open()
-        self.directory.remove(old.file_name)
-        self.directory.remove(old.fault_name)
+        self.directory.forget(old)
         self._guard_stops()
 
     @property
@@ -377,8 +391,7 @@ class Master:
         self._ended = True
         self.recorder.fact(journal.END, status=status, order=self.orders.current)
         self.fault.hand_back()
-        self.directory.remove(self.key.file_name)
-        self.directory.remove(self.key.fault_name)
+        self.directory.forget(self.key)
 
     def _at_exit(self) -> None:
         if self.is_here:

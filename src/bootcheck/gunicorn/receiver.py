@@ -283,9 +283,7 @@ class Receiver:
 
     def _forget(self, key: Key, *, told: bool) -> None:
         """Remove a dead worker's files, except a journal whose report could not be stored."""
-        self._master.directory.remove(key.fault_name)
-        if told:
-            self._master.directory.remove(key.file_name)
+        self._master.directory.forget(key, journal=told)
 
     def _boot_of(self, pid: int, child: Child) -> tuple[Boot, Key | None]:
         from bootcheck.model.boot import Boot

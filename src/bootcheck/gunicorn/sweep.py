@@ -39,7 +39,7 @@ def sweep(master: Master) -> int:
         try:
             reported += _report(master, key, claimed, names)
             master.directory.remove(claimed)
-            master.directory.remove(key.fault_name)
+            master.directory.forget(key)
         finally:
             os.close(lock)
     _remove_abandoned(master, names)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.guards import snapshot
 from bootcheck.guards.native_crash import FaultFile, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
 from bootcheck.gunicorn import seams
@@ -77,6 +78,7 @@ class WorkerBoot:
             # After the change of user this directory is closed to us: the name is given later, by the master.
             self._partial = master.directory.create(partial_name(self._pid))
         self._record_head()
+        self.recorder.inherit(master.recorder)
         self._boot = self.recorder.step("worker.boot", Phase.WORKER, age=self._worker.age)
         self._boot.__enter__()
         self.guard = StopGuard(self.recorder, self._fault, self._on_stop)
@@ -118,7 +120,8 @@ class WorkerBoot:
         seconds = self._master.settings.boot_deadline
         limit = {"boot_deadline": seconds} if seconds else {}
         own = head("worker", self.key, self._master.server_id)
-        self.recorder.fact(journal.HEAD, **own, age=self._worker.age, **limit)
+        dump = self._master.answers(self.key, self.ring)
+        self.recorder.fact(journal.HEAD, **own, age=self._worker.age, dump=dump, **limit)
 
     def _on_stop(self, signo: int) -> None:  # noqa: ARG002
         self.witness.freeze()
@@ -136,6 +139,7 @@ class WorkerBoot:
         # What this worker forks (multiprocessing) must not write into our fault file.
         if self._pid != os.getpid() and self._fault.fd >= 0:
             self._fault.hand_back()
+            snapshot.disarm()
 
     # -- steps ----------------------------------------------------------------------------------
 
@@ -323,6 +327,7 @@ class WorkerBoot:
         name = bootreport.file_name(report, now)
         path = self._store(name, bootreport.encoded(report))
         self.recorder.fact(journal.READY, file=name if self._partial >= 0 else None)
+        snapshot.confirm()
         self._fault.disarm()
         self.guard.release(restore)
         self._fault.arm()
@@ -365,5 +370,4 @@ class WorkerBoot:
             report = obituary.report_of(death, self._master.common, hidden=self._master.redactor.hidden)
             if report is not None:
                 self._master.publisher.death(report, f"WORKER {self._pid} DIED ({report.verdict.cause})")
-        self._master.directory.remove(self.key.file_name)
-        self._master.directory.remove(self.key.fault_name)
+        self._master.directory.forget(self.key)

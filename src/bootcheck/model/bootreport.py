@@ -50,7 +50,7 @@ def boot_report(
             for record in records
             if record["t"] == journal.GUARD
         ],
-        "checkpoints": [_entry(record) for record in records if record["t"] == journal.CHECKPOINT],
+        "checkpoints": [entry(record) for record in records if record["t"] == journal.CHECKPOINT],
         "annotations": {record["name"]: record["value"] for record in records if record["t"] == journal.ANNOTATION},
         "redaction": {"hidden_count": hidden},
     }
@@ -95,7 +95,8 @@ def _imports(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"bootcheck.imports": told[-1]} if told else {}
 
 
-def _entry(record: Mapping[str, Any]) -> dict[str, Any]:
+def entry(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a checkpoint's record as it stands in a report."""
     return {
         "seq": record["seq"],
         "name": record["name"],

@@ -58,6 +58,11 @@ class Key:
         """The name of the file that faulthandler writes to."""
         return f"{self.role}-{self.pid}-{self.start}.fault"
 
+    @property
+    def dump_name(self) -> str:
+        """The name of the file for stacks that somebody asked a living process for."""
+        return f"{self.role}-{self.pid}-{self.start}.dump"
+
 
 def key_of(name: str) -> Key | None:
     """Read a journal's file name, or return None if it is not one."""

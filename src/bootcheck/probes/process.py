@@ -107,6 +107,41 @@ def open_descriptors(pid: int | str = "self") -> int | None:
         return None
 
 
+def measures(pid: int) -> dict[str, int]:
+    """Return memory, descriptors and threads of a process under their OpenTelemetry names, as far as readable."""
+    found: dict[str, int] = {}
+    try:
+        pages = _read(f"/proc/{pid}/statm", 64).split()
+        found["process.memory.virtual"], found["process.memory.usage"] = (int(count) * _PAGE for count in pages[:2])
+        found["process.thread.count"] = len(os.listdir(f"/proc/{pid}/task"))
+    except (OSError, IndexError, ValueError):
+        pass
+    descriptors = open_descriptors(pid)
+    if descriptors is not None:
+        found["process.unix.file_descriptor.count"] = descriptors
+    return found
+
+
+def status_of(pid: int) -> dict[str, str]:
+    """Return the fields of /proc/PID/status, empty where there is no such process."""
+    try:
+        text = _read(f"/proc/{pid}/status", 65536).decode("utf-8", "replace")
+    except OSError:
+        return {}
+    return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
+
+
+def environment_of(pid: int) -> dict[str, str]:
+    """Return the environment that a process was started with, empty where it cannot be read."""
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            parts = file.read(1 << 20).split(b"\0")
+    except OSError:
+        return {}
+    pairs = (os.fsdecode(part).partition("=") for part in parts if b"=" in part)
+    return {name: value for name, _, value in pairs}
+
+
 def in_container() -> bool:
     """Tell whether this file system is one that ends with a container."""
     return (

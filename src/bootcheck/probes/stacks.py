@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 import threading
-from types import FrameType, TracebackType
+from types import CoroutineType, FrameType, GeneratorType, TracebackType
 from typing import Any
 
 MAX_FRAMES = 60
 MAX_THREADS = 50
+_SUSPENDED: dict[type, tuple[str, str]] = {
+    CoroutineType: ("cr_frame", "cr_await"),
+    GeneratorType: ("gi_frame", "gi_yieldfrom"),
+}
+"""Where each kind keeps its frame and what it waits for; of other kinds nothing is asked: that could run user code."""
 
 Frame = dict[str, Any]
 Stack = dict[str, Any]
@@ -70,6 +75,34 @@ def of_greenlets() -> list[Stack]:
             if len(stacks) >= MAX_THREADS:
                 break
     return stacks
+
+
+def of_tasks() -> list[Stack]:
+    """Return where each waiting task of this thread's running asyncio loop stands."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return []
+    loop = asyncio._get_running_loop()  # noqa: SLF001 - the public one raises where there is none
+    if loop is None:
+        return []
+    # The current one is on the thread's own stack.
+    now = asyncio.current_task(loop)
+    waiting = [task for task in asyncio.all_tasks(loop) if task is not now]
+    return [
+        {"thread": f"task {task.get_name()}", "frames": _awaiting(task.get_coro())} for task in waiting[:MAX_THREADS]
+    ]
+
+
+def _awaiting(coroutine: Any) -> list[Frame]:
+    """Return the frames of a suspended coroutine and of what it awaits, innermost first."""
+    frames: list[Frame] = []
+    while type(coroutine) in _SUSPENDED and len(frames) < MAX_FRAMES:
+        prefix, awaited = _SUSPENDED[type(coroutine)]
+        frame = getattr(coroutine, prefix)
+        if frame is not None:
+            frames.append(_entry(frame, frame.f_lineno))
+        coroutine = getattr(coroutine, awaited)
+    return frames[::-1]
 
 
 def _is_hub(frame: FrameType) -> bool:

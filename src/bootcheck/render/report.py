@@ -7,7 +7,7 @@ from typing import Any
 
 from bootcheck.analysis.quoting import quoted
 from bootcheck.model.finding import Evidence, Finding
-from bootcheck.render import Style
+from bootcheck.render import Style, snapshot
 from bootcheck.render.text import finding_lines, paragraph, plain, section
 
 MAX_CHECKPOINTS = 15
@@ -23,6 +23,19 @@ def lines(document: Mapping[str, Any], source: str, style: Style) -> Iterator[st
     """Yield a report readably: verdict, evidence, where it stood, what to do."""
     verdict = _mapping(document.get("verdict"))
     attributes = _mapping(document.get("attributes"))
+    yield from _conclusion(document, verdict, attributes, source, style)
+    yield from _findings(document, style)
+    yield from _traceback(attributes)
+    yield from _threads(attributes)
+    yield from _stacks(document)
+    yield from _log(_dicts(attributes.get("bootcheck.log")))
+    yield from _imports(_dicts(attributes.get("bootcheck.imports")))
+    yield from _checkpoints(document)
+
+
+def _conclusion(
+    document: Mapping[str, Any], verdict: Mapping[str, Any], attributes: Mapping[str, Any], source: str, style: Style
+) -> Iterator[str]:
     yield from paragraph(quoted(str(verdict.get("summary") or "This report has no summary.")), style, bold=True)
     yield ""
     code = verdict.get("code")
@@ -42,15 +55,18 @@ def lines(document: Mapping[str, Any], source: str, style: Style) -> Iterator[st
     yield from section("Missing", _texts(verdict.get("missing")), style)
     yield from section("What to do", _texts(verdict.get("action")), style)
     yield from section("Confirm", [quoted(str(verdict["confirm"]))] if verdict.get("confirm") else [], style)
+    told = [f"{name}={value}" for name, value in _mapping(document.get("annotations")).items()]
+    yield from section("Tags", [quoted(" ".join(told))] if told else [], style)
     yield from section("Report", [source], style, wrap=False)
     if isinstance(code, str):
         yield from section("More", [f"bootcheck explain {code}"], style)
-    yield from _findings(document, style)
-    yield from _traceback(attributes)
-    yield from _stacks(document)
-    yield from _log(_dicts(attributes.get("bootcheck.log")))
-    yield from _imports(_dicts(attributes.get("bootcheck.imports")))
-    yield from _checkpoints(document)
+
+
+def _threads(attributes: Mapping[str, Any]) -> Iterator[str]:
+    """Of a snapshot: the threads, the busiest first."""
+    if isinstance(attributes.get("bootcheck.threads"), list):
+        yield ""
+        yield from snapshot.threads(attributes)
 
 
 def _who(document: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from bootcheck.model.journal import report_name
+from bootcheck.model.journal import Key, report_name
 
 RULES: tuple[str, ...] = ("BC001",)
 MAX_REPORTS = 500
@@ -49,7 +49,8 @@ class ReportDirectory:
     SLOW = 0.1
     """Seconds: after one slower operation this process leaves the disk alone."""
 
-    def __init__(self, environ: Mapping[str, str] = os.environ, *, base: str = "/tmp") -> None:  # noqa: S108
+    def __init__(self, environ: Mapping[str, str] = os.environ, *, base: str = "/tmp", at: str | None = None) -> None:  # noqa: S108
+        """Find a place; `at` names one that exists, another process's, and raises OSError where it cannot be opened."""
         self.path: str | None = None
         self.notes: list[str] = []
         """What to say once: fallbacks taken, and why."""
@@ -59,7 +60,12 @@ class ReportDirectory:
         self._fd = -1
         self._environ = dict(environ)
         self._base = base
-        self._open()
+        if at is None:
+            self._open()
+            return
+        self.path = at
+        self._environ = {"BOOTCHECK_DIR": at}
+        self._fd = os.open(at, _DIRECTORY)
 
     def __bool__(self) -> bool:
         return self._fd >= 0 and not self.slow
@@ -118,6 +124,11 @@ class ReportDirectory:
     def remove(self, name: str) -> bool:
         """Remove a file; a missing one is fine."""
         return self._timed(lambda: _unlink(name, self._fd)) >= 0
+
+    def forget(self, key: Key, *, journal: bool = True) -> None:
+        """Remove what a process left for its report, which is made; not the journal where it could not be stored."""
+        for name in (key.fault_name, key.dump_name, *((key.file_name,) if journal else ())):
+            self.remove(name)
 
     def rename(self, old: str, new: str) -> bool:
         """Rename a file atomically; False where another process was first or it cannot be done."""

@@ -72,8 +72,8 @@ def _directory(path: str) -> Iterator[Place]:
         yield Place(path, named=False, problem=reason(exc))
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.endswith(".fault"):
-            # Half-written reports; and fault dumps, which are read with the journal they belong to.
+        if entry.name.startswith(".") or entry.name.endswith((".fault", ".dump")):
+            # Half-written reports; and dumps: of a fault, read with its journal, or asked for and no death.
             continue
         try:
             if entry.is_file(follow_symlinks=False):

@@ -1,0 +1,203 @@
+"""A look at a living process: at one signal it writes all its stacks, and goes on as if nothing had been.
+
+faulthandler writes them from C, so it works while native code holds the GIL. Where Python can run,
+our handler then adds what only Python knows: which thread is which, switched-out greenlets, waiting
+tasks, the step and the requests. `bootcheck dump` sends the signal, waits for both and makes the
+report; when somebody sent it by hand, the process makes the report itself.
+
+Nothing of this is ever taken for a death: it goes to a file of its own.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from bootcheck.model.journal import NOTE, Key
+from bootcheck.recorder import current
+from bootcheck.sinks.directory import ReportDirectory
+
+SIGNAL = int(getattr(signal, "SIGRTMIN", -7)) + 7
+"""Unused by Gunicorn, its worker classes and the C library; 0 where there are no real-time signals."""
+ANSWER = "answer"
+"""The kind of the JSON line that our handler writes after the stacks."""
+TAKEN = "the app handles this signal itself"
+MAX_THREADS = 200
+
+requests_in_flight: Callable[[], Sequence[Mapping[str, Any]]] = tuple
+"""Who knows the requests in flight puts a function here; it is called in a signal handler: no lock, no I/O."""
+
+
+class Answering:
+    """What one process needs to answer."""
+
+    def __init__(  # noqa: PLR0913 - what its report needs
+        self,
+        key: Key,
+        fd: int,
+        *,
+        directory: ReportDirectory,
+        records: Callable[[], Sequence[Mapping[str, Any]]],
+        common: Callable[[], Mapping[str, Any]],
+        note: Callable[[str], None],
+    ) -> None:
+        self.key = key
+        self.fd = fd
+        self.pid = os.getpid()
+        self._directory = directory
+        self._records = records
+        self._common = common
+        self._note = note
+
+    def answer(self, frame: FrameType | None) -> None:
+        """Add what Python knows to the stacks; without a command that waits for it, make the report."""
+        answer = facts(self._common())
+        _append(self.fd, b"\n" + json.dumps(answer, default=repr).encode("ascii") + b"\n")
+        if not self._awaited():
+            self._report(answer, frame)
+
+    def _awaited(self) -> bool:
+        """Tell whether a `bootcheck dump` holds the file's lock: then it makes the report."""
+        import fcntl
+
+        try:
+            fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        fcntl.lockf(self.fd, fcntl.LOCK_UN)
+        return False
+
+    def _report(self, answer: Mapping[str, Any], frame: FrameType | None) -> None:
+        from bootcheck.model import snapshot
+        from bootcheck.probes.process import measures
+        from bootcheck.probes.stacks import of_all_threads, of_tasks
+        from bootcheck.probes.threads import measured, of_process, tids_named
+
+        taken = snapshot.Taken(
+            records=list(self._records()),
+            answer=answer,
+            at=time.time(),
+            threads=measured(of_process(self.pid), None, 0.0),
+            measures=measures(self.pid),
+            stacks=tids_named(of_all_threads(frame), answer["threads"]) + of_tasks(),
+            by_hand=True,
+        )
+        report = snapshot.report_of(taken)
+        path = self._directory.store(snapshot.file_name(report), snapshot.encoded(report))
+        self._note(f"snapshot of {self.key.role} {self.pid}, report {path or 'not stored'}")
+        if path is not None:
+            os.ftruncate(self.fd, 0)
+
+
+_here: Answering | None = None
+
+
+def arm(
+    key: Key,
+    *,
+    directory: ReportDirectory,
+    records: Callable[[], Sequence[Mapping[str, Any]]],
+    common: Callable[[], Mapping[str, Any]],
+    note: Callable[[str], None],
+) -> dict[str, Any]:
+    """Let this process answer the signal; return what its journal's head says of that.
+
+    A handler of the app's own wins: then nothing is changed. In a worker the master's registration
+    is there already, and only the file is another.
+    """
+    try:
+        before = signal.getsignal(SIGNAL) if SIGNAL else None
+        if before not in (signal.SIG_DFL, _asked):
+            return {"signal": None, "why": TAKEN if SIGNAL else "this system has no such signal"}
+        fd = directory.create(key.dump_name, append=True)
+        if fd < 0:
+            disarm()
+            return {"signal": None, "why": "no file could be made in the report directory"}
+        if before is not _asked:
+            # Before `register`, which keeps it as the one to call after the dump; later it would replace the dump.
+            signal.signal(SIGNAL, _asked)
+        faulthandler.register(SIGNAL, file=fd, all_threads=True, chain=True)
+        _replace(Answering(key, fd, directory=directory, records=records, common=common, note=note))
+    except Exception as exc:  # noqa: BLE001 - a process that cannot be looked at boots all the same
+        return {"signal": None, "why": f"arming failed: {type(exc).__name__}"}
+    return {"signal": SIGNAL, "fd": fd}
+
+
+def disarm() -> None:
+    """Write nothing any more: for what a process forks. The signal stays harmless there."""
+    if _here is not None:
+        faulthandler.unregister(SIGNAL)
+
+
+def confirm() -> None:
+    """Tell the journal where the app has meanwhile put a handler of its own in the place of ours."""
+    if _here is not None and _here.pid == os.getpid() and signal.getsignal(SIGNAL) is not _asked:
+        current().fact(NOTE, dump=TAKEN)
+
+
+def _replace(answering: Answering) -> None:
+    old = _here
+    globals()["_here"] = answering
+    if old is not None:
+        try:
+            os.close(old.fd)
+        except OSError:
+            return
+
+
+def _asked(signo: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    here = _here
+    # A child that was forked from it is nobody's to ask.
+    if here is None or here.pid != os.getpid():
+        return
+    try:
+        here.answer(frame)
+    except Exception as exc:  # noqa: BLE001 - it interrupts code of the app, which must not see it
+        here._note(f"a snapshot could not be completed: {type(exc).__name__}: {exc}")  # noqa: SLF001
+
+
+def facts(common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what only Python knows of this process, for the line after the stacks."""
+    from bootcheck.probes.stacks import of_greenlets, of_tasks
+
+    recorder = current()
+    mask = recorder.redactor.mask
+    return {
+        "t": ANSWER,
+        "at": time.time(),
+        "pid": os.getpid(),
+        "threads": [{**thread, "name": mask(thread["name"])} for thread in _threads()],
+        "stacks": of_greenlets() + of_tasks(),
+        "step": recorder.open_step,
+        "requests": list(requests_in_flight()),
+        "annotations": dict(recorder.annotations),
+        "attributes": dict(common),
+        "hidden": recorder.redactor.hidden,
+    }
+
+
+def _threads() -> list[dict[str, Any]]:
+    """Return ident, native id and name of every thread that Python knows; the calling one is the main thread."""
+    me = sys._getframe()  # noqa: SLF001
+    # gevent gives threads other numbers: of the frames' keys the main thread's is the one that runs this.
+    idents = [ident for ident, frame in sys._current_frames().items() if frame is me]  # noqa: SLF001
+    found = [{"ident": ident, "native_id": os.getpid(), "name": "MainThread"} for ident in idents]
+    for ident, thread in list(threading._active.items())[:MAX_THREADS]:  # type: ignore[attr-defined]  # noqa: SLF001
+        native = getattr(thread, "native_id", None)
+        # After a fork the main thread still has the number that it had in the parent.
+        if ident not in idents and isinstance(native, int) and native != os.getpid():
+            found.append({"ident": ident, "native_id": native, "name": str(thread.name)})
+    return found
+
+
+def _append(fd: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(fd, data) :]
