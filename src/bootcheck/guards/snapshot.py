@@ -81,14 +81,15 @@ class Answering:
         from bootcheck.probes.stacks import of_all_threads, of_tasks
         from bootcheck.probes.threads import measured, of_process, tids_named
 
+        names = {thread["native_id"]: thread["name"] for thread in answer["threads"]}
+        threads = measured(of_process(self.pid), None, 0.0)
         taken = snapshot.Taken(
             records=list(self._records()),
             answer=answer,
             at=time.time(),
-            threads=measured(of_process(self.pid), None, 0.0),
+            threads=[{**thread, "python_name": names.get(thread["native_id"])} for thread in threads],
             measures=measures(self.pid),
             stacks=tids_named(of_all_threads(frame), answer["threads"]) + of_tasks(),
-            by_hand=True,
         )
         report = snapshot.report_of(taken)
         path = self._directory.store(snapshot.file_name(report), snapshot.encoded(report))

@@ -32,6 +32,20 @@ class Armed:
         info = os.stat(f"{directory.path}/{key.file_name}", follow_symlinks=False)
         self.owner = (info.st_uid, info.st_gid)
 
+    def dump_file(self) -> int:
+        """Open the file that its stacks go to; raises Refused where that is not one of its own."""
+        fd = self.directory.open_existing(self.key.dump_name)
+        if fd >= 0:
+            info = os.fstat(fd)
+            # We empty it: it must not be another file under a second name.
+            if info.st_nlink == 1 and info.st_uid in (self.uid, self.owner[0]):
+                return fd
+            os.close(fd)
+        msg = (
+            f"{self.directory.path}/{self.key.dump_name}, where process {self.pid} writes its stacks, cannot be opened"
+        )
+        raise Refused(msg)
+
     def check(self) -> None:
         """Raise Refused unless the process is still this one and still catches the signal."""
         status = status_of(self.pid)
@@ -78,6 +92,9 @@ def find(pid: int, named: str | None, environ: Mapping[str, str]) -> Armed:
     status = status_of(pid)
     if not status:
         msg = f"there is no process {pid}"
+        raise Refused(msg)
+    if status.get("Tgid") not in (None, str(pid)):
+        msg = f"{pid} is a thread of process {status['Tgid']}"
         raise Refused(msg)
     if status.get("State", "").startswith(("Z", "X")):
         msg = f"process {pid} has ended and only waits to be reaped"

@@ -20,7 +20,7 @@ from bootcheck.model import snapshot
 from bootcheck.model.journal import read_lines
 from bootcheck.model.redactor import Redactor, secrets_of
 from bootcheck.probes.fault_text import last_dump
-from bootcheck.probes.process import command_line, environment_of, measures, start_ticks, status_of
+from bootcheck.probes.process import command_line, environment_of, measures, status_of
 from bootcheck.probes.threads import measured, of_process
 
 PATIENCE = 10.0
@@ -75,27 +75,22 @@ def look(pid: int, *, seconds: float, directory: str | None, environ: Mapping[st
 
 
 def _handle(pid: int) -> int:
-    """Return a descriptor that stays with this process, whoever gets its number later."""
+    """Return a descriptor that stays with this process, whoever gets its number later; -1 where there are none."""
     try:
         return os.pidfd_open(pid)
-    except ProcessLookupError:
-        msg = f"there is no process {pid}"
-        raise Refused(msg) from None
     except (OSError, AttributeError):
-        msg = f"process {pid} cannot be held on to: this needs Linux 5.3 or later"
-        raise Refused(msg) from None
+        # Gone, a thread, or a system that knows no such descriptors: what it is, its status tells.
+        return -1
 
 
 def _ask(found: Look, armed: Armed, handle: int, seconds: float) -> None:
-    fd = armed.directory.open_existing(armed.key.dump_name)
-    if fd < 0:
-        msg = f"the file that process {found.pid} writes its stacks to cannot be opened in {armed.directory.path}"
-        raise Refused(msg)
+    # Measured first: what it does for us must not count.
+    before, start = of_process(found.pid), time.monotonic()
+    time.sleep(seconds)
+    after, took = of_process(found.pid), time.monotonic() - start
+    fd = armed.dump_file()
     try:
         _take_turn(fd, found.pid)
-        before, start = of_process(found.pid), time.monotonic()
-        time.sleep(seconds)
-        after, took = of_process(found.pid), time.monotonic() - start
         text, answer = _stacks(fd, armed, handle)
         os.ftruncate(fd, 0)
     finally:
@@ -138,7 +133,10 @@ def _stacks(fd: int, armed: Armed, handle: int) -> tuple[str, dict[str, Any] | N
     # Now, and no earlier: it may have ended, and a handler may have gone, while we measured.
     armed.check()
     try:
-        signal.pidfd_send_signal(handle, SIGNAL)
+        if handle >= 0:
+            signal.pidfd_send_signal(handle, SIGNAL)
+        else:
+            os.kill(armed.pid, SIGNAL)
     except PermissionError:
         msg = f"no permission to signal process {armed.pid}, which belongs to uid {armed.uid}"
         raise Refused(msg) from None
@@ -229,11 +227,11 @@ def _store(armed: Armed, report: Mapping[str, Any]) -> str | None:
     """Store the report beside the process's other files, for the same reader."""
     name = snapshot.file_name(report)
     path = armed.directory.store(name, snapshot.encoded(report))
-    if path is not None and os.geteuid() == 0 and armed.owner != (0, 0):
-        try:
-            os.chown(path, *armed.owner, follow_symlinks=False)
-        except OSError:
-            return path
+    if path is not None and os.geteuid() == 0:
+        fd = armed.directory.open_existing(name)
+        if fd >= 0:
+            os.fchown(fd, *armed.owner)
+            os.close(fd)
     return path
 
 
@@ -251,7 +249,6 @@ def _from_outside(pid: int, seconds: float) -> dict[str, Any]:
         "command": mask(command)[:500] or status.get("Name"),
         "state": status.get("State"),
         "uid": status.get("Uid", "").split("\t")[0],
-        "started_ticks": start_ticks(pid),
         **measures(pid),
         "threads": threads,
     }

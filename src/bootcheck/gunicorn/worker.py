@@ -349,9 +349,12 @@ class WorkerBoot:
 
     def boot(self) -> Boot:
         """Return this worker's records put together."""
+        from dataclasses import replace
+
         from bootcheck.model.boot import Boot
 
-        return Boot.from_records(self.ring.records)
+        # Tags that were set after the boot are in the journal and in memory, not among these records.
+        return replace(Boot.from_records(self.ring.records), annotations=dict(self.recorder.annotations))
 
     # -- the end --------------------------------------------------------------------------------
 

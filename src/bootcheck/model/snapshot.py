@@ -33,7 +33,6 @@ class Taken:
         stacks: Sequence[Mapping[str, Any]],
         seconds: float = 0.0,
         missing: Sequence[str] = (),
-        by_hand: bool = False,
     ) -> None:
         """`answer` is what the process's Python said, None where it could not run."""
         self.records = records
@@ -44,7 +43,6 @@ class Taken:
         self.stacks = stacks
         self.seconds = seconds
         self.missing = missing
-        self.by_hand = by_hand
         self.head: Mapping[str, Any] = next((record for record in records if record["t"] == journal.HEAD), {})
         self.ready = any(record["t"] == journal.READY for record in records)
 
