@@ -17,7 +17,8 @@ import pytest
 
 from bootcheck.guards.snapshot import SIGNAL
 from bootcheck.gunicorn.dump import Look, look
-from tests.integration.harness import ARMED, PATIENCE, SOURCE, Server, alive, functions_of, wait_until
+from tests.integration.harness import ARMED, PATIENCE, SOURCE, Server, alive, functions_of, sleeps, wait_until
+from tests.integration.test_boot import nobody, public_home  # noqa: F401 - fixtures
 from tests.unit.children import forked
 
 APP = """
@@ -154,7 +155,7 @@ def test_a_thread_that_spins_is_named_with_its_function(serve, kind):
 
 
 def test_greenlets_that_wait_are_shown(serve):
-    """faulthandler sees the hub only."""
+    """Of the thread, only the hub can be seen."""
     server = serve(app=APP, worker_class="gevent", options=OPTIONS).wait_ready()
 
     report = stuck_in(server, "/waiting", "waiting").report
@@ -346,6 +347,8 @@ def test_what_a_worker_forks_is_neither_shown_nor_ended(serve):
     server = serve(app=app, options=OPTIONS).wait_ready()
     (worker,) = server.workers()
     child = int(server.get()[1])
+    # It has ended its own part of the fork once it sleeps in the app's code.
+    wait_until(lambda: sleeps(child), "the child's sleep")
     os.kill(child, SIGNAL)
     try:
         code, _, err = command(child, "--seconds", "0.1")
@@ -439,14 +442,11 @@ def test_another_user_is_told_whom_to_be(serve):
     assert server.reports("snapshot") == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can drop privileges")
-def test_a_worker_that_dropped_its_privileges(serve, tmp_path):
+def test_a_worker_that_dropped_its_privileges(serve, public_home, nobody):  # noqa: F811
     """It can write to its open file still; by hand, it cannot make a report, and says so."""
-    home = tmp_path / "open"
-    for folder in (home, *home.parents[:4]):
-        folder.mkdir(exist_ok=True)
-        folder.chmod(folder.stat().st_mode | 0o055)
-    server = serve(home=home, app=APP, options=(*OPTIONS, "--user", "65534", "--group", "65534")).wait_ready()
+    who, prefix = nobody
+    user = ("--user", str(who.pw_uid), "--group", str(who.pw_gid))
+    server = serve(home=public_home, options=(*OPTIONS, *user), prefix=prefix).wait_ready()
     (worker,) = server.workers()
 
     assert asked(server, worker).report["stacks"][0]["native_id"] == worker
