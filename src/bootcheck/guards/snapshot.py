@@ -89,7 +89,7 @@ class Answering:
             at=time.time(),
             threads=[{**thread, "python_name": names.get(thread["native_id"])} for thread in threads],
             measures=measures(self.pid),
-            stacks=tids_named(of_all_threads(frame), answer["threads"]) + of_tasks(),
+            stacks=tids_named(of_all_threads(frame), answer["threads"]) + _tried(of_tasks),
         )
         report = snapshot.report_of(taken)
         path = self._directory.store(snapshot.file_name(report), snapshot.encoded(report))
@@ -176,13 +176,21 @@ def facts(common: Mapping[str, Any]) -> dict[str, Any]:
         "at": time.time(),
         "pid": os.getpid(),
         "threads": [{**thread, "name": mask(thread["name"])} for thread in _threads()],
-        "stacks": of_greenlets() + of_tasks(),
+        "stacks": [*_tried(of_greenlets), *_tried(of_tasks)],
         "step": recorder.open_step,
-        "requests": list(requests_in_flight()),
+        "requests": _tried(requests_in_flight),
         "annotations": dict(recorder.annotations),
         "attributes": dict(common),
         "hidden": recorder.redactor.hidden,
     }
+
+
+def _tried(function: Callable[[], Sequence[Any]]) -> list[Any]:
+    """Return what a function finds; where it fails, the rest of the answer must not be lost."""
+    try:
+        return list(function())
+    except Exception:  # noqa: BLE001 - it may meet objects in any state
+        return []
 
 
 def _threads() -> list[dict[str, Any]]:

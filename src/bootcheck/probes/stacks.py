@@ -80,10 +80,10 @@ def of_greenlets() -> list[Stack]:
 def of_tasks() -> list[Stack]:
     """Return where each waiting task of this thread's running asyncio loop stands."""
     asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return []
-    loop = asyncio._get_running_loop()  # noqa: SLF001 - the public one raises where there is none
-    if loop is None:
+    # The public one raises where there is no loop; and the module may be half imported by another thread.
+    running = getattr(asyncio, "_get_running_loop", None)
+    loop = None if running is None else running()
+    if asyncio is None or loop is None:
         return []
     # The current one is on the thread's own stack.
     now = asyncio.current_task(loop)
