@@ -69,7 +69,7 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": b"hello"})
 """
-OPTIONS = ("--graceful-timeout", "1")
+OPTIONS = ("--graceful-timeout", "5")
 ALL = ("sync", "gthread", "gevent", "asgi", "uvicorn")
 QUICK = 0.05
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootcheck.probes.fault_text import fault_headline, of_fault_text
+from bootcheck.probes.fault_text import fault_headline, last_dump, of_fault_text
 
 SEGV = """Fatal Python error: Segmentation fault
 
@@ -67,3 +67,16 @@ def test_a_cut_dump_is_read_as_far_as_it_goes(cut: int):
     """A full disk cuts anywhere."""
     for stack in of_fault_text(SEGV[:cut]):
         assert set(stack) == {"thread", "frames"}
+
+
+def test_a_dump_that_was_asked_for_keeps_its_order_and_its_idents():
+    """The main thread is CPython's oldest, so it stands last; 3.14 writes names."""
+    text = (
+        'Thread 0x00007f01 [search] (most recent call first):\n  File "a.py", line 1 in spin\n'
+        'Current thread 0x00007f02 (most recent call first):\n  File "b.py", line 2 in wait\n'
+    )
+
+    first, last = last_dump(text)
+
+    assert (first["ident"], first["name"], first["current"]) == (0x7F01, "search", False)
+    assert (last["ident"], last["name"], last["current"]) == (0x7F02, None, True)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import threading
+import types
 from types import FrameType
+from typing import Any
 
 import pytest
 
 from bootcheck.probes import stacks
-from bootcheck.probes.stacks import MAX_FRAMES, of_all_threads, of_frame, of_traceback
+from bootcheck.probes.stacks import MAX_FRAMES, of_all_threads, of_frame, of_tasks, of_traceback
 from tests.unit.children import interpreter
 
 
@@ -99,3 +102,35 @@ def test_without_greenlet_nothing_is_looked_for(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delitem(sys.modules, "greenlet", raising=False)
 
     assert stacks.of_greenlets() == []
+
+
+def test_waiting_tasks_are_shown_with_what_they_await():
+    """Innermost first, through coroutines and generators; the running one is on the thread's own stack."""
+
+    async def inner() -> None:
+        await asyncio.sleep(60)
+
+    async def outer() -> None:
+        await inner()
+
+    async def main() -> list[dict[str, Any]]:
+        task = asyncio.create_task(outer(), name="loader")
+        await asyncio.sleep(0)
+        found = of_tasks()
+        task.cancel()
+        return found
+
+    (found,) = asyncio.run(main())
+
+    # `main` itself runs: it is the current one.
+    assert found["thread"] == "task loader"
+    assert [frame["function"].rpartition(".")[2] for frame in found["frames"]] == ["sleep", "inner", "outer"]
+
+
+def test_without_a_running_loop_there_are_no_tasks(monkeypatch):
+    """Nor without asyncio, nor while another thread imports it."""
+    assert of_tasks() == []
+    monkeypatch.setitem(sys.modules, "asyncio", types.ModuleType("asyncio"))
+    assert of_tasks() == []
+    monkeypatch.delitem(sys.modules, "asyncio")
+    assert of_tasks() == []

@@ -1,0 +1,231 @@
+"""A process answers one signal with its stacks, and goes on."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from bootcheck.guards import snapshot
+from bootcheck.guards.snapshot import SIGNAL, TAKEN
+from bootcheck.model.journal import Key
+from bootcheck.model.report import schema
+from bootcheck.probes.fault_text import last_dump
+from bootcheck.recorder import Recorder, install
+from bootcheck.sinks.directory import ReportDirectory
+from bootcheck.sinks.memory import Memory
+from tests.unit.children import forked
+
+HEAD = {"t": "head", "role": "worker", "pid": 0, "at": 1.0}
+
+
+def armed(tmp_path: Path, act: Callable[[Path], Any], notes: list[str] | None = None) -> Any:
+    """Arm a forked process, run this in it with the path of its dump file, and return what it returns."""
+
+    def child() -> Any:
+        key = Key("worker", os.getpid(), 1)
+        head = {**HEAD, "pid": os.getpid()}
+        told = snapshot.arm(
+            key,
+            directory=ReportDirectory({"BOOTCHECK_DIR": str(tmp_path)}),
+            records=lambda: [head],
+            common=lambda: {"bootcheck.gunicorn.workers": 2},
+            note=(notes if notes is not None else []).append,
+        )
+        return [told, act(tmp_path / key.dump_name)]
+
+    told, _ = forked(child)
+    return told
+
+
+def answer_of(path: Path) -> dict[str, Any]:
+    """Return the line behind the stacks."""
+    return json.loads(path.read_text().strip().splitlines()[-1])
+
+
+def as_a_command(path: Path, act: Callable[[], None]) -> None:
+    """Hold the lock that a command holds, in another process, while this runs."""
+    read, write = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        with open(path, "r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX)
+            os.write(write, b"x")
+            signal.pause()
+    os.read(read, 1)
+    try:
+        act()
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+
+
+def test_asked_by_a_command_it_writes_stacks_and_what_python_knows(tmp_path: Path):
+    """C first, then one JSON line; the report is the command's to make."""
+
+    def act(path: Path) -> Any:
+        over = threading.Event()
+        other = threading.Thread(target=over.wait, name="search")
+        other.start()
+        as_a_command(path, lambda: os.kill(os.getpid(), SIGNAL))
+        text = path.read_text()
+        over.set()
+        other.join()
+        return [text, other.native_id, other.ident, os.getpid()]
+
+    told, (text, native, ident, pid) = armed(tmp_path, act)
+
+    assert told["signal"] == SIGNAL
+    answer = json.loads(text.strip().splitlines()[-1])
+    assert {"ident": ident, "native_id": native, "name": "search"} in answer["threads"]
+    main = next(thread for thread in answer["threads"] if thread["name"] == "MainThread")
+    assert main["native_id"] == pid
+    assert {thread["ident"] for thread in last_dump(text)} >= {ident, main["ident"]}
+    assert answer["attributes"] == {"bootcheck.gunicorn.workers": 2}
+    assert list(tmp_path.glob("snapshot-*")) == []
+
+
+def test_asked_by_hand_it_makes_the_report_and_empties_its_file(tmp_path: Path):
+    """A valid one; and it says where."""
+    notes: list[str] = []
+
+    def act(path: Path) -> Any:
+        os.kill(os.getpid(), SIGNAL)
+        return [path.stat().st_size, notes]
+
+    _, (size, said) = armed(tmp_path, act, notes)
+
+    (report,) = tmp_path.glob("snapshot-*.json")
+    document = json.loads(report.read_bytes())
+    jsonschema.validate(document, schema())
+    assert "act" in [frame["function"].rpartition(".")[2] for frame in document["stacks"][0]["frames"]]
+    assert size == 0
+    assert str(report) in said[0]
+
+
+def test_the_app_s_own_handler_is_left_alone(tmp_path: Path):
+    """Neither replaced nor called by us."""
+    calls: list[int] = []
+
+    def child() -> Any:
+        signal.signal(SIGNAL, lambda signo, frame: calls.append(signo))
+        told = snapshot.arm(
+            Key("worker", os.getpid(), 1),
+            directory=ReportDirectory({"BOOTCHECK_DIR": str(tmp_path)}),
+            records=list,
+            common=dict,
+            note=print,
+        )
+        os.kill(os.getpid(), SIGNAL)
+        return [told, calls]
+
+    (told, called), _ = forked(child)
+
+    assert told == {"signal": None, "why": TAKEN}
+    assert called == [SIGNAL]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_handler_that_comes_later_is_journaled(tmp_path: Path):
+    """Then a command must not send the signal: it would run the app's code."""
+    memory = Memory()
+
+    def act(path: Path) -> Any:
+        install(Recorder([memory]))
+        snapshot.confirm()
+        before = len(memory.records)
+        signal.signal(SIGNAL, signal.SIG_IGN)
+        snapshot.confirm()
+        return [before, memory.records[-1]]
+
+    _, (before, record) = armed(tmp_path, act)
+
+    assert before == 0
+    assert (record["t"], record["dump"]) == ("note", TAKEN)
+
+
+@pytest.mark.parametrize("quiet", [True, False], ids=["disarmed", "not yet disarmed"])
+def test_a_forked_child_answers_nothing(tmp_path: Path, quiet: bool):
+    """Python's part never runs there; after `disarm` the file stays empty, too. The child lives on."""
+
+    def act(path: Path) -> Any:
+        def child() -> str:
+            if quiet:
+                snapshot.disarm()
+            os.kill(os.getpid(), SIGNAL)
+            return "alive"
+
+        return [forked(child)[0], path.read_text()]
+
+    _, (alive, text) = armed(tmp_path, act)
+
+    assert alive == "alive"
+    assert '"t": "answer"' not in text
+    assert (text == "") is quiet
+
+
+def test_a_worker_takes_the_master_s_registration_over(tmp_path: Path):
+    """Its stacks go to its own file from then on."""
+
+    def act(path: Path) -> Any:
+        _, inner = armed(
+            tmp_path, lambda own: [as_a_command(own, lambda: os.kill(os.getpid(), SIGNAL)), own.read_text()]
+        )
+        return [path.read_text(), inner[1]]
+
+    _, (masters, workers) = armed(tmp_path, act)
+
+    assert masters == ""
+    assert "Current thread" in workers
+
+
+def test_what_fails_costs_that_part_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whoever knows the requests may raise; the rest of the answer is there."""
+
+    def broken() -> list[dict[str, Any]]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(snapshot, "requests_in_flight", broken)
+
+    def act(path: Path) -> Any:
+        as_a_command(path, lambda: os.kill(os.getpid(), SIGNAL))
+        return answer_of(path)
+
+    _, answer = armed(tmp_path, act)
+
+    assert answer["requests"] == []
+    assert answer["threads"]
+
+
+def test_requests_in_flight_are_in_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The seam: a function that returns them."""
+    monkeypatch.setattr(snapshot, "requests_in_flight", lambda: [{"path": "/slow"}])
+
+    def act(path: Path) -> Any:
+        as_a_command(path, lambda: os.kill(os.getpid(), SIGNAL))
+        return answer_of(path)
+
+    _, answer = armed(tmp_path, act)
+
+    assert answer["requests"] == [{"path": "/slow"}]
+
+
+def test_a_directory_that_takes_no_file_costs_the_look_only(tmp_path: Path):
+    """The journal's head says why."""
+
+    def child() -> Any:
+        directory = ReportDirectory({"BOOTCHECK_DIR": str(tmp_path)})
+        directory.slow = True
+        return snapshot.arm(Key("worker", 1, 1), directory=directory, records=list, common=dict, note=print)
+
+    told, _ = forked(child)
+
+    assert told == {"signal": None, "why": "no file could be made in the report directory"}
