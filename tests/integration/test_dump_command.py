@@ -357,7 +357,9 @@ def test_what_a_worker_forks_is_neither_shown_nor_ended(serve):
         assert "has no journal" in err
         assert alive(child)
         assert server.reports("snapshot") == []
-        assert all(path.stat().st_size == 0 for path in server.directory.glob(f"worker-{worker}-*.dump"))
+        (journal,) = server.directory.glob(f"worker-{worker}-*.jsonl")
+        fd = json.loads(journal.read_text().partition("\n")[0])["dump"]["fd"]
+        assert os.stat(f"/proc/{worker}/fd/{fd}").st_size == 0
     finally:
         os.kill(child, signal.SIGKILL)
 
@@ -443,11 +445,12 @@ def test_another_user_is_told_whom_to_be(serve):
 
 
 def test_a_worker_that_dropped_its_privileges(serve, public_home, nobody):  # noqa: F811
-    """It can write to its open file still; by hand, it cannot make a report, and says so."""
+    """It can write to its open file still, on disk; by hand, it cannot make a report, and says so."""
     who, prefix = nobody
     user = ("--user", str(who.pw_uid), "--group", str(who.pw_gid))
     server = serve(home=public_home, options=(*OPTIONS, *user), prefix=prefix).wait_ready()
     (worker,) = server.workers()
+    assert len(list(server.directory.glob("*.dump"))) == 1
 
     assert asked(server, worker).report["stacks"][0]["native_id"] == worker
     os.kill(worker, SIGNAL)

@@ -11,6 +11,7 @@ Nothing of this is ever taken for a death: it goes to a file of its own.
 from __future__ import annotations
 
 import faulthandler
+import fcntl
 import json
 import os
 import signal
@@ -27,6 +28,8 @@ from bootcheck.sinks.directory import ReportDirectory
 
 SIGNAL = int(getattr(signal, "SIGRTMIN", -7)) + 7
 """Unused by Gunicorn, its worker classes and the C library; 0 where there are no real-time signals."""
+MEMORY = "bootcheck-stacks"
+"""The name of the file in memory that the stacks go to."""
 ANSWER = "answer"
 """The kind of the JSON line that our handler writes after the stacks."""
 TAKEN = "the app handles this signal itself"
@@ -66,8 +69,6 @@ class Answering:
 
     def _awaited(self) -> bool:
         """Tell whether a `bootcheck dump` holds the file's lock: then it makes the report."""
-        import fcntl
-
         try:
             fcntl.lockf(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -101,27 +102,32 @@ class Answering:
 _here: Answering | None = None
 
 
-def arm(
+def arm(  # noqa: PLR0913 - what an answer needs
     key: Key,
     *,
     directory: ReportDirectory,
     records: Callable[[], Sequence[Mapping[str, Any]]],
     common: Callable[[], Mapping[str, Any]],
     note: Callable[[str], None],
+    on_disk: bool = False,
 ) -> dict[str, Any]:
     """Let this process answer the signal; return what its journal's head says of that.
 
     A handler of the app's own wins: then nothing is changed. In a worker the master's registration
-    is there already, and only the file is another.
+    is there already, and only the file is another. `on_disk` is for a process that will change its
+    user: the system then closes its descriptors to others.
     """
     try:
         before = signal.getsignal(SIGNAL) if SIGNAL else None
         if before not in (signal.SIG_DFL, _asked):
             return {"signal": None, "why": TAKEN if SIGNAL else "this system has no such signal"}
-        fd = directory.create(key.dump_name, append=True)
+        fd = -1 if on_disk else _anonymous()
+        on_disk = fd < 0
+        if on_disk:
+            fd = directory.create(key.dump_name, append=True)
         if fd < 0:
             disarm()
-            return {"signal": None, "why": "no file could be made in the report directory"}
+            return {"signal": None, "why": "no file could be made for its stacks"}
         if before is not _asked:
             # Before `register`, which keeps it as the one to call after the dump; later it would replace the dump.
             signal.signal(SIGNAL, _asked)
@@ -129,7 +135,17 @@ def arm(
         _replace(Answering(key, fd, directory=directory, records=records, common=common, note=note))
     except Exception as exc:  # noqa: BLE001 - a process that cannot be looked at boots all the same
         return {"signal": None, "why": f"arming failed: {type(exc).__name__}"}
-    return {"signal": SIGNAL, "fd": fd}
+    return {"signal": SIGNAL, "fd": fd, "on_disk": on_disk}
+
+
+def _anonymous() -> int:
+    """Return a file in memory, which costs a boot next to nothing; -1 where the system has none."""
+    try:
+        fd = os.memfd_create(MEMORY)
+    except (AttributeError, OSError):
+        return -1
+    fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
+    return fd
 
 
 def disarm() -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from bootcheck.guards.snapshot import SIGNAL
+from bootcheck.guards.snapshot import MEMORY, SIGNAL
 from bootcheck.model import journal
 from bootcheck.model.journal import Key, read_lines
 from bootcheck.probes.process import boot_id, environment_of, start_ticks, status_of
@@ -33,18 +33,32 @@ class Armed:
         self.owner = (info.st_uid, info.st_gid)
 
     def dump_file(self) -> int:
-        """Open the file that its stacks go to; raises Refused where that is not one of its own."""
-        fd = self.directory.open_existing(self.key.dump_name)
+        """Open the file that its stacks go to; raises Refused where it is not that one any more."""
+        on_disk = bool(self.head["dump"].get("on_disk"))
+        fd = self.directory.open_existing(self.key.dump_name) if on_disk else self._in_memory()
         if fd >= 0:
             info = os.fstat(fd)
             # We empty it: it must not be another file under a second name.
-            if info.st_nlink == 1 and info.st_uid in (self.uid, self.owner[0]):
+            if info.st_nlink == int(on_disk) and info.st_uid in (self.uid, self.owner[0]):
                 return fd
             os.close(fd)
-        msg = (
-            f"{self.directory.path}/{self.key.dump_name}, where process {self.pid} writes its stacks, cannot be opened"
-        )
+        msg = f"process {self.pid} has no longer the file that its stacks would go to, or it cannot be opened"
         raise Refused(msg)
+
+    def _in_memory(self) -> int:
+        """Open the process's own file in memory, by its descriptor; -1 where that is something else now."""
+        try:
+            fd = os.open(f"/proc/{self.pid}/fd/{self.head['dump']['fd']}", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        except PermissionError:
+            msg = f"the descriptors of process {self.pid} (uid {self.uid}) are closed to uid {os.geteuid()}"
+            raise Refused(msg) from None
+        except OSError:
+            return -1
+        # An app that closes all descriptors may have put another file in this place.
+        if os.readlink(f"/proc/self/fd/{fd}") == f"/memfd:{MEMORY} (deleted)":
+            return fd
+        os.close(fd)
+        return -1
 
     def check(self) -> None:
         """Raise Refused unless the process is still this one and still catches the signal."""
@@ -55,7 +69,7 @@ class Armed:
         if not int(status.get("SigCgt", "0"), 16) >> (SIGNAL - 1) & 1:
             msg = f"process {self.pid} does not catch signal {SIGNAL} (SigCgt in /proc/{self.pid}/status). {_NOT}"
             raise Refused(msg)
-        if not self._still_writes():
+        if self.head["dump"].get("on_disk") and not self._still_writes():
             msg = f"process {self.pid} has closed the file that its stacks would go to"
             raise Refused(msg)
 

@@ -135,6 +135,7 @@ class Master:
             records=lambda: ring.records,
             common=lambda: self.common,
             note=self.console.note,
+            on_disk=self.drops_privileges,
         )
 
     def _reopen_as_daemon(self) -> None:

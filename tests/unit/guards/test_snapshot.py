@@ -27,7 +27,7 @@ from tests.unit.children import forked
 HEAD = {"t": "head", "role": "worker", "pid": 0, "at": 1.0}
 
 
-def armed(tmp_path: Path, act: Callable[[Path], Any], notes: list[str] | None = None) -> Any:
+def armed(tmp_path: Path, act: Callable[[Path], Any], notes: list[str] | None = None, *, on_disk: bool = False) -> Any:
     """Arm a forked process, run this in it with the path of its dump file, and return what it returns."""
 
     def child() -> Any:
@@ -39,8 +39,9 @@ def armed(tmp_path: Path, act: Callable[[Path], Any], notes: list[str] | None = 
             records=lambda: [head],
             common=lambda: {"bootcheck.gunicorn.workers": 2},
             note=(notes if notes is not None else []).append,
+            on_disk=on_disk,
         )
-        return [told, act(tmp_path / key.dump_name)]
+        return [told, act(tmp_path / key.dump_name if on_disk else Path(f"/proc/{os.getpid()}/fd/{told['fd']}"))]
 
     told, _ = forked(child)
     return told
@@ -68,7 +69,8 @@ def as_a_command(path: Path, act: Callable[[], None]) -> None:
         os.waitpid(pid, 0)
 
 
-def test_asked_by_a_command_it_writes_stacks_and_what_python_knows(tmp_path: Path):
+@pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "disk"])
+def test_asked_by_a_command_it_writes_stacks_and_what_python_knows(tmp_path: Path, on_disk: bool):
     """C first, then one JSON line; the report is the command's to make."""
 
     def act(path: Path) -> Any:
@@ -81,9 +83,9 @@ def test_asked_by_a_command_it_writes_stacks_and_what_python_knows(tmp_path: Pat
         other.join()
         return [text, other.native_id, other.ident, os.getpid()]
 
-    told, (text, native, ident, pid) = armed(tmp_path, act)
+    told, (text, native, ident, pid) = armed(tmp_path, act, on_disk=on_disk)
 
-    assert told["signal"] == SIGNAL
+    assert (told["signal"], told["on_disk"]) == (SIGNAL, on_disk)
     answer = json.loads(text.strip().splitlines()[-1])
     assert {"ident": ident, "native_id": native, "name": "search"} in answer["threads"]
     main = next(thread for thread in answer["threads"] if thread["name"] == "MainThread")
@@ -218,8 +220,9 @@ def test_requests_in_flight_are_in_the_answer(tmp_path: Path, monkeypatch: pytes
     assert answer["requests"] == [{"path": "/slow"}]
 
 
-def test_a_directory_that_takes_no_file_costs_the_look_only(tmp_path: Path):
-    """The journal's head says why."""
+def test_a_process_without_any_file_costs_the_look_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """No memory file and no disk: the journal's head says why."""
+    monkeypatch.delattr(os, "memfd_create")
 
     def child() -> Any:
         directory = ReportDirectory({"BOOTCHECK_DIR": str(tmp_path)})
@@ -228,4 +231,4 @@ def test_a_directory_that_takes_no_file_costs_the_look_only(tmp_path: Path):
 
     told, _ = forked(child)
 
-    assert told == {"signal": None, "why": "no file could be made in the report directory"}
+    assert told == {"signal": None, "why": "no file could be made for its stacks"}

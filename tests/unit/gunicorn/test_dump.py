@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bootcheck.guards.snapshot import SIGNAL
+from bootcheck.guards.snapshot import MEMORY, SIGNAL
 from bootcheck.gunicorn import armed as where
 from bootcheck.gunicorn import dump
 from bootcheck.gunicorn.armed import Armed, Refused
@@ -165,26 +165,42 @@ def test_a_note_that_the_app_took_the_signal_counts(journal, tmp_path):
 def test_a_descriptor_that_is_another_file_now_is_refused(journal, tmp_path, monkeypatch):
     """An app that closes everything may have a socket there: the stacks would go to a client."""
     with open(os.devnull, encoding="ascii") as other:
-        key = journal({"signal": SIGNAL, "fd": other.fileno()})
+        key = journal({"signal": SIGNAL, "fd": other.fileno(), "on_disk": True})
         status = {**where.status_of(os.getpid()), "SigCgt": f"{1 << (SIGNAL - 1):x}"}
         monkeypatch.setattr(where, "status_of", lambda pid: status)
         with pytest.raises(Refused, match="closed the file"):
             found(tmp_path)
     with open(tmp_path / key.dump_name, "ab") as own:
-        journal({"signal": SIGNAL, "fd": own.fileno()})
+        journal({"signal": SIGNAL, "fd": own.fileno(), "on_disk": True})
         assert found(tmp_path).key == key
 
 
 def test_a_file_with_a_second_name_is_not_emptied(journal, tmp_path, monkeypatch):
     """In a directory of somebody else's it may be a link to anything."""
     monkeypatch.setattr(Armed, "check", lambda self: None)
-    key = journal({"signal": SIGNAL, "fd": 3})
+    key = journal({"signal": SIGNAL, "fd": 3, "on_disk": True})
     process = found(tmp_path)
     os.close(process.dump_file())
     os.link(tmp_path / key.dump_name, tmp_path / "second")
 
     with pytest.raises(Refused, match="cannot be opened"):
         process.dump_file()
+
+
+def test_only_our_file_in_memory_is_opened(journal, tmp_path, monkeypatch):
+    """An app that closes all descriptors has something else there, or nothing."""
+    monkeypatch.setattr(Armed, "check", lambda self: None)
+    own, other = os.memfd_create(MEMORY), os.memfd_create("theirs")
+    try:
+        journal({"signal": SIGNAL, "fd": own, "on_disk": False})
+        os.close(found(tmp_path).dump_file())
+        for fd in (other, 999):
+            journal({"signal": SIGNAL, "fd": fd, "on_disk": False})
+            with pytest.raises(Refused, match="has no longer the file"):
+                found(tmp_path).dump_file()
+    finally:
+        os.close(own)
+        os.close(other)
 
 
 def test_the_environment_of_the_process_comes_first(tmp_path, monkeypatch):
