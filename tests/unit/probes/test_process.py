@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from types import SimpleNamespace
@@ -123,3 +124,25 @@ def test_a_container_is_known_by_its_marks(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST")
     there.add("/run/.containerenv")
     assert process.in_container()
+
+
+def test_what_a_process_uses_has_the_names_of_opentelemetry():
+    """Of one that is gone nothing is known."""
+    found = process.measures(os.getpid())
+
+    assert found["process.memory.virtual"] >= found["process.memory.usage"] > 1 << 20
+    assert found["process.thread.count"] >= 1
+    assert found["process.unix.file_descriptor.count"] == process.open_descriptors(os.getpid())
+    assert process.measures(2**22 + 1) == {}
+
+
+def test_status_and_environment_of_a_process():
+    """As the kernel shows them; empty where it shows none."""
+    assert process.status_of(os.getpid())["Pid"] == str(os.getpid())
+    assert process.status_of(2**22 + 1) == {}
+    with subprocess.Popen(["sleep", "60"], env={"NAME": "a=b", "EMPTY": ""}) as child:
+        try:
+            assert process.environment_of(child.pid) == {"NAME": "a=b", "EMPTY": ""}
+        finally:
+            child.kill()
+    assert process.environment_of(2**22 + 1) == {}

@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from bootcheck.model.journal import Key
 from bootcheck.sinks import directory as module
 from bootcheck.sinks.directory import ReportDirectory
 from tests.unit.children import forked
@@ -572,3 +573,29 @@ def test_listing_twice_gives_everything_twice(reports: ReportDirectory):
     fill(reports, name(1), name(2))
 
     assert sorted(reports.names(60)) == sorted(reports.names(60)) == [name(1), name(2)]
+
+
+def test_another_process_s_directory_is_opened_as_it_is(tmp_path: Path):
+    """Nothing is tried out or made there; a link, or nothing, is refused."""
+    place = tmp_path / "place"
+    place.mkdir(mode=0o777)
+    found = ReportDirectory(at=str(place))
+
+    assert list(place.iterdir()) == []
+    assert found.store("a.json", b"x") == f"{place}/a.json"
+    (tmp_path / "link").symlink_to(place)
+    for name in ("link", "nowhere"):
+        with pytest.raises(OSError, match="directory"):
+            ReportDirectory(at=f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("journal", [True, False])
+def test_what_a_process_leaves_is_forgotten_at_once(reports: ReportDirectory, journal: bool):
+    """Its journal stays where its report could not be stored."""
+    key = Key("worker", 1, 2)
+    for name in (key.file_name, key.fault_name, key.dump_name):
+        os.close(reports.create(name))
+
+    reports.forget(key, journal=journal)
+
+    assert list(reports.names()) == ([] if journal else [key.file_name])
