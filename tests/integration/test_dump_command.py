@@ -212,6 +212,28 @@ def test_a_c_call_that_burns_the_cpu_in_the_main_thread(serve):
     server.wait_for_reports("crash")
 
 
+def test_a_thread_that_runs_is_not_read_from_c_unless_forced(serve):
+    """To read a moving thread's frames can end the process; a C call that keeps the GIL looks the same from outside."""
+    server = serve(app=APP, worker_class="gthread", options=(*OPTIONS, "--threads", "3")).wait_ready()
+    (worker,) = server.workers()
+    threading.Thread(target=server.get_in_vain, args=("/grind",), daemon=True).start()
+
+    def silent() -> Look | None:
+        found = look(worker, seconds=0.3, directory=None, environ={})
+        return found if found.report and not found.report["attributes"]["bootcheck.snapshot.python_answered"] else None
+
+    careful = wait_until(silent, "a worker whose Python is silent")
+    forced = look(worker, seconds=0.3, directory=None, environ={}, force=True)
+
+    assert [stack["thread"] for stack in careful.report["stacks"]] == ["MainThread"]
+    assert any("--force" in text for text in careful.report["verdict"]["missing"])
+    assert careful.report["attributes"]["bootcheck.threads"][0]["native"] is None
+    assert forced.report["stacks"][0]["native_id"] != worker
+    assert "grind" in functions_of(forced.report)
+    os.kill(worker, signal.SIGKILL)
+    server.wait_for_reports("crash")
+
+
 def test_a_boot_that_hangs_is_seen_in_its_step(serve):
     """Before ready the step is named; the app's import is on the stack."""
     server = serve(app="import time\ndef loading():\n    time.sleep(1000)\nloading()\n")

@@ -38,6 +38,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=_seconds, default=1.0, metavar="S", help="how long CPU is measured (default 1.0)"
     )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="where Python does not get to run: take all stacks from C also while a thread runs, which may crash it",
+    )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="how it is printed")
 
 
@@ -51,7 +56,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
     looks = []
     for number, pid in enumerate(dict.fromkeys(args.pids)):
-        found = look(pid, seconds=args.seconds, directory=args.dir, environ=os.environ)
+        found = look(pid, seconds=args.seconds, directory=args.dir, environ=os.environ, force=args.force)
         looks.append(found)
         if found.problem is not None:
             print(f"bootcheck: {found.problem}.", file=err)

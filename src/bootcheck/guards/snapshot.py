@@ -1,9 +1,11 @@
-"""A look at a living process: at one signal it writes all its stacks, and goes on as if nothing had been.
+"""A look at a living process: at one signal it tells all its stacks, and goes on as if nothing had been.
 
-faulthandler writes them from C, so it works while native code holds the GIL. Where Python can run,
-our handler then adds what only Python knows: which thread is which, switched-out greenlets, waiting
-tasks, the step and the requests. `bootcheck dump` sends the signal, waits for both and makes the
-report; when somebody sent it by hand, the process makes the report itself.
+A Python handler answers: it holds the GIL, so no thread can move while it is looked at, and it knows
+greenlets, tasks, names, the step and the requests. Only where Python does not get to run (native code
+keeps the GIL, or does not come back) faulthandler takes the stacks from C, at another signal: it
+reads the frames of threads without holding them, and one that runs at that moment can make it
+crash the process. `bootcheck dump` asks in this order; sent by hand, the first signal makes the
+process write the report itself.
 
 Nothing of this is ever taken for a death: it goes to a file of its own.
 """
@@ -23,16 +25,22 @@ from types import FrameType
 from typing import Any
 
 from bootcheck.model.journal import NOTE, Key
+from bootcheck.probes.stacks import of_frame, of_greenlets, of_tasks
 from bootcheck.recorder import current
 from bootcheck.sinks.directory import ReportDirectory
 
 SIGNAL = int(getattr(signal, "SIGRTMIN", -7)) + 7
-"""Unused by Gunicorn, its worker classes and the C library; 0 where there are no real-time signals."""
+"""Python answers. Unused by Gunicorn, its worker classes and the C library; 0 where there are no real-time signals."""
+FROM_C = SIGNAL + 1
+"""faulthandler writes all stacks; safe while no thread runs Python."""
+FROM_C_ALONE = SIGNAL + 2
+"""faulthandler writes the stack of the thread that takes the signal, the main thread; always safe."""
 MEMORY = "bootcheck-stacks"
 """The name of the file in memory that the stacks go to."""
 ANSWER = "answer"
 """The kind of the JSON line that our handler writes after the stacks."""
 TAKEN = "the app handles this signal itself"
+MAIN = "MainThread"
 MAX_THREADS = 200
 
 requests_in_flight: Callable[[], Sequence[Mapping[str, Any]]] = tuple
@@ -61,11 +69,12 @@ class Answering:
         self._note = note
 
     def answer(self, frame: FrameType | None) -> None:
-        """Add what Python knows to the stacks; without a command that waits for it, make the report."""
-        answer = facts(self._common())
-        _append(self.fd, b"\n" + json.dumps(answer, default=repr).encode("ascii") + b"\n")
-        if not self._awaited():
-            self._report(answer, frame)
+        """Tell what Python knows to the command that waits for it; without one make the report."""
+        answer = facts(frame, self._common())
+        if self._awaited():
+            _append(self.fd, b"\n" + json.dumps(answer, default=repr).encode("ascii") + b"\n")
+        else:
+            self._report(answer)
 
     def _awaited(self) -> bool:
         """Tell whether a `bootcheck dump` holds the file's lock: then it makes the report."""
@@ -76,13 +85,12 @@ class Answering:
         fcntl.lockf(self.fd, fcntl.LOCK_UN)
         return False
 
-    def _report(self, answer: Mapping[str, Any], frame: FrameType | None) -> None:
+    def _report(self, answer: Mapping[str, Any]) -> None:
         from bootcheck.model import snapshot
         from bootcheck.probes.process import measures
-        from bootcheck.probes.stacks import of_all_threads, of_tasks
-        from bootcheck.probes.threads import measured, of_process, tids_named
+        from bootcheck.probes.threads import measured, of_process
 
-        names = {thread["native_id"]: thread["name"] for thread in answer["threads"]}
+        names = {stack.get("native_id"): stack["thread"] for stack in answer["stacks"]}
         threads = measured(of_process(self.pid), None, 0.0)
         taken = snapshot.Taken(
             records=list(self._records()),
@@ -90,13 +98,11 @@ class Answering:
             at=time.time(),
             threads=[{**thread, "python_name": names.get(thread["native_id"])} for thread in threads],
             measures=measures(self.pid),
-            stacks=tids_named(of_all_threads(frame), answer["threads"]) + _tried(of_tasks),
+            stacks=answer["stacks"],
         )
         report = snapshot.report_of(taken)
         path = self._directory.store(snapshot.file_name(report), snapshot.encoded(report))
         self._note(f"snapshot of {self.key.role} {self.pid}, report {path or 'not stored'}")
-        if path is not None:
-            os.ftruncate(self.fd, 0)
 
 
 _here: Answering | None = None
@@ -114,7 +120,7 @@ def arm(  # noqa: PLR0913 - what an answer needs
     """Let this process answer the signal; return what its journal's head says of that.
 
     A handler of the app's own wins: then nothing is changed. In a worker the master's registration
-    is there already, and only the file is another. `on_disk` is for a process that will change its
+    is there already, and only the file becomes another. `on_disk` is for a process that will change its
     user: the system then closes its descriptors to others.
     """
     try:
@@ -129,13 +135,15 @@ def arm(  # noqa: PLR0913 - what an answer needs
             disarm()
             return {"signal": None, "why": "no file could be made for its stacks"}
         if before is not _asked:
-            # Before `register`, which keeps it as the one to call after the dump; later it would replace the dump.
             signal.signal(SIGNAL, _asked)
-        faulthandler.register(SIGNAL, file=fd, all_threads=True, chain=True)
+        from_c = all(signal.getsignal(signo) is signal.SIG_DFL for signo in (FROM_C, FROM_C_ALONE))
+        if from_c:
+            faulthandler.register(FROM_C, file=fd, all_threads=True)
+            faulthandler.register(FROM_C_ALONE, file=fd, all_threads=False)
         _replace(Answering(key, fd, directory=directory, records=records, common=common, note=note))
     except Exception as exc:  # noqa: BLE001 - a process that cannot be looked at boots all the same
         return {"signal": None, "why": f"arming failed: {type(exc).__name__}"}
-    return {"signal": SIGNAL, "fd": fd, "on_disk": on_disk}
+    return {"signal": SIGNAL, "from_c": from_c, "fd": fd, "on_disk": on_disk}
 
 
 def _anonymous() -> int:
@@ -149,9 +157,10 @@ def _anonymous() -> int:
 
 
 def disarm() -> None:
-    """Write nothing any more: for what a process forks. The signal stays harmless there."""
+    """Write nothing any more: for what a process forks. The signal for Python stays harmless there."""
     if _here is not None:
-        faulthandler.unregister(SIGNAL)
+        faulthandler.unregister(FROM_C)
+        faulthandler.unregister(FROM_C_ALONE)
 
 
 def confirm() -> None:
@@ -181,18 +190,16 @@ def _asked(signo: int, frame: FrameType | None) -> None:  # noqa: ARG001
         here._note(f"a snapshot could not be completed: {type(exc).__name__}: {exc}")  # noqa: SLF001
 
 
-def facts(common: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what only Python knows of this process, for the line after the stacks."""
-    from bootcheck.probes.stacks import of_greenlets, of_tasks
-
+def facts(frame: FrameType | None, common: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what Python knows of this process; `frame` is where the main thread was interrupted."""
     recorder = current()
     mask = recorder.redactor.mask
+    threads = [{**stack, "thread": mask(stack["thread"])} for stack in _stacks(frame)]
     return {
         "t": ANSWER,
         "at": time.time(),
         "pid": os.getpid(),
-        "threads": [{**thread, "name": mask(thread["name"])} for thread in _threads()],
-        "stacks": [*_tried(of_greenlets), *_tried(of_tasks)],
+        "stacks": [*threads, *_tried(of_greenlets), *_tried(of_tasks)],
         "step": recorder.open_step,
         "requests": _tried(requests_in_flight),
         "annotations": dict(recorder.annotations),
@@ -209,17 +216,20 @@ def _tried(function: Callable[[], Sequence[Any]]) -> list[Any]:
         return []
 
 
-def _threads() -> list[dict[str, Any]]:
-    """Return ident, native id and name of every thread that Python knows; the calling one is the main thread."""
+def _stacks(interrupted: FrameType | None) -> list[dict[str, Any]]:
+    """Return the stack of every thread with its name and native id, the main thread's first."""
     me = sys._getframe()  # noqa: SLF001
-    # gevent gives threads other numbers: of the frames' keys the main thread's is the one that runs this.
-    idents = [ident for ident, frame in sys._current_frames().items() if frame is me]  # noqa: SLF001
-    found = [{"ident": ident, "native_id": os.getpid(), "name": "MainThread"} for ident in idents]
-    for ident, thread in list(threading._active.items())[:MAX_THREADS]:  # type: ignore[attr-defined]  # noqa: SLF001
+    active = dict(threading._active)  # type: ignore[attr-defined]  # noqa: SLF001
+    found: list[dict[str, Any]] = []
+    for ident, frame in list(sys._current_frames().items())[:MAX_THREADS]:  # noqa: SLF001
+        if frame is me:
+            # Signals are handled in the main thread only; gevent and a fork leave other numbers with its object.
+            found.insert(0, {"thread": MAIN, "native_id": os.getpid(), "frames": of_frame(interrupted)})
+            continue
+        thread = active.get(ident)
+        stack = {"thread": f"thread {ident:#x}" if thread is None else str(thread.name), "frames": of_frame(frame)}
         native = getattr(thread, "native_id", None)
-        # After a fork the main thread still has the number that it had in the parent.
-        if ident not in idents and isinstance(native, int) and native != os.getpid():
-            found.append({"ident": ident, "native_id": native, "name": str(thread.name)})
+        found.append(stack if native in (None, os.getpid()) else {**stack, "native_id": native})
     return found
 
 

@@ -60,14 +60,14 @@ class Armed:
         os.close(fd)
         return -1
 
-    def check(self) -> None:
+    def check(self, signo: int = SIGNAL) -> None:
         """Raise Refused unless the process is still this one and still catches the signal."""
         status = status_of(self.pid)
         if not status or start_ticks(self.pid) != self.key.start:
             msg = f"process {self.pid} has ended"
             raise Refused(msg)
-        if not int(status.get("SigCgt", "0"), 16) >> (SIGNAL - 1) & 1:
-            msg = f"process {self.pid} does not catch signal {SIGNAL} (SigCgt in /proc/{self.pid}/status). {_NOT}"
+        if not int(status.get("SigCgt", "0"), 16) >> (signo - 1) & 1:
+            msg = f"process {self.pid} does not catch signal {signo} (SigCgt in /proc/{self.pid}/status). {_NOT}"
             raise Refused(msg)
         if self.head["dump"].get("on_disk") and not self._still_writes():
             msg = f"process {self.pid} has closed the file that its stacks would go to"

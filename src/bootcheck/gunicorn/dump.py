@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bootcheck.guards.snapshot import ANSWER, SIGNAL
+from bootcheck.guards.snapshot import ANSWER, FROM_C, FROM_C_ALONE, SIGNAL
 from bootcheck.gunicorn.armed import Armed, Refused, find
 from bootcheck.model import snapshot
 from bootcheck.model.journal import read_lines
@@ -23,10 +23,14 @@ from bootcheck.probes.fault_text import last_dump
 from bootcheck.probes.process import command_line, environment_of, measures, status_of
 from bootcheck.probes.threads import measured, of_process
 
-PATIENCE = 10.0
-"""Seconds until a process must have begun to write its stacks; a loaded machine is slow."""
 SILENCE = 3.0
-"""Seconds without a word of Python after the stacks, until that itself is what is known."""
+"""Seconds without an answer of Python, until that itself is what is known; a loaded machine is slow."""
+PATIENCE = 10.0
+"""Seconds for the stacks from C, which come whatever the process does."""
+SETTLED = 0.3
+"""Seconds without another byte, after which they are complete: they have no end of their own."""
+RUNS = 5.0
+"""Percent of a CPU from which on a thread may be running Python at any moment."""
 TURN = 30.0
 """Seconds to wait for another `bootcheck dump` of the same process."""
 MAX_DUMP = 8 << 20
@@ -57,14 +61,17 @@ class Look:
         }
 
 
-def look(pid: int, *, seconds: float, directory: str | None, environ: Mapping[str, str]) -> Look:
-    """Look at one process; never raises for what the process is or is not."""
+def look(pid: int, *, seconds: float, directory: str | None, environ: Mapping[str, str], force: bool = False) -> Look:
+    """Look at one process; never raises for what the process is or is not.
+
+    `force` takes the stacks from C also while another thread may be running Python.
+    """
     found = Look(pid)
     handle = -1
     try:
         handle = _handle(pid)
         armed = find(pid, directory, environ)
-        _ask(found, armed, handle, seconds)
+        _ask(found, armed, handle, seconds, force=force)
     except Refused as exc:
         found.problem = str(exc)
         found.seen = _from_outside(pid, seconds)
@@ -83,20 +90,26 @@ def _handle(pid: int) -> int:
         return -1
 
 
-def _ask(found: Look, armed: Armed, handle: int, seconds: float) -> None:
+def _ask(found: Look, armed: Armed, handle: int, seconds: float, *, force: bool) -> None:
     # Measured first: what it does for us must not count.
     before, start = of_process(found.pid), time.monotonic()
     time.sleep(seconds)
     after, took = of_process(found.pid), time.monotonic() - start
+    threads = measured(after, before, took)
+    alone = not force and any(
+        one["native_id"] != found.pid and (one["wanted_percent"] or 0.0) > RUNS for one in threads
+    )
     fd = armed.dump_file()
     try:
         _take_turn(fd, found.pid)
-        text, answer = _stacks(fd, armed, handle)
+        answer = _of_python(fd, armed, handle)
+        text = "" if answer is not None else _from_c(fd, armed, handle, FROM_C_ALONE if alone else FROM_C)
         os.ftruncate(fd, 0)
     finally:
         os.close(fd)
-    threads = measured(after, before, took)
-    stacks, missing = _joined(last_dump(text), threads, answer, armed)
+    stacks = _of_answer(answer, armed.outer_tids(threads)) if answer is not None else _of_dump(last_dump(text), armed)
+    _by_elimination(stacks, threads)
+    _name(threads, stacks, complete=answer is not None or not alone)
     taken = snapshot.Taken(
         records=read_lines(armed.directory.read(armed.key.file_name, MAX_JOURNAL).splitlines())[0],
         answer=answer,
@@ -105,7 +118,7 @@ def _ask(found: Look, armed: Armed, handle: int, seconds: float) -> None:
         measures=measures(found.pid),
         stacks=stacks,
         seconds=took,
-        missing=missing,
+        missing=_missing(stacks, answer=answer is not None, alone=alone),
     )
     found.report = snapshot.report_of(taken)
     found.conspicuous = bool(taken.busy) or answer is None
@@ -127,96 +140,123 @@ def _take_turn(fd: int, pid: int) -> None:
             return
 
 
-def _stacks(fd: int, armed: Armed, handle: int) -> tuple[str, dict[str, Any] | None]:
-    """Send the signal; return what the process wrote, and the answer of its Python, None where there came none."""
+def _of_python(fd: int, armed: Armed, handle: int) -> dict[str, Any] | None:
+    """Ask Python; return its answer, None where it does not get to run."""
     os.ftruncate(fd, 0)
+    _send(armed, handle, SIGNAL)
+    deadline = time.monotonic() + SILENCE
+    while time.monotonic() < deadline:
+        answer = _answer_in(os.pread(fd, MAX_DUMP, 0))
+        if answer is not None:
+            return answer
+        time.sleep(0.01)
+    return None
+
+
+def _from_c(fd: int, armed: Armed, handle: int, signo: int) -> str:
+    """Let faulthandler write; return its text."""
+    if not armed.head["dump"].get("from_c"):
+        msg = f"process {armed.pid} runs no Python, and uses the signal at which its stacks would be taken from C"
+        raise Refused(msg)
+    os.ftruncate(fd, 0)
+    _send(armed, handle, signo)
+    started = changed = time.monotonic()
+    data = b""
+    while not data or time.monotonic() - changed < SETTLED:
+        latest = os.pread(fd, MAX_DUMP, 0)
+        if latest != data:
+            data, changed = latest, time.monotonic()
+        if not data and time.monotonic() - started > PATIENCE:
+            state = status_of(armed.pid).get("State", "gone")
+            msg = f"process {armed.pid} did not answer within {SILENCE + PATIENCE:.0f} s; its state is {state}"
+            raise Refused(msg)
+        time.sleep(0.02)
+    return data.decode("utf-8", "replace")
+
+
+def _send(armed: Armed, handle: int, signo: int) -> None:
     # Now, and no earlier: it may have ended, and a handler may have gone, while we measured.
-    armed.check()
+    armed.check(signo)
     try:
         if handle >= 0:
-            signal.pidfd_send_signal(handle, SIGNAL)
+            signal.pidfd_send_signal(handle, signo)
         else:
-            os.kill(armed.pid, SIGNAL)
+            os.kill(armed.pid, signo)
     except PermissionError:
         msg = f"no permission to signal process {armed.pid}, which belongs to uid {armed.uid}"
         raise Refused(msg) from None
     except ProcessLookupError:
         msg = f"process {armed.pid} ended while it was looked at"
         raise Refused(msg) from None
-    started = changed = time.monotonic()
-    data = b""
-    while True:
-        now = time.monotonic()
-        latest = os.pread(fd, MAX_DUMP, 0)
-        if latest != data:
-            data, changed = latest, now
-        text, answer = _parted(data)
-        if answer is not None:
-            return text, answer
-        if data and now - changed > SILENCE:
-            return text, None
-        if now - started > PATIENCE and not data:
-            state = status_of(armed.pid).get("State", "gone")
-            msg = f"process {armed.pid} did not answer within {PATIENCE:.0f} s; its state is {state}"
-            raise Refused(msg)
-        time.sleep(0.02)
 
 
-def _parted(data: bytes) -> tuple[str, dict[str, Any] | None]:
-    """Return the stacks as text, and the JSON line behind them once it is complete."""
-    head, begin, rest = data.partition(b'\n{"t": "' + ANSWER.encode())
-    line, end, _ = rest.partition(b"\n")
-    if not end:
-        return head.decode("utf-8", "replace"), None
-    try:
-        answer = json.loads(begin[1:] + line)
-    except ValueError:
-        answer = None
-    return head.decode("utf-8", "replace"), answer
+def _answer_in(data: bytes) -> dict[str, Any] | None:
+    """Return the JSON line of the process once it is complete."""
+    if not data.endswith(b"\n"):
+        return None
+    for line in data.splitlines():
+        if line.startswith(b'{"t": "' + ANSWER.encode()):
+            try:
+                found: dict[str, Any] = json.loads(line)
+            except ValueError:
+                return None
+            return found
+    return None
 
 
-def _joined(
-    dumped: Sequence[Mapping[str, Any]],
-    threads: list[dict[str, Any]],
-    answer: Mapping[str, Any] | None,
-    armed: Armed,
-) -> tuple[list[dict[str, Any]], list[str]]:
-    """Give every stack the kernel's number of its thread where that is certain; say where it is not."""
-    tids = armed.outer_tids(threads)
-    known = {one["ident"]: one for one in (answer or {}).get("threads", ())}
+def _of_answer(answer: Mapping[str, Any], tids: Mapping[int, int]) -> list[dict[str, Any]]:
+    """Return the stacks that Python told, with native ids as we see them."""
+    stacks: list[dict[str, Any]] = []
+    for stack in answer["stacks"]:
+        rest = {key: value for key, value in stack.items() if key != "native_id"}
+        tid = tids.get(stack.get("native_id", 0))
+        stacks.append(rest if tid is None else {**rest, "native_id": tid})
+    return stacks
+
+
+def _of_dump(dumped: Sequence[Mapping[str, Any]], armed: Armed) -> list[dict[str, Any]]:
+    """Return the stacks that faulthandler wrote; which thread is which, its text does not say."""
     stacks: list[dict[str, Any]] = []
     for position, thread in enumerate(dumped):
-        said = known.get(thread["ident"])
-        name = None if said is None else said["name"]
-        tid = None if said is None else tids.get(said["native_id"])
+        stack = {"thread": thread["name"] or f"thread {thread['ident']:#x}", "frames": thread["frames"]}
         # The kernel gives the signal to the main thread; CPython lists it last, for it is the oldest.
-        if tid is None and thread["current"] and position == len(dumped) - 1:
-            name, tid = snapshot.MAIN, armed.pid
-        stack = {"thread": name or thread["name"] or f"thread {thread['ident']:#x}", "frames": thread["frames"]}
-        stacks.append(stack if tid is None else {**stack, "native_id": tid})
-    _by_elimination(stacks, threads)
-    _name(threads, stacks)
-    lost = [stack["thread"] for stack in stacks if "native_id" not in stack]
+        if thread["current"] and position == len(dumped) - 1:
+            stack |= {"thread": snapshot.MAIN, "native_id": armed.pid}
+        stacks.append(stack)
+    return stacks
+
+
+def _missing(stacks: Sequence[Mapping[str, Any]], *, answer: bool, alone: bool) -> list[str]:
     missing = []
-    if answer is None:
+    if not answer:
         missing.append("what only Python knows (greenlets, tasks, names of threads): it did not get to run")
+    if not answer and alone:
+        missing.append(
+            "the stacks of the other threads: one of them runs, and to take its stack from C could end the process; "
+            "--force does it"
+        )
+    lost = [stack["thread"] for stack in stacks if _is_thread(stack) and "native_id" not in stack]
     if lost:
         missing.append(f"the CPU of {', '.join(lost[:10])}: which thread of the kernel that is cannot be known")
-    return [*stacks, *(answer or {}).get("stacks", ())], missing
+    return missing
+
+
+def _is_thread(stack: Mapping[str, Any]) -> bool:
+    return not str(stack["thread"]).startswith(("greenlet ", "task "))
 
 
 def _by_elimination(stacks: list[dict[str, Any]], threads: Sequence[Mapping[str, Any]]) -> None:
     """One stack and one thread that are left over belong together, where there are as many of both."""
     used = {stack["native_id"] for stack in stacks if "native_id" in stack}
-    open_stacks = [stack for stack in stacks if "native_id" not in stack]
+    open_stacks = [stack for stack in stacks if _is_thread(stack) and "native_id" not in stack]
     open_threads = [thread for thread in threads if thread["native_id"] not in used]
     if len(open_stacks) == len(open_threads) == 1:
         open_stacks[0]["native_id"] = open_threads[0]["native_id"]
 
 
-def _name(threads: Sequence[dict[str, Any]], stacks: Sequence[Mapping[str, Any]]) -> None:
+def _name(threads: Sequence[dict[str, Any]], stacks: Sequence[Mapping[str, Any]], *, complete: bool) -> None:
     names = {stack["native_id"]: stack["thread"] for stack in stacks if "native_id" in stack}
-    all_known = all("native_id" in stack for stack in stacks)
+    all_known = complete and all("native_id" in stack for stack in stacks if _is_thread(stack))
     for thread in threads:
         thread["python_name"] = names.get(thread["native_id"])
         # A thread that is on no stack runs no Python: certain only where every stack has its thread.

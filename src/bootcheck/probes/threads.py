@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -43,16 +43,6 @@ def measured(after: Mapping[int, Thread], before: Mapping[int, Thread] | None, s
 
 def _percent(part: float, whole: float) -> float:
     return round(max(0.0, min(100.0, part / whole * 100)), 1)
-
-
-def tids_named(stacks: Sequence[Mapping[str, Any]], known: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return stacks with the native id of each thread whose name belongs to one thread only."""
-    names = [thread["name"] for thread in known]
-    by_name = {thread["name"]: thread["native_id"] for thread in known if names.count(thread["name"]) == 1}
-    return [
-        {**stack, "native_id": by_name[stack["thread"]]} if stack["thread"] in by_name else dict(stack)
-        for stack in stacks
-    ]
 
 
 def _task(pid: int, tid: int) -> Thread | None:

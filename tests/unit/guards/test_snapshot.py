@@ -15,7 +15,7 @@ import jsonschema
 import pytest
 
 from bootcheck.guards import snapshot
-from bootcheck.guards.snapshot import SIGNAL, TAKEN
+from bootcheck.guards.snapshot import FROM_C, FROM_C_ALONE, SIGNAL, TAKEN
 from bootcheck.model.journal import Key
 from bootcheck.model.report import schema
 from bootcheck.probes.fault_text import last_dump
@@ -70,8 +70,8 @@ def as_a_command(path: Path, act: Callable[[], None]) -> None:
 
 
 @pytest.mark.parametrize("on_disk", [False, True], ids=["memory", "disk"])
-def test_asked_by_a_command_it_writes_stacks_and_what_python_knows(tmp_path: Path, on_disk: bool):
-    """C first, then one JSON line; the report is the command's to make."""
+def test_asked_by_a_command_it_tells_stacks_and_what_python_knows(tmp_path: Path, on_disk: bool):
+    """One JSON line; the report is the command's to make."""
 
     def act(path: Path) -> Any:
         over = threading.Event()
@@ -81,18 +81,41 @@ def test_asked_by_a_command_it_writes_stacks_and_what_python_knows(tmp_path: Pat
         text = path.read_text()
         over.set()
         other.join()
-        return [text, other.native_id, other.ident, os.getpid()]
+        return [text, other.native_id, os.getpid()]
 
-    told, (text, native, ident, pid) = armed(tmp_path, act, on_disk=on_disk)
+    told, (text, native, pid) = armed(tmp_path, act, on_disk=on_disk)
 
-    assert (told["signal"], told["on_disk"]) == (SIGNAL, on_disk)
-    answer = json.loads(text.strip().splitlines()[-1])
-    assert {"ident": ident, "native_id": native, "name": "search"} in answer["threads"]
-    main = next(thread for thread in answer["threads"] if thread["name"] == "MainThread")
-    assert main["native_id"] == pid
-    assert {thread["ident"] for thread in last_dump(text)} >= {ident, main["ident"]}
+    assert (told["signal"], told["on_disk"], told["from_c"]) == (SIGNAL, on_disk, True)
+    answer = json.loads(text)
+    main, other = answer["stacks"]
+    assert (main["thread"], main["native_id"]) == ("MainThread", pid)
+    assert "act" in [frame["function"].rpartition(".")[2] for frame in main["frames"]]
+    assert (other["thread"], other["native_id"]) == ("search", native)
+    assert "wait" in [frame["function"].rpartition(".")[2] for frame in other["frames"]]
     assert answer["attributes"] == {"bootcheck.gunicorn.workers": 2}
     assert list(tmp_path.glob("snapshot-*")) == []
+
+
+@pytest.mark.parametrize("signo", [FROM_C, FROM_C_ALONE])
+def test_from_c_it_writes_stacks_whatever_python_does(tmp_path: Path, signo: int):
+    """Of all threads, the main one last; or of that one alone."""
+
+    def act(path: Path) -> Any:
+        over = threading.Event()
+        other = threading.Thread(target=over.wait, name="search")
+        other.start()
+        os.kill(os.getpid(), signo)
+        text = path.read_text()
+        over.set()
+        other.join()
+        return text
+
+    _, text = armed(tmp_path, act)
+
+    stacks = last_dump(text)
+    assert len(stacks) == (2 if signo == FROM_C else 1)
+    assert stacks[-1]["current"]
+    assert "act" in [frame["function"].rpartition(".")[2] for frame in stacks[-1]["frames"]]
 
 
 def test_asked_by_hand_it_makes_the_report_and_empties_its_file(tmp_path: Path):
@@ -154,38 +177,39 @@ def test_a_handler_that_comes_later_is_journaled(tmp_path: Path):
     assert (record["t"], record["dump"]) == ("note", TAKEN)
 
 
-@pytest.mark.parametrize("quiet", [True, False], ids=["disarmed", "not yet disarmed"])
-def test_a_forked_child_answers_nothing(tmp_path: Path, quiet: bool):
-    """Python's part never runs there; after `disarm` the file stays empty, too. The child lives on."""
+def test_a_forked_child_answers_nothing(tmp_path: Path):
+    """It lives on, and its parent's file stays empty."""
 
     def act(path: Path) -> Any:
         def child() -> str:
-            if quiet:
-                snapshot.disarm()
+            snapshot.disarm()
             os.kill(os.getpid(), SIGNAL)
             return "alive"
 
         return [forked(child)[0], path.read_text()]
 
-    _, (alive, text) = armed(tmp_path, act)
+    _, told = armed(tmp_path, act)
 
-    assert alive == "alive"
-    assert '"t": "answer"' not in text
-    assert (text == "") is quiet
+    assert told == ["alive", ""]
+    assert list(tmp_path.glob("snapshot-*")) == []
 
 
 def test_a_worker_takes_the_master_s_registration_over(tmp_path: Path):
     """Its stacks go to its own file from then on."""
 
     def act(path: Path) -> Any:
-        _, inner = armed(
-            tmp_path, lambda own: [as_a_command(own, lambda: os.kill(os.getpid(), SIGNAL)), own.read_text()]
-        )
-        return [path.read_text(), inner[1]]
+        def worker(own: Path) -> str:
+            as_a_command(own, lambda: os.kill(os.getpid(), SIGNAL))
+            os.kill(os.getpid(), FROM_C)
+            return own.read_text()
+
+        _, workers = armed(tmp_path, worker)
+        return [path.read_text(), workers]
 
     _, (masters, workers) = armed(tmp_path, act)
 
     assert masters == ""
+    assert '"t": "answer"' in workers
     assert "Current thread" in workers
 
 
@@ -204,7 +228,7 @@ def test_what_fails_costs_that_part_only(tmp_path: Path, monkeypatch: pytest.Mon
     _, answer = armed(tmp_path, act)
 
     assert answer["requests"] == []
-    assert answer["threads"]
+    assert answer["stacks"]
 
 
 def test_requests_in_flight_are_in_the_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

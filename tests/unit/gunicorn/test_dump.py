@@ -38,41 +38,39 @@ def dumped(*idents: int, current: int | None = None) -> list[dict[str, Any]]:
     ]
 
 
-def joined(stacks: list[dict[str, Any]], threads: list[dict[str, Any]], answer: Any = None) -> Any:
-    """Join for a process of this PID namespace."""
-    process = SimpleNamespace(pid=PID, outer_tids=lambda found: {one["native_id"]: one["native_id"] for one in found})
-    return dump._joined(stacks, threads, answer, process)  # type: ignore[arg-type]
+def stack(name: str, tid: int | None = None) -> dict[str, Any]:
+    """Return one stack."""
+    return {"thread": name, "frames": [FRAME], **({} if tid is None else {"native_id": tid})}
+
+
+def from_c(stacks: list[dict[str, Any]], threads: list[dict[str, Any]], *, alone: bool = False) -> Any:
+    """Return stacks and what is missing of a process whose Python is silent."""
+    told = dump._of_dump(stacks, SimpleNamespace(pid=PID))  # type: ignore[arg-type]
+    dump._by_elimination(told, threads)
+    dump._name(threads, told, complete=not alone)
+    return told, dump._missing(told, answer=False, alone=alone)
 
 
 def test_with_an_answer_every_thread_is_known():
-    """Also a native one, which runs no Python."""
-    answer = {
-        "threads": [
-            {"ident": 1, "native_id": 41, "name": "search"},
-            {"ident": 9, "native_id": PID, "name": "MainThread"},
-        ],
-        "stacks": [{"thread": "greenlet 0x1", "frames": [FRAME]}],
-    }
+    """Also a native one, which runs no Python; in another PID namespace by our numbers."""
+    answer = {"stacks": [stack("MainThread", 10), stack("search", 11), stack("greenlet 0x1")]}
     threads = [thread(41), thread(PID), thread(42)]
 
-    stacks, missing = joined(dumped(1, 9), threads, answer)
+    stacks = dump._of_answer(answer, {10: PID, 11: 41})
+    dump._by_elimination(stacks, threads)
+    dump._name(threads, stacks, complete=True)
 
-    assert [(stack["thread"], stack.get("native_id")) for stack in stacks] == [
-        ("search", 41),
-        ("MainThread", PID),
-        ("greenlet 0x1", None),
-    ]
-    assert missing == []
+    assert stacks == [stack("MainThread", PID), stack("search", 41), stack("greenlet 0x1")]
+    assert dump._missing(stacks, answer=True, alone=True) == []
     assert [one["python_name"] for one in threads] == ["search", "MainThread", None]
     assert [one["native"] for one in threads] == [False, False, True]
 
 
 def test_without_an_answer_the_main_thread_and_a_single_other_are_known():
     """The kernel gave the main thread the signal; what is left over once on both sides belongs together."""
-    stacks, missing = joined(dumped(1, 9), [thread(PID), thread(41)])
+    stacks, missing = from_c(dumped(1, 9), [thread(PID), thread(41)])
 
-    assert [stack["native_id"] for stack in stacks] == [41, PID]
-    assert [stack["thread"] for stack in stacks] == ["thread 0x1", "MainThread"]
+    assert stacks == [stack("thread 0x1", 41), stack("MainThread", PID)]
     assert len(missing) == 1
     assert "only Python knows" in missing[0]
 
@@ -80,30 +78,36 @@ def test_without_an_answer_the_main_thread_and_a_single_other_are_known():
 def test_without_an_answer_several_others_stay_unknown():
     """Never a guess."""
     threads = [thread(PID), thread(41), thread(42)]
-    stacks, missing = joined(dumped(1, 2, 9), threads)
+    stacks, missing = from_c(dumped(1, 2, 9), threads)
 
-    assert [stack.get("native_id") for stack in stacks] == [None, None, PID]
+    assert [one.get("native_id") for one in stacks] == [None, None, PID]
     assert "the CPU of thread 0x1, thread 0x2" in missing[1]
     assert [one["native"] for one in threads] == [None, None, None]
 
 
+def test_the_main_thread_alone_says_nothing_of_the_others():
+    """Neither that they run no Python, nor that one that is left over is something."""
+    threads = [thread(PID), thread(41)]
+    stacks, missing = from_c(dumped(0), threads, alone=True)
+
+    assert stacks == [stack("MainThread", PID)]
+    assert "--force" in missing[1]
+    assert [one["native"] for one in threads] == [None, None]
+
+
 def test_a_signal_that_another_thread_took_names_nobody_as_main():
     """Then the current one is not the oldest."""
-    stacks, _ = joined(dumped(1, 9, current=1), [thread(PID), thread(41)])
+    stacks, _ = from_c(dumped(1, 9, current=1), [thread(PID), thread(41)])
 
-    assert [stack.get("native_id") for stack in stacks] == [None, None]
+    assert [one.get("native_id") for one in stacks] == [None, None]
 
 
 @pytest.mark.parametrize("cut", range(0, 60, 7))
 def test_an_answer_counts_only_when_it_is_complete(cut: int):
     """The file is read while it is written."""
-    stacks = b'Current thread 0x1 (most recent call first):\n  File "a", line 1 in f\n'
-    data = stacks + b"\n" + json.dumps({"t": "answer", "at": 1, "pid": 7, "threads": [1, 2, 3]}).encode() + b"\n"
+    data = b"\n" + json.dumps({"t": "answer", "at": 1, "pid": 7, "stacks": [1, 2, 3]}).encode() + b"\n"
 
-    text, answer = dump._parted(data[: len(data) - cut])
-
-    assert (answer is None) is (cut > 0)
-    assert text.startswith(stacks.decode()[:40])
+    assert (dump._answer_in(data[: len(data) - cut]) is None) is (cut > 0)
 
 
 # -- whom the signal may be sent to

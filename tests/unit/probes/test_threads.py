@@ -9,7 +9,7 @@ import time
 import pytest
 
 from bootcheck.probes import threads
-from bootcheck.probes.threads import measured, of_process, tids_named
+from bootcheck.probes.threads import measured, of_process
 
 
 def task(cpu: float, waited: float = 0.0) -> threads.Thread:
@@ -78,11 +78,3 @@ def test_a_name_with_brackets_is_read_whole(tmp_path, monkeypatch):
     monkeypatch.setattr(threads, "_TICK", 100)
 
     assert threads._task(7, 7) == {"name": "a) b (c", "state": "S", "cpu_s": 2.0, "waited_s": 0.0}
-
-
-def test_a_stack_gets_a_number_by_a_name_that_is_unique():
-    """Two threads of one name cannot be told apart by it."""
-    known = [{"name": "a", "native_id": 1}, {"name": "b", "native_id": 2}, {"name": "b", "native_id": 3}]
-    stacks = [{"thread": "a", "frames": []}, {"thread": "b", "frames": []}, {"thread": "c", "frames": []}]
-
-    assert [stack.get("native_id") for stack in tids_named(stacks, known)] == [1, None, None]
