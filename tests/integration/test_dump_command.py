@@ -40,6 +40,18 @@ def slow():
     threading.Timer(0.05, there.send, (b"x",)).start()
     assert here.recv(1) == b"x"
     time.sleep(0.05)
+def deep(calls):
+    return deep(calls - 1) if calls else time.sleep(0)
+def churn():
+    # Frames and threads come and go all the time: who reads them without holding the GIL reads what is freed.
+    def work():
+        while True:
+            thread = threading.Thread(target=deep, args=(30,))
+            thread.start()
+            deep(40)
+            thread.join()
+    for _ in range(3):
+        threading.Thread(target=work, daemon=True).start()
 def crash():
     os.kill(os.getpid(), signal.SIGSEGV)
     time.sleep(1000)
@@ -316,6 +328,20 @@ def test_a_worker_under_load_answers_every_request(serve, kind):
     assert set(answers) == {200}
     assert server.workers() == [worker]
     assert server.stop() == 0
+    assert server.reports("crash") == []
+
+
+def test_a_worker_whose_threads_come_and_go_survives_any_number_of_looks(serve):
+    """A dump by faulthandler ends such a process within a few dozen."""
+    server = serve(app=APP, options=OPTIONS).wait_ready()
+    (worker,) = server.workers()
+    server.get("/churn")
+
+    found = [look(worker, seconds=0.01, directory=None, environ={}) for _ in range(40)]
+
+    assert [one.problem for one in found] == [None] * 40
+    assert server.workers() == [worker]
+    assert server.get()[0] == 200
     assert server.reports("crash") == []
 
 

@@ -8,7 +8,9 @@ process's other files, and printed.
     bootcheck dump 4711
 
 It works on processes that run under bootcheck, also while native code holds the
-GIL. Another process is not touched: it is described from /proc alone.
+GIL: then faulthandler takes the stacks from C, of the main thread alone where
+another thread may be running (--force: of all). Another process is not touched:
+it is described from /proc alone.
 
 The directory with the journal is that of --dir, else what the environment of the
 process says, else that of this one, else /tmp/bootcheck-<uid>.

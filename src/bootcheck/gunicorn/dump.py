@@ -267,6 +267,8 @@ def _store(armed: Armed, report: Mapping[str, Any]) -> str | None:
     """Store the report beside the process's other files, for the same reader."""
     name = snapshot.file_name(report)
     path = armed.directory.store(name, snapshot.encoded(report))
+    # Somebody may look every minute for a year.
+    armed.directory.prune()
     if path is not None and os.geteuid() == 0:
         fd = armed.directory.open_existing(name)
         if fd >= 0:
