@@ -127,7 +127,8 @@ class ReportDirectory:
 
     def forget(self, key: Key, *, journal: bool = True) -> None:
         """Remove what a process left for its report, which is made; not the journal where it could not be stored."""
-        for name in (key.fault_name, key.dump_name, *((key.file_name,) if journal else ())):
+        # The journal first: after a slow operation the rest stays, and a journal would be read again.
+        for name in (*((key.file_name,) if journal else ()), key.fault_name, key.dump_name):
             self.remove(name)
 
     def rename(self, old: str, new: str) -> bool:
