@@ -202,7 +202,9 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         )
     if cause is Cause.SIGKILL_EXTERNAL:
         return (
-            f"{who} got SIGKILL{where}, and neither the master nor the memory limit sent it.",
+            f"{who} got SIGKILL{where}, and "
+            + ("it was not the memory limit that" if boot.role == "master" else "neither the master nor the memory limit")
+            + " sent it.",
             [
                 (
                     "Ask who may kill processes here: an orchestrator after its grace period, an operator, "

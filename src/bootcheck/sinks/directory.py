@@ -56,6 +56,8 @@ class ReportDirectory:
         """What to say once: fallbacks taken, and why."""
         self.default = False
         """True where nobody chose the place."""
+        self.makeshift = False
+        """True where no place could be used that another process would find as well."""
         self.slow = False
         self._fd = -1
         self._environ = dict(environ)
@@ -235,7 +237,7 @@ class ReportDirectory:
 
     def _open(self) -> None:
         before = time.monotonic()
-        for path, chosen_by in self._candidates():
+        for path, chosen_by in places(self._environ, base=self._base):
             try:
                 self._fd = self._private(path) if chosen_by is None else self._chosen(path)
             except OSError as exc:
@@ -249,15 +251,6 @@ class ReportDirectory:
         if time.monotonic() - before > self.SLOW * 2:
             self.slow = True
             self.notes.append(f"the disk of {self.path} is slow: reports go to memory and stderr")
-
-    def _candidates(self) -> Iterator[tuple[str, str | None]]:
-        for variable in ("BOOTCHECK_DIR", "STATE_DIRECTORY", "LOGS_DIRECTORY"):
-            value = self._environ.get(variable, "")
-            # systemd lists several directories separated by colons.
-            path = value if variable == "BOOTCHECK_DIR" else value.split(":")[0]
-            if path:
-                yield os.path.abspath(path), variable
-        yield f"{self._base}/bootcheck-{_euid()}", None
 
     def _private(self, path: str) -> int:
         """Open a directory that must be ours alone, made here if missing."""
@@ -311,6 +304,7 @@ class ReportDirectory:
             raise
 
     def _last_resort(self) -> None:
+        self.makeshift = True
         try:
             self.path = tempfile.mkdtemp(prefix="bootcheck-")
             self._fd = os.open(self.path, _DIRECTORY)
@@ -328,6 +322,17 @@ class ReportDirectory:
             pass
         self._fd = -1
         self.path = None
+
+
+def places(environ: Mapping[str, str], *, base: str = "/tmp") -> Iterator[tuple[str, str | None]]:  # noqa: S108
+    """Yield where reports may go, the first choice first, each with the variable that names it."""
+    for variable in ("BOOTCHECK_DIR", "STATE_DIRECTORY", "LOGS_DIRECTORY"):
+        value = environ.get(variable, "")
+        # systemd lists several directories separated by colons.
+        path = value if variable == "BOOTCHECK_DIR" else value.split(":")[0]
+        if path:
+            yield os.path.abspath(path), variable
+    yield f"{base}/bootcheck-{_euid()}", None
 
 
 def _euid() -> int:

@@ -1,0 +1,204 @@
+"""The one report of a death: the server's own, its journal folded with the exact status, or ours by status."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from bootcheck.guards.native_crash import NATIVE_SIGNALS
+from bootcheck.gunicorn import obituary
+from bootcheck.gunicorn.verdict import Death
+from bootcheck.model.boot import Boot
+from bootcheck.model.clock import compact
+from bootcheck.model.journal import Key, key_of, read_lines, report_name
+from bootcheck.model.redactor import Redactor
+from bootcheck.parent import bystatus
+from bootcheck.probes.process import boot_id
+from bootcheck.sinks.console import Console
+from bootcheck.sinks.directory import ReportDirectory, places
+
+if TYPE_CHECKING:
+    from bootcheck.parent.watch import Child
+
+MAX_JOURNAL = 4 << 20
+MAX_FAULT = 64 << 10
+MAX_REPORT = 1 << 20
+LOOK = 0.5
+"""Seconds for the names in a directory."""
+_SHELLS = frozenset({"sh", "ash", "bash", "dash", "ksh", "zsh", "busybox"})
+_SIGKILL = 9
+
+
+class Accounts:
+    """What the report directory says about a server that ended, and what is added to it."""
+
+    def __init__(self, environ: Mapping[str, str], console: Console, redactor: Redactor) -> None:
+        self._environ = environ
+        self._console = console
+        self._redactor = redactor
+        self._directory: ReportDirectory | None = None
+        self._publisher: obituary.Publisher | None = None
+        self._server_id: object = None
+        """The server whose master died without a word, None where there is none."""
+
+    # -- the server -----------------------------------------------------------------------------
+
+    def settle(  # noqa: PLR0913 - what is known at the end of a process
+        self,
+        child: Child,
+        *,
+        died: bool,
+        oom_kills: int | None,
+        limit_bytes: int | None,
+        stderr: Callable[[], bytes | None],
+    ) -> None:
+        """Write the report of this end, unless it was no death or has one already."""
+        if not died and not self._is_there():
+            return
+        key = self._key_of(child)
+        boot, fault = (Boot(head={}), "") if key is None else self._claim(key)
+        if key is not None and boot.head:
+            self._server_id = boot.head.get("server_id")
+            self._forget(key)
+        elif died and not self._told(child):
+            report = bystatus.report_of(child, oom_kills, limit_bytes, stderr(), self._redactor)
+            self._publish(report, f"THE SERVER DIED ({report.verdict.cause})")
+            return
+        # What has an end was told by itself; what was ready and ended as ordered is no death.
+        if not boot.head or boot.end is not None or not (died or boot.ready_at is None):
+            return
+        death = Death(
+            boot=boot,
+            status=child.status,
+            oom_kills=oom_kills,
+            fault=fault,
+            peak_rss_bytes=child.usage.ru_maxrss * 1024,
+            memory_limit_bytes=limit_bytes,
+            extra={"process.parent_pid": os.getpid(), **bystatus.usage_of(child.usage)},
+        )
+        self._fold(death, "THE MASTER DIED")
+
+    def has_journal(self, pid: int) -> bool:
+        """Tell whether a living process is an armed master."""
+        if not self._is_there():
+            return False
+        names = self._open().names(LOOK)
+        return any(key.role == "master" and key.pid == pid for key in map(key_of, names) if key is not None)
+
+    def _key_of(self, child: Child) -> Key | None:
+        """Return the key of the journal that this server left: its own, or that of a master below a shell."""
+        own = Key("master", child.pid, child.start)
+        keys = [key for key in map(key_of, self._open().names(LOOK)) if key is not None and key.role == "master"]
+        if own in keys:
+            return own
+        return next((key for key in keys if self._head(key).get("ppid") == child.pid), None)
+
+    def _told(self, child: Child) -> bool:
+        """Tell whether an armed master has written reports of its own, and needs no other one."""
+        directory = self._open()
+        by_signal = os.WIFSIGNALED(child.status)
+        if directory.makeshift or not directory:
+            # It had a place of its own that we cannot know; by a signal it would have said nothing.
+            return not by_signal
+        kinds = self._reports_of(child)
+        # After its boot it tells every end but one that came as a signal to a process without a word.
+        return "crash" in kinds or ("boot" in kinds and not by_signal)
+
+    def _reports_of(self, child: Child) -> set[str]:
+        since = compact(child.since)
+        wrapped = bool(child.command) and os.path.basename(child.command[0]) in _SHELLS
+        kinds: set[str] = set()
+        for found in map(report_name, self._open().names(LOOK)):
+            if found is None or found[0] < since:
+                continue
+            name = found[2]
+            kind, _, rest = name.partition("-")
+            mine = rest.endswith(f"-master-{child.pid}.json") or (wrapped and "-master-" in rest)
+            # Containers that share a volume number their processes alike.
+            if mine and kind not in kinds and self._host_of(name) in (None, os.uname().nodename):
+                kinds.add(kind)
+        return kinds
+
+    def _host_of(self, name: str) -> object:
+        try:
+            return json.loads(self._open().read(name, MAX_REPORT))["attributes"]["host.name"]
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    # -- what it left ---------------------------------------------------------------------------
+
+    def settle_orphans(self, reaped: Mapping[int, tuple[int, Any]], killed: set[int]) -> None:
+        """Take the journals of workers whose master died: they ended because it was gone.
+
+        One that a fault or somebody else's SIGKILL ended died a death of its own.
+        """
+        if self._server_id is None:
+            return
+        for key in [key for key in map(key_of, self._open().names(LOOK)) if key is not None]:
+            if key.role == "master" or self._head(key).get("server_id") != self._server_id:
+                continue
+            status, usage = reaped.get(key.pid, (None, None))
+            if status is None and os.path.exists(f"/proc/{key.pid}"):
+                continue
+            boot, fault = self._claim(key)
+            own_death = status is not None and _own_death(status) and key.pid not in killed
+            if boot.head and boot.end is None and own_death:
+                extra = {} if usage is None else bystatus.usage_of(usage)
+                self._fold(Death(boot=boot, status=status, fault=fault, extra=extra), f"WORKER {key.pid} DIED")
+            self._forget(key)
+
+    # -- files ----------------------------------------------------------------------------------
+
+    def _is_there(self) -> bool:
+        """Tell whether there is a directory to look into: a healthy server leaves none behind."""
+        return self._directory is not None or any(os.path.isdir(path) for path, _ in places(self._environ))
+
+    def _open(self) -> ReportDirectory:
+        if self._directory is None:
+            self._directory = ReportDirectory(self._environ)
+        return self._directory
+
+    def _head(self, key: Key) -> dict[str, Any]:
+        """Return a journal's first line, empty where it is of another machine or cannot be read."""
+        records, _ = read_lines(self._open().read(key.file_name, 4096).splitlines()[:1])
+        return records[0] if records and records[0].get("boot_id") == boot_id() else {}
+
+    def _claim(self, key: Key) -> tuple[Boot, str]:
+        """Take a journal, so that no sweep reports it as well; an empty boot where one was first."""
+        directory = self._open()
+        claimed = f".swept-{key.file_name}"
+        if not directory.rename(key.file_name, claimed):
+            return Boot(head={}), ""
+        records, broken = read_lines(directory.read(claimed, MAX_JOURNAL).splitlines())
+        fault = directory.read(key.fault_name, MAX_FAULT).decode("utf-8", "replace")
+        boot = Boot.from_records(records, broken)
+        if "pid" not in boot.head:
+            boot = Boot.from_records([{"t": "head", "role": key.role, "pid": key.pid}, *records], broken)
+        return boot, fault
+
+    def _forget(self, key: Key) -> None:
+        self._open().remove(f".swept-{key.file_name}")
+        self._open().remove(key.fault_name)
+
+    # -- publishing -----------------------------------------------------------------------------
+
+    def _fold(self, death: Death, headline: str) -> None:
+        head = death.boot.head
+        common = {"host.name": head.get("host"), "bootcheck.server.id": head.get("server_id")}
+        report = obituary.report_of(death, common, hidden=int(head.get("hidden", 0) or 0))
+        if report is not None:
+            self._publish(report, f"{headline} ({report.verdict.cause})")
+
+    def _publish(self, report: Any, headline: str) -> None:
+        if self._publisher is None:
+            for note in self._open().notes:
+                self._console.note(note)
+            self._publisher = obituary.Publisher(self._open(), self._console)
+        self._publisher.death(report, headline, stops_server=report.role == "master")
+        self._open().prune()
+
+
+def _own_death(status: int) -> bool:
+    return os.WIFSIGNALED(status) and os.WTERMSIG(status) in (*NATIVE_SIGNALS, _SIGKILL)

@@ -1,0 +1,78 @@
+"""The processes below the parent: its children, adopted ones among them, and who succeeds a server that ended."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+
+from bootcheck.probes.process import command_line
+
+PATIENCE = 2.0
+"""Seconds for a copy that a server left to become a daemon, or to end."""
+
+
+def children() -> list[int]:
+    """Return the pids of the living children of this process."""
+    me = os.getpid()
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent_if_alive(name) == me]
+
+
+def upgrade_of(ended: int) -> int | None:
+    """Return the new master that Gunicorn's SIGUSR2 left, which names the old one in its environment."""
+    mark = f"GUNICORN_PID={ended}".encode()
+    return next((pid for pid in children() if mark in _read(f"/proc/{pid}/environ").split(b"\0")), None)
+
+
+def daemon_of(command: Sequence[str], is_armed: Callable[[int], bool]) -> int | None:
+    """Return the daemon that a server left when it ended with 0.
+
+    It is an armed master, or a copy of the server in a session of its own. A helper that an app
+    started is neither: nobody wants to wait for an ssh-agent.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        left = children()
+        copies = [pid for pid in left if _is_copy(command_line(pid), command)]
+        for pid in left:
+            if is_armed(pid) or (pid in copies and _session(pid) not in (0, os.getsid(0))):
+                return pid
+        # It has forked and has not yet left our session.
+        if not copies or time.monotonic() > deadline:
+            return None
+        time.sleep(0.02)
+
+
+def _is_copy(found: Sequence[str], command: Sequence[str]) -> bool:
+    # With setproctitle a daemon's command line is another one.
+    return bool(found) and (list(found) == list(command) or found[0].startswith("gunicorn: master"))
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return 0
+
+
+def _parent_if_alive(name: str) -> int:
+    # The command in field 2 may hold spaces and brackets: count from its closing one.
+    fields = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()
+    return int(fields[1]) if len(fields) > 1 and fields[0] not in (b"Z", b"X", b"x") else 0
+
+
+def _read(path: str) -> bytes:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        found = b""
+        while piece := os.read(fd, 65536):
+            found += piece
+    except OSError:
+        return b""
+    else:
+        return found
+    finally:
+        os.close(fd)
