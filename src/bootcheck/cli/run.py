@@ -40,7 +40,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help=f"seconds for what a dead server left behind, before it is killed ({GRACE:g})",
     )
-    parser.add_argument("words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the server, as it is started now")
+    parser.add_argument(
+        "words", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="the server, as it is started now"
+    )
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:  # noqa: ARG001

@@ -203,7 +203,11 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.SIGKILL_EXTERNAL:
         return (
             f"{who} got SIGKILL{where}, and "
-            + ("it was not the memory limit that" if boot.role == "master" else "neither the master nor the memory limit")
+            + (
+                "it was not the memory limit that"
+                if boot.role == "master"
+                else "neither the master nor the memory limit"
+            )
             + " sent it.",
             [
                 (
