@@ -18,7 +18,8 @@ from __future__ import annotations
 import argparse
 from typing import TextIO
 
-from bootcheck.parent import GRACE, run as run_below
+from bootcheck.parent import GRACE
+from bootcheck.parent import run as run_below
 
 NAME = "run"
 HELP = "run a server as its parent, fit to be PID 1"

@@ -15,7 +15,7 @@ from bootcheck.model.clock import compact
 from bootcheck.model.journal import Key, key_of, read_lines, report_name
 from bootcheck.model.redactor import Redactor
 from bootcheck.parent import bystatus
-from bootcheck.probes.process import boot_id
+from bootcheck.probes.process import boot_id, start_ticks
 from bootcheck.sinks.console import Console
 from bootcheck.sinks.directory import ReportDirectory, places
 
@@ -45,7 +45,7 @@ class Accounts:
 
     # -- the server -----------------------------------------------------------------------------
 
-    def settle(  # noqa: PLR0913 - what is known at the end of a process
+    def settle(
         self,
         child: Child,
         *,
@@ -55,7 +55,7 @@ class Accounts:
         stderr: Callable[[], bytes | None],
     ) -> None:
         """Write the report of this end, unless it was no death or has one already."""
-        if not died and not self._is_there():
+        if not died and not self._left_journal(Key("master", child.pid, child.start)):
             return
         key = self._key_of(child)
         boot, fault = (Boot(head={}), "") if key is None else self._claim(key)
@@ -82,10 +82,7 @@ class Accounts:
 
     def has_journal(self, pid: int) -> bool:
         """Tell whether a living process is an armed master."""
-        if not self._is_there():
-            return False
-        names = self._open().names(LOOK)
-        return any(key.role == "master" and key.pid == pid for key in map(key_of, names) if key is not None)
+        return self._left_journal(Key("master", pid, start_ticks(pid)))
 
     def _key_of(self, child: Child) -> Key | None:
         """Return the key of the journal that this server left: its own, or that of a master below a shell."""
@@ -151,9 +148,11 @@ class Accounts:
 
     # -- files ----------------------------------------------------------------------------------
 
-    def _is_there(self) -> bool:
-        """Tell whether there is a directory to look into: a healthy server leaves none behind."""
-        return self._directory is not None or any(os.path.isdir(path) for path, _ in places(self._environ))
+    def _left_journal(self, key: Key) -> bool:
+        """Look for a journal without opening a directory: a healthy server leaves not even an empty one."""
+        folders = [path for path, _ in places(self._environ)]
+        folders += [f"{path}/bootcheck-{os.geteuid()}" for path in folders]
+        return any(os.path.exists(f"{folder}/{key.file_name}") for folder in folders)
 
     def _open(self) -> ReportDirectory:
         if self._directory is None:

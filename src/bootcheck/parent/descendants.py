@@ -31,16 +31,27 @@ def daemon_of(command: Sequence[str], is_armed: Callable[[int], bool]) -> int | 
     started is neither: nobody wants to wait for an ssh-agent.
     """
     deadline = time.monotonic() + PATIENCE
-    while True:
+    before: list[int] | None = None
+    while _has_children() and time.monotonic() < deadline:
         left = children()
         copies = [pid for pid in left if _is_copy(command_line(pid), command)]
         for pid in left:
             if is_armed(pid) or (pid in copies and _session(pid) not in (0, os.getsid(0))):
                 return pid
-        # It has forked and has not yet left our session.
-        if not copies or time.monotonic() > deadline:
+        # One that ends while it is looked at may have forked meanwhile: only two equal looks count.
+        if not copies and left == before:
             return None
+        before = left
         time.sleep(0.02)
+    return None
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _is_copy(found: Sequence[str], command: Sequence[str]) -> bool:

@@ -28,7 +28,10 @@ def start(
     if pid == 0:
         try:
             os.close(told)
-            _become(argv, environ, parent, signals, terminal, in_child)
+            os.setpgid(0, 0)
+            terminal.give(os.getpid())
+            in_child()
+            _become(argv, environ, parent, signals)
         except BaseException as exc:  # noqa: BLE001 - nothing may return into the parent's code twice
             number = exc.errno if isinstance(exc, OSError) and exc.errno else 0
             os.write(tell, f"{number} {type(exc).__name__}".encode())
@@ -49,17 +52,7 @@ def start(
     return pid
 
 
-def _become(  # noqa: PLR0913
-    argv: Sequence[str],
-    environ: Mapping[str, str],
-    parent: int,
-    signals: Signals,
-    terminal: Terminal,
-    in_child: Callable[[], None],
-) -> None:
-    os.setpgid(0, 0)
-    terminal.give(os.getpid())
-    in_child()
+def _become(argv: Sequence[str], environ: Mapping[str, str], parent: int, signals: Signals) -> None:
     kernel.die_with_parent(signal.SIGTERM)
     if os.getppid() != parent:
         # It died before the line above.
@@ -69,7 +62,7 @@ def _become(  # noqa: PLR0913
     if variables.get("LISTEN_PID") == str(parent):
         variables["LISTEN_PID"] = str(os.getpid())
     signals.restore()
-    os.execvpe(argv[0], list(argv), variables)
+    os.execvpe(argv[0], list(argv), variables)  # noqa: S606 - no shell is what keeps signals and statuses exact
 
 
 def _cannot(program: str, failure: str) -> CannotRun:

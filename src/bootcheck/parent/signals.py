@@ -23,7 +23,7 @@ class Signals:
     def __init__(self) -> None:
         self.all = frozenset(int(signo) for signo in signal.valid_signals()) - _OWN
         self._child_action: Any = None
-        self._before: set[signal.Signals] = set()
+        self._before: set[int | signal.Signals] = set()
 
     def block(self) -> None:
         """Hold all of them back from here on."""
