@@ -7,6 +7,7 @@ import importlib.util
 import json
 import os
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -383,6 +384,26 @@ def test_a_stop_in_mid_boot_is_told_by_the_master_alone(below):
     assert (server.death()["role"], server.death()["verdict"]["cause"]) == ("master", "sigterm")
 
 
+def test_a_shell_in_between_changes_no_count(below, python):
+    """`sh -c` that waits for its server: the master's journal is found below it, and its reports are its own."""
+    gunicorn = f"{python.path} {Path(python.path).with_name('gunicorn')} -c bootcheck.conf.py --bind 127.0.0.1:0"
+    server = below(run=False)
+    before, own = server._arguments[: server._arguments.index("--") + 1], ["sh", "-c"]
+    server._arguments = [*before, *own, f"{gunicorn} app:app; exit $?"]
+    server.start().wait_ready()
+    (master,) = below_of(child_of(server), server)
+    os.kill(master, signal.SIGKILL)
+
+    assert server.wait() == 137
+    death = server.death()
+    assert (death["attributes"]["process.pid"], death["verdict"]["cause"]) == (master, "sigkill_external")
+    assert not server.processes()
+    server._arguments[-1] = f"{gunicorn} gone:app; exit $?"
+    server.start()
+    assert server.wait() == 3
+    assert sorted(one["role"] for one in server.reports("crash")) == ["master", "worker"]
+
+
 def test_a_master_that_a_fault_ends_is_folded_with_its_stack(below):
     """The fault file lies beside the journal."""
     server = below(
@@ -509,7 +530,7 @@ def test_the_sigkill_of_a_plain_server_is_reported(below, python, kind):
         server.wait_for_line("Application startup complete")
     else:
         server = below([sys.executable, "-m", "granian", "--interface", "wsgi", "--port", str(free_port()), "app:app"])
-        server.wait_for_line("(?i)started worker|listening at")
+        wait_until(lambda: "Started worker" in server.stdout, lambda: "a worker of Granian" + server.story())
     child = child_of(server)
     os.kill(child, signal.SIGKILL)
 
@@ -697,9 +718,19 @@ class Typist:
         os.close(theirs)
         self.shown = b""
 
+    def end(self) -> int:
+        """Wait for the end, forced where it does not come, and return the status."""
+        try:
+            return self.process.wait(PATIENCE)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            os.close(self.ours)
+
     def wait_for(self, text: bytes) -> None:
         """Read until a text is on the screen."""
         while text not in self.shown:
+            assert select.select([self.ours], [], [], PATIENCE)[0], f"{text!r} is not shown: {self.shown!r}"
             try:
                 piece = os.read(self.ours, 4096)
             except OSError:
@@ -743,8 +774,7 @@ def test_a_terminal_stays_one_and_ctrl_c_comes_once(below, options):
     typist.press(b"\x03")
     typist.wait_for(b"keys 1")
 
-    assert typist.process.wait(PATIENCE) == 0
-    os.close(typist.ours)
+    assert typist.end() == 0
     assert not server.directory.exists()
 
 
@@ -756,8 +786,7 @@ def test_ctrl_c_that_ends_a_server_is_no_death(below):
     typist.wait_for(b"up")
     typist.press(b"\x03")
 
-    assert typist.process.wait(PATIENCE) == -signal.SIGINT
-    os.close(typist.ours)
+    assert typist.end() == -signal.SIGINT
     assert not server.directory.exists()
 
 
@@ -782,9 +811,8 @@ def test_ctrl_z_stops_both_and_fg_continues_both(below):
     typist.press(b"fg\n")
     typist.wait_for(b"on True")
     typist.press(b"\x03")
-    typist.press(b"\x04exit\n")
-    typist.process.wait(PATIENCE)
-    os.close(typist.ours)
+    typist.press(b"exit\n")
+    typist.end()
     assert not server.directory.exists()
 
 

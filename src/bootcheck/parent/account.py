@@ -71,7 +71,7 @@ class Accounts:
             return
         death = Death(
             boot=boot,
-            status=child.status,
+            status=child.status if boot.pid == child.pid else _as_the_shell_said(child.status),
             oom_kills=oom_kills,
             fault=fault,
             peak_rss_bytes=child.usage.ru_maxrss * 1024,
@@ -197,6 +197,12 @@ class Accounts:
             self._publisher = obituary.Publisher(self._open(), self._console)
         self._publisher.death(report, headline, stops_server=report.role == "master")
         self._open().prune()
+
+
+def _as_the_shell_said(status: int) -> int:
+    """Read 137 as SIGKILL: a shell that waited for its server says a signal so."""
+    code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else 0
+    return code - 128 if 128 < code < 128 + 65 else status
 
 
 def _own_death(status: int) -> bool:
