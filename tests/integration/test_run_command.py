@@ -552,6 +552,21 @@ def test_an_exit_code_of_a_plain_server_is_os_exit(below):
     assert any("mars" in item["text"] for item in death["verdict"]["evidence"])
 
 
+def test_analyze_reads_the_parents_reports(below, python):
+    """As those of a server."""
+    server = below(script=CRASH)
+    server.wait()
+    told = subprocess.run(
+        [python.path, "-m", "bootcheck", "analyze", "--format", "json", str(server.directory)],
+        capture_output=True, text=True, check=False, env=server._environ,
+    )  # fmt: skip
+    (incident,) = json.loads(told.stdout)["incidents"]
+
+    assert told.returncode == 1
+    assert (incident["cause_class"], incident["count"]) == ("native-crash", 1)
+    assert incident["summary"] == server.death()["verdict"]["summary"]
+
+
 def test_a_signal_that_did_not_come_through_the_parent_is_sigterm(below):
     """Somebody stopped the server behind its back."""
     server = below(script="import time, sys\nprint('up', file=sys.stderr, flush=True)\ntime.sleep(600)\n")
@@ -796,8 +811,13 @@ def test_ctrl_z_stops_both_and_fg_continues_both(below):
         pytest.skip("bash is not installed")
     script = """
     import os, signal, sys, time
+    master = os.getpid()
+    if os.fork() == 0:
+        signal.signal(signal.SIGCONT, lambda *a: print("worker on", flush=True))
+        while os.getppid() == master:
+            time.sleep(0.05)
+        os._exit(0)
     signal.signal(signal.SIGCONT, lambda *a: print("on", os.tcgetpgrp(0) == os.getpgrp(), flush=True))
-    signal.signal(signal.SIGTERM, lambda *a: sys.exit(0))
     print("up", flush=True)
     while True:
         time.sleep(0.05)
@@ -810,6 +830,7 @@ def test_ctrl_z_stops_both_and_fg_continues_both(below):
     typist.wait_for(b"Stopped")
     typist.press(b"fg\n")
     typist.wait_for(b"on True")
+    typist.wait_for(b"worker on")
     typist.press(b"\x03")
     typist.press(b"exit\n")
     typist.end()

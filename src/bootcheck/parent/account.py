@@ -58,16 +58,19 @@ class Accounts:
         if not died and not self._left_journal(Key("master", child.pid, child.start)):
             return
         key = self._key_of(child)
-        boot, fault = (Boot(head={}), "") if key is None else self._claim(key)
-        if key is not None and boot.head:
-            self._server_id = boot.head.get("server_id")
-            self._forget(key)
-        elif died and not self._told(child):
-            report = bystatus.report_of(child, oom_kills, limit_bytes, stderr(), self._redactor)
-            self._publish(report, f"THE SERVER DIED ({report.verdict.cause})")
+        if key is None:
+            if died and not self._told(child):
+                report = bystatus.report_of(child, oom_kills, limit_bytes, stderr(), self._redactor)
+                self._publish(report, f"THE SERVER DIED ({report.verdict.cause})")
             return
+        boot, fault = self._claim(key)
+        if not boot.head:
+            # A sweep of another server took it first, or will: the report is its to write.
+            return
+        self._server_id = boot.head.get("server_id")
+        self._forget(key)
         # What has an end was told by itself; what was ready and ended as ordered is no death.
-        if not boot.head or boot.end is not None or not (died or boot.ready_at is None):
+        if boot.end is not None or not (died or boot.ready_at is None):
             return
         death = Death(
             boot=boot,

@@ -13,7 +13,12 @@ _BY_KERNEL = 0x80
 _MAX_COMMAND = 300
 
 
-def origin_of(info: signal.struct_siginfo, mask: Callable[[str], str]) -> str:
+def command_of(info: signal.struct_siginfo) -> str:
+    """Return the sender's command line as it is, empty where there is none."""
+    return " ".join(command_line(info.si_pid)) if info.si_pid > 0 else ""
+
+
+def origin_of(info: signal.struct_siginfo, command: str, mask: Callable[[str], str]) -> str:
     """Return the sender in a few words, secrets masked."""
     if info.si_code == _BY_KERNEL:
         return "the kernel (a key of the terminal, or its hang-up)"
@@ -21,7 +26,6 @@ def origin_of(info: signal.struct_siginfo, mask: Callable[[str], str]) -> str:
         return "outside this container's PID namespace"
     if info.si_pid == os.getpid():
         return "itself"
-    command = " ".join(command_line(info.si_pid))
     who = f"pid {info.si_pid} (uid {info.si_uid})"
     told = _told_elsewhere(info.si_pid, info.si_uid)
     if told:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bootcheck.parent import descendants, kernel
 from bootcheck.parent.launch import start
 from bootcheck.parent.memory import MemoryKills
-from bootcheck.parent.origin import origin_of
+from bootcheck.parent.origin import command_of, origin_of
 from bootcheck.parent.signals import STOP, Signals, name_of
 from bootcheck.parent.tail import Relay, Unread
 from bootcheck.parent.terminal import Terminal
@@ -130,19 +130,29 @@ class Watch:
     def _pass_on(self, info: signal.struct_siginfo) -> None:
         signo = info.si_signo
         stops = signo in STOP
-        # Asked before it is passed on: a sender that waits for our end is still there.
-        origin = "" if self._disabled or not stops else origin_of(info, self._mask)
-        if signo == signal.SIGCONT:
-            self._terminal.give(self._child.pid)
-        elif signo == signal.SIGWINCH:
+        # At once: the sender of a stop may be gone in a moment.
+        command = command_of(info) if stops else ""
+        if signo == signal.SIGWINCH:
             self._tail.resize()
+        if signo == signal.SIGCONT and self._terminal:
+            self._continue()
+        else:
+            self._send(self._child.pid, signo)
         if stops:
             self._ordered = signo
+        origin = origin_of(info, command, self._mask) if stops and not self._disabled else ""
         self._child.told.append((signo, origin))
         del self._child.told[:-20]
-        self._send(self._child.pid, signo)
         if stops:
             self._console.note(f"{name_of(signo)} from {origin}; passed on to pid {self._child.pid}")
+
+    def _continue(self) -> None:
+        """Let the server go on: a terminal had stopped its whole group."""
+        self._terminal.give(self._child.pid)
+        try:
+            os.killpg(self._child.pid, signal.SIGCONT)
+        except ProcessLookupError:
+            self._send(self._child.pid, signal.SIGCONT)
 
     def _send(self, pid: int, signo: int) -> None:
         # It has not been reaped, so the pid cannot be anybody else's.
