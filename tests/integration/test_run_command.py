@@ -812,25 +812,29 @@ def test_ctrl_z_stops_both_and_fg_continues_both(below):
     script = """
     import os, signal, sys, time
     master = os.getpid()
+    def on(*_):
+        who = "master" if os.getpid() == master else "worker"
+        os.write(1, f"{who} on {os.tcgetpgrp(0) == os.getpgrp()}\\n".encode())
+    signal.signal(signal.SIGCONT, on)
     if os.fork() == 0:
-        signal.signal(signal.SIGCONT, lambda *a: print("worker on", flush=True))
+        os.write(1, b"worker up\\n")
         while os.getppid() == master:
             time.sleep(0.05)
         os._exit(0)
-    signal.signal(signal.SIGCONT, lambda *a: print("on", os.tcgetpgrp(0) == os.getpgrp(), flush=True))
-    print("up", flush=True)
+    os.write(1, b"master up\\n")
     while True:
         time.sleep(0.05)
     """
     server = below(script=textwrap.dedent(script), run=False)
     typist = Typist(server, ["bash", "--norc", "--noprofile", "-i"])
     typist.press(" ".join(server._arguments).encode() + b"\n")
-    typist.wait_for(b"up\r\n")
+    typist.wait_for(b"\nmaster up")
+    typist.wait_for(b"\nworker up")
     typist.press(b"\x1a")
     typist.wait_for(b"Stopped")
     typist.press(b"fg\n")
-    typist.wait_for(b"on True")
-    typist.wait_for(b"worker on")
+    typist.wait_for(b"\nmaster on True")
+    typist.wait_for(b"\nworker on True")
     typist.press(b"\x03")
     typist.press(b"exit\n")
     typist.end()

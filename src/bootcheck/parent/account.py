@@ -15,9 +15,9 @@ from bootcheck.model.clock import compact
 from bootcheck.model.journal import Key, key_of, read_lines, report_name
 from bootcheck.model.redactor import Redactor
 from bootcheck.parent import bystatus
-from bootcheck.probes.process import boot_id, start_ticks
+from bootcheck.probes.process import boot_id
 from bootcheck.sinks.console import Console
-from bootcheck.sinks.directory import ReportDirectory, places
+from bootcheck.sinks.directory import ReportDirectory
 
 if TYPE_CHECKING:
     from bootcheck.parent.watch import Child
@@ -55,8 +55,6 @@ class Accounts:
         stderr: Callable[[], bytes | None],
     ) -> None:
         """Write the report of this end, unless it was no death or has one already."""
-        if not died and not self._left_journal(Key("master", child.pid, child.start)):
-            return
         key = self._key_of(child)
         if key is None:
             if died and not self._told(child):
@@ -82,10 +80,6 @@ class Accounts:
             extra={"process.parent_pid": os.getpid(), **bystatus.usage_of(child.usage)},
         )
         self._fold(death, "THE MASTER DIED")
-
-    def has_journal(self, pid: int) -> bool:
-        """Tell whether a living process is an armed master."""
-        return self._left_journal(Key("master", pid, start_ticks(pid)))
 
     def _key_of(self, child: Child) -> Key | None:
         """Return the key of the journal that this server left: its own, or that of a master below a shell."""
@@ -150,12 +144,6 @@ class Accounts:
             self._forget(key)
 
     # -- files ----------------------------------------------------------------------------------
-
-    def _left_journal(self, key: Key) -> bool:
-        """Look for a journal without opening a directory: a healthy server leaves not even an empty one."""
-        folders = [path for path, _ in places(self._environ)]
-        folders += [f"{path}/bootcheck-{os.geteuid()}" for path in folders]
-        return any(os.path.exists(f"{folder}/{key.file_name}") for folder in folders)
 
     def _open(self) -> ReportDirectory:
         if self._directory is None:

@@ -15,7 +15,7 @@ PATIENCE = 2.0
 def children() -> list[int]:
     """Return the pids of the living children of this process."""
     me = os.getpid()
-    return [int(name) for name in os.listdir("/proc") if name.isdigit() and _parent_if_alive(name) == me]
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and parent_of(name) == me]
 
 
 def upgrade_of(ended: int) -> int | None:
@@ -66,9 +66,10 @@ def _session(pid: int) -> int:
         return 0
 
 
-def _parent_if_alive(name: str) -> int:
+def parent_of(pid: int | str) -> int:
+    """Return the parent of a living process, 0 where it is gone or waits to be reaped."""
     # The command in field 2 may hold spaces and brackets: count from its closing one.
-    fields = _read(f"/proc/{name}/stat").rpartition(b")")[2].split()
+    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
     return int(fields[1]) if len(fields) > 1 and fields[0] not in (b"Z", b"X", b"x") else 0
 
 

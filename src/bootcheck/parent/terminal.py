@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 
+from bootcheck.parent.descendants import parent_of
 from bootcheck.parent.signals import JOB_CONTROL
 
 
@@ -34,6 +35,8 @@ class Terminal:
             return
         if _may_stop(self._own):
             self.take()
+            # Whoever stands between the shell and us (sudo, time, a pipe's other end) stops as well.
+            os.killpg(self._own, signal.SIGTSTP)
             os.kill(os.getpid(), signal.SIGSTOP)
         else:
             # Nobody could continue it: without a shell Ctrl-Z does nothing.
@@ -56,9 +59,9 @@ def _put_in_front(fd: int, group: int) -> None:
 
 
 def _may_stop(group: int) -> bool:
-    """Tell whether somebody with job control is there to continue this process."""
-    parent = os.getppid()
+    """Tell whether a shell with job control is there to continue this process group."""
     try:
-        return os.getpid() != 1 and os.getsid(parent) == os.getsid(0) and os.getpgid(parent) != group
+        shell = parent_of(group) or os.getppid()
+        return os.getpid() != 1 and os.getsid(shell) == os.getsid(0) and os.getpgid(shell) != group
     except OSError:
         return False

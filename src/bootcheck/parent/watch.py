@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.parent import descendants, kernel
+from bootcheck.parent import descendants, journals, kernel
 from bootcheck.parent.launch import start
 from bootcheck.parent.memory import MemoryKills
 from bootcheck.parent.origin import command_of, origin_of
@@ -179,7 +179,7 @@ class Watch:
         return descendants.daemon_of(ended.command, self._is_armed)
 
     def _is_armed(self, pid: int) -> bool:
-        return not self._disabled and self._books().has_journal(pid)
+        return not self._disabled and journals.is_armed(pid, self._environ)
 
     def _follow(self, pid: int) -> None:
         self._child = Child(pid, self._argv)
@@ -191,7 +191,8 @@ class Watch:
     def _account(self) -> bool:
         """See to the one report of a death; tell whether this end was one."""
         died = not self._ended_as_told()
-        if not self._disabled:
+        child = self._child
+        if not self._disabled and (died or journals.has_left(child.pid, child.start, self._environ)):
             from bootcheck.gunicorn.chain import quietly
 
             quietly(self._tell)(died)

@@ -126,13 +126,6 @@ def test_an_unreadable_count_speaks_against_a_kill_from_outside(accounts, place)
     assert "may have been memory" in crashes(place)[0]["verdict"]["against"][0]
 
 
-def test_what_was_no_death_is_not_even_looked_up(accounts, place):
-    """No directory is made for it."""
-    settle(accounts, Ended(0), died=False)
-
-    assert not place.exists()
-
-
 # -- servers that told their end
 
 
