@@ -66,6 +66,17 @@ def _session(pid: int) -> int:
         return 0
 
 
+def command_after_exec(pid: int) -> list[str]:
+    """Return the command line of a child that was started just now, empty where it has ended already."""
+    # The kernel closes descriptors at exec a moment before it sets the arguments.
+    for _ in range(100):
+        found = command_line(pid)
+        if found or not parent_of(pid):
+            return found
+        time.sleep(0.001)
+    return []
+
+
 def parent_of(pid: int | str) -> int:
     """Return the parent of a living process, 0 where it is gone or waits to be reaped."""
     # The command in field 2 may hold spaces and brackets: count from its closing one.

@@ -15,7 +15,7 @@ from bootcheck.parent.origin import command_of, origin_of
 from bootcheck.parent.signals import STOP, Signals, name_of
 from bootcheck.parent.tail import Relay, Unread
 from bootcheck.parent.terminal import Terminal
-from bootcheck.probes.process import command_line, start_ticks
+from bootcheck.probes.process import start_ticks
 from bootcheck.settings import Settings
 from bootcheck.sinks.console import Console
 
@@ -39,7 +39,7 @@ class Child:
         self.pid = pid
         self.argv = tuple(argv)
         self.start = start_ticks(pid)
-        self.command = command_line(pid)
+        self.command = descendants.command_after_exec(pid)
         self.since = time.time()
         self.told: list[tuple[int, str]] = []
         """Signals that were passed on to it, each with who sent it."""

@@ -26,13 +26,19 @@ def told_of(info: Any, mask: Any = str) -> str:
 
 def test_the_sender_is_named_with_its_command_line_masked():
     """A deploy script may hold a password."""
-    sender = subprocess.Popen([sys.executable, "-c", "input()", "--password=hunter2hunter2"], stdin=subprocess.PIPE)
+    sender = subprocess.Popen(
+        [sys.executable, "-c", "input('up')", "--password=hunter2hunter2"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert sender.stdout is not None
+    sender.stdout.read(2)
     try:
         told = told_of(sent(sender.pid), Redactor({}).mask)
     finally:
         sender.communicate(b"\n")
 
-    assert told.startswith(f"pid {sender.pid} (uid 1000): {sys.executable} -c input()")
+    assert told.startswith(f"pid {sender.pid} (uid 1000): {sys.executable} -c input('up')")
     assert "hunter2" not in told
 
 
