@@ -175,6 +175,8 @@ def test_greenlets_that_wait_are_shown(serve):
     (found,) = [stack for stack in report["stacks"] if "waiting" in str(stack["frames"][0:4])]
     assert found["thread"].startswith("greenlet ")
     assert server.get()[0] == 200
+    (request,) = report["attributes"]["bootcheck.requests"]
+    assert (request["method"], request["path"]) == ("GET", "/waiting")
 
 
 @pytest.mark.parametrize("kind", ["asgi", "uvicorn"])
@@ -188,6 +190,8 @@ def test_tasks_that_wait_are_shown(serve, kind):
     assert found["thread"].startswith("task ")
     assert [frame["function"].rpartition(".")[2] for frame in found["frames"][1:3]] == ["waiting", "app"]
     assert server.get()[0] == 200
+    (request,) = report["attributes"]["bootcheck.requests"]
+    assert (request["method"], request["path"]) == ("GET", "/waiting")
 
 
 def test_native_code_that_keeps_the_gil_is_seen_through(serve):

@@ -15,10 +15,10 @@ from bootcheck.guards.native_crash import NATIVE_SIGNALS
 from bootcheck.gunicorn import chain
 from bootcheck.gunicorn.lives import Lives
 from bootcheck.gunicorn.verdict import Death, cause_of
-from bootcheck.model.stamps import rfc3339
 from bootcheck.model.finding import Evidence
 from bootcheck.model.report import Report, Verdict
-from bootcheck.model.route import shown
+from bootcheck.model.route import requests_shown
+from bootcheck.model.stamps import rfc3339
 from bootcheck.probes import black_box, imports, log_lines, requests
 from bootcheck.probes.fault_text import of_fault_text
 
@@ -79,14 +79,7 @@ def _requests(box: Any, redactor: Redactor, now: float, *, ready: bool) -> dict[
     if count is None:
         # Before it is ready a worker has no request; a class that hands them to another server is not watched.
         return {"bootcheck.requests": None if ready else [], "bootcheck.requests.count": None if ready else 0}
-    told = [
-        {
-            "method": shown(method.encode("ascii", "replace"))[:16],
-            "path": shown(path, redactor.mask),
-            "running_s": round(seconds, 3),
-        }
-        for method, path, seconds in found
-    ]
+    told = requests_shown(found, redactor.mask)
     known: dict[str, Any] = {"bootcheck.requests": told, "bootcheck.requests.count": count}
     if count == 1 and told:
         known["http.request.method"], known["url.path"] = told[0]["method"], told[0]["path"]

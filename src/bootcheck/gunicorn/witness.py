@@ -5,6 +5,7 @@ Each method is one line in `worker.py`; none of them may fail the worker.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from bootcheck.gunicorn import seams
@@ -13,7 +14,7 @@ from bootcheck.probes import black_box
 from bootcheck.probes.imports import ImportTimes
 from bootcheck.probes.log_lines import LogLines
 from bootcheck.probes.requests import Requests
-from bootcheck.recorder import Recorder
+from bootcheck.recorder import Recorder, current
 
 
 class Witness:
@@ -22,6 +23,7 @@ class Witness:
     def __init__(self, memory: Any = None) -> None:
         """Write into this memory; into some of its own where the system gave none."""
         memory = bytearray(black_box.SIZE) if memory is None else memory
+        self._memory = memory
         self._requests = Requests(memory, black_box.REQUESTS)
         self._lines = LogLines(memory, black_box.LOG_LINES)
         self._imports = ImportTimes(memory, black_box.IMPORTS)
@@ -42,6 +44,14 @@ class Witness:
             return None
         self._requests.watched()
         return self._requests.around_app(app)
+
+    def in_flight(self) -> list[dict[str, Any]]:
+        """Return the requests that this process serves now."""
+        from bootcheck.model.route import requests_shown
+        from bootcheck.probes import requests
+
+        found, _ = requests.read(self._memory, black_box.REQUESTS, time.monotonic())
+        return requests_shown(found, current().redactor.mask)
 
     def freeze(self) -> None:
         """The process is being ended: what unwinds from here on is not over, but dying."""

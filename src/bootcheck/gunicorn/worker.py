@@ -91,6 +91,7 @@ class WorkerBoot:
             self._watchdog()
         self._wrap()
         self.witness.begin()
+        snapshot.requests_in_flight = self.witness.in_flight
         lost = seams.queued_stop(self._arbiter, tuple(int(signo) for signo in STOP_SIGNALS))
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         if lost is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bootcheck.model.redactor import HIDDEN
 
@@ -41,3 +42,15 @@ def shown(raw: bytes, mask: Callable[[str], str] = str) -> str:
 def _printable(raw: bytes) -> str:
     """Return text in which every byte that is no printable ASCII is written as an escape."""
     return "".join(chr(byte) if 0x20 < byte < 0x7F and byte != 0x5C else f"\\x{byte:02x}" for byte in raw)
+
+
+def requests_shown(found: Sequence[tuple[str, bytes, float]], mask: Callable[[str], str] = str) -> list[dict[str, Any]]:
+    """Return requests in flight, (method, raw path, seconds) each, as reports and snapshots have them."""
+    return [
+        {
+            "method": shown(method.encode("ascii", "replace"))[:16],
+            "path": shown(path, mask),
+            "running_s": round(seconds, 3),
+        }
+        for method, path, seconds in found
+    ]

@@ -8,8 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootcheck.model import bootreport, journal
-from bootcheck.model.clock import rfc3339
-from bootcheck.model.identity import new_id
+from bootcheck.model.stamps import new_id, rfc3339
 
 FINGERPRINT = "5ee05ee05ee05ee0"
 """All looks share it: they have no fault to tell apart."""

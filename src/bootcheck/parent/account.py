@@ -11,9 +11,9 @@ from bootcheck.guards.native_crash import NATIVE_SIGNALS
 from bootcheck.gunicorn import obituary
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.boot import Boot
-from bootcheck.model.clock import compact
 from bootcheck.model.journal import Key, key_of, read_lines, report_name
 from bootcheck.model.redactor import Redactor
+from bootcheck.model.stamps import compact
 from bootcheck.parent import bystatus
 from bootcheck.probes.process import boot_id
 from bootcheck.sinks.console import Console

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 from collections.abc import Callable
@@ -27,16 +26,4 @@ def origin_of(info: signal.struct_siginfo, command: str, mask: Callable[[str], s
     if info.si_pid == os.getpid():
         return "itself"
     who = f"pid {info.si_pid} (uid {info.si_uid})"
-    told = _told_elsewhere(info.si_pid, info.si_uid)
-    if told:
-        return mask(told)
     return f"{who}: {mask(command)[:_MAX_COMMAND]}" if command else f"{who}, which is gone already"
-
-
-def _told_elsewhere(pid: int, uid: int) -> str:
-    """Ask `bootcheck.probes.sender` where there is one: it may know more than a command line."""
-    try:
-        describe = importlib.import_module("bootcheck.probes.sender").describe
-        return str(describe(pid, uid) or "")
-    except Exception:  # noqa: BLE001 - without it, or with another one, there is still the command line
-        return ""

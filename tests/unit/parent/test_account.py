@@ -15,10 +15,10 @@ import pytest
 
 from bootcheck.model import journal
 from bootcheck.model.checkpoint import Phase
-from bootcheck.model.clock import compact
 from bootcheck.model.journal import Key
 from bootcheck.model.redactor import Redactor
 from bootcheck.model.report import schema
+from bootcheck.model.stamps import compact
 from bootcheck.parent.account import Accounts
 from bootcheck.probes.process import boot_id
 from bootcheck.recorder import Recorder

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
-
-import pytest
 
 from bootcheck.model.redactor import Redactor
 from bootcheck.parent.origin import command_of, origin_of
@@ -64,15 +61,3 @@ def ended() -> int:
     process = subprocess.Popen(["true"])
     process.wait()
     return process.pid
-
-
-@pytest.mark.parametrize("describe", [lambda pid, uid: f"the deploy of {uid}", lambda: None], ids=["fits", "does not"])
-def test_a_module_that_knows_more_is_asked(monkeypatch: pytest.MonkeyPatch, describe: Any):
-    """One that does not fit is as good as none."""
-    module = ModuleType("bootcheck.probes.sender")
-    module.describe = describe  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "bootcheck.probes.sender", module)
-    told = told_of(sent(os.getppid()))
-
-    assert told == "the deploy of 1000" or told.startswith(f"pid {os.getppid()} (uid 1000)")
-    assert (told == "the deploy of 1000") is (describe.__code__.co_argcount == 2)
