@@ -231,6 +231,11 @@ class Recorder:
         failed = _failed_in(exc)
         return self.open_step if failed is None else failed[1]
 
+    def place(self, exc: BaseException) -> None:
+        """Remember the open step as the place of an exception that will not pass through it."""
+        if self._open and _failed_in(exc) is None:
+            _remember_failed_in(exc, self._open[-1])
+
     def _renumbered(self, record: dict[str, Any]) -> dict[str, Any]:
         theirs = record["seq"]
         record["seq"] = next(self._seq)

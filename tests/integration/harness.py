@@ -29,7 +29,7 @@ import jsonschema
 from bootcheck.model.report import LINE_PREFIX, MAX_ANNOUNCEMENT, schema
 
 SOURCE = Path(__file__).resolve().parents[2] / "src"
-PATIENCE = 60.0
+PATIENCE = float(os.environ.get("BOOTCHECK_TEST_PATIENCE", "60"))
 """Seconds that a test waits for an event before it gives up: machines under test are slow."""
 PAUSE = 0.02
 

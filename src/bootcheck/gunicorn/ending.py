@@ -47,7 +47,9 @@ def app_not_loaded(master: Master, exc: BaseException) -> None:
     """Report that the import of the app failed in the master: plain Gunicorn loses the traceback."""
     status = exit_status(exc)
     master.recorder.exception(exc, kind_of(exc, master.common.get("bootcheck.gunicorn.app")))
-    _report(master, Death(boot=_boot(master), status=status << 8), "THE APP COULD NOT BE LOADED (--preload)")
+    # Python ends by the signal itself where nobody catches a KeyboardInterrupt.
+    wait_status = int(signal.SIGINT) if isinstance(exc, KeyboardInterrupt) else status << 8
+    _report(master, Death(boot=_boot(master), status=wait_status), "THE APP COULD NOT BE LOADED (--preload)")
     master.end(status)
 
 

@@ -315,7 +315,8 @@ class Master:
                 with self.recorder.step("app.load", Phase.APP, preload=True), TimedImports(self.recorder):
                     return original(*args)
             except BaseException as exc:
-                if not (isinstance(exc, KeyboardInterrupt) or self._ended):
+                # A stop signal has had its report by now; one raised by the app itself has not.
+                if not self._ended:
                     from bootcheck.gunicorn.ending import app_not_loaded
 
                     chain.quietly(app_not_loaded)(self, exc)

@@ -28,7 +28,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
     async def startup(self: Any) -> Any:
         from bootcheck.gunicorn.workers.lifespan import LifespanWatch
 
-        watch = self.app = LifespanWatch(self.app)
+        watch = self.app = LifespanWatch(self.app, boot)
         boot.rearm()
         with boot.step("app.lifespan", Phase.APP) as step:
             try:

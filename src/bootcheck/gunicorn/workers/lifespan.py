@@ -17,8 +17,9 @@ Message = dict[str, Any]
 class LifespanWatch:
     """An ASGI app that passes everything on and remembers how the lifespan start failed."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, boot: WorkerBoot) -> None:
         self._app = app
+        self._boot = boot
         self.reported: str | None = None
         """The message of `lifespan.startup.failed`."""
         self.raised: BaseException | None = None
@@ -37,6 +38,8 @@ class LifespanWatch:
             await self._app(scope, receive, listen)
         except BaseException as exc:
             self.raised = exc
+            # An event loop lets SystemExit through at once, past whoever awaits the start and knows the step.
+            self._boot.recorder.place(exc)
             raise
 
     def tell(self, boot: WorkerBoot) -> None:

@@ -34,7 +34,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
         boot.rearm()
         config = self.config
         app = boot.witness.around_app(getattr(config, "loaded_app", None))
-        watch = LifespanWatch(app)
+        watch = LifespanWatch(app, boot)
         if app is not None:
             config.loaded_app = watch
         try:
