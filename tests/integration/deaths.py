@@ -128,16 +128,18 @@ ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
 ILL = MACHINE_CODE.format(name="SIGILL", code=r'b"\x0f\x0b"')
 FPE = MACHINE_CODE.format(name="SIGFPE", code=r'b"\x31\xc0\x31\xd2\x31\xc9\xf7\xf1"')
 NATIVE_THREAD = """
-import ctypes, time
+import ctypes
 libc = ctypes.CDLL(None)
 thread = ctypes.c_ulong()
 libc.pthread_create(ctypes.byref(thread), None, ctypes.cast(libc.strlen, ctypes.c_void_p), None)
-time.sleep(60)
+libc.sleep(60)
 """.strip()
 HOARD = 'hoard = []\nwhile True:\n    hoard.append(b"x" * (8 << 20))'
 THREAD_EXIT = "import sys, threading\nt = threading.Thread(target=sys.exit, args=(1,))\nt.start()\nt.join()"
 RECURSE = "def down():\n    return down() + 1\ndown()"
-DEFAULT_ACTION = "import ctypes, os, signal\nctypes.CDLL(None).signal(int(signal.{0}), 0)\nos.kill(os.getpid(), signal.{0})"
+DEFAULT_ACTION = (
+    "import ctypes, os, signal\nctypes.CDLL(None).signal(int(signal.{0}), 0)\nos.kill(os.getpid(), signal.{0})"
+)
 CPU_LIMIT = """
 import resource
 used = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
@@ -231,12 +233,10 @@ IMPORTS = (
         signo=signal.SIGTERM,
         to="master",
         halts=0,
-        options=("--graceful-timeout", "1"),
+        options=("--graceful-timeout", "3"),
         preload={"cause": "sigterm", "body": MUTEX.format(library="PyDLL", seconds=2)},
     ),
-    _import(
-        "SIGHUP from outside", SLEEP, "sigterm", waits=True, signo=signal.SIGHUP, stack=False, preload=SILENT
-    ),
+    _import("SIGHUP from outside", SLEEP, "sigterm", waits=True, signo=signal.SIGHUP, stack=False, preload=SILENT),
     _import(
         "SIGKILL from outside",
         SLEEP,
@@ -299,7 +299,8 @@ HOOKS = (
     ),
 )
 LIFESPANS = (
-    _lifespan("startup.failed", "return 'no luck'", "exception", halts=3, stack=False),
+    # Gunicorn 25 serves on.
+    _lifespan("startup.failed", "return 'no luck'", "exception", halts=3, stack=False, optional=True),
     _lifespan("raises, unsupported", "raise ValueError('no luck')", None),
     _lifespan(
         "raises, required",
@@ -313,7 +314,9 @@ LIFESPANS = (
     ),
     _lifespan("SIGTERM after 1 of 6 s", AWAIT, "sigterm", waits=True, signo=signal.SIGTERM, stack=False),
     _lifespan("SIGTERM, blocking", SLEEP, "sigterm", waits=True, signo=signal.SIGTERM),
-    _lifespan("SIGTERM to the server", AWAIT, "sigterm", waits=True, signo=signal.SIGTERM, to="master", halts=0, stack=False),
+    _lifespan(
+        "SIGTERM to the server", AWAIT, "sigterm", waits=True, signo=signal.SIGTERM, to="master", halts=0, stack=False
+    ),
     _lifespan("boot deadline", GIL_FREE, "boot_deadline", environ=DEADLINE),
     _lifespan("os._exit(1)", "import os\nos._exit(1)", "os_exit", stack=False),
     # Uvicorn takes it for an app without a lifespan, and serves.
@@ -357,7 +360,7 @@ REQUESTS = (
         signo=signal.SIGTERM,
         to="master",
         halts=0,
-        options=("--graceful-timeout", "1"),
+        options=("--graceful-timeout", "3"),
         stack=False,
     ),
 )

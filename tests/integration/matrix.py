@@ -10,7 +10,7 @@ import signal
 import textwrap
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,15 +140,21 @@ class Cell:
         return self.base.lacks(self.worker_class, preload=self.preload)
 
     @property
-    def company(self) -> tuple[Any, ...] | None:
-        """Cells with the same answer can die in one server, one after the other; None: in a server of its own."""
+    def ends_server(self) -> bool:
+        """True where the server itself is over then, and a next start is needed."""
         kind = self.kind
-        alone = kind.halts is not None or kind.role == "master" or kind.to != "victim"
-        if self.preload and kind.moment is Moment.IMPORT:
+        return kind.halts is not None or kind.role == "master" or kind.to != "victim"
+
+    @property
+    def company(self) -> tuple[Any, ...] | None:
+        """Cells with the same answer can die one after the other in one place; None: this one cannot."""
+        kind = self.kind
+        never_ends = self.preload and kind.moment is Moment.IMPORT and kind.cause is None
+        perhaps = kind.optional and kind.halts is not None
+        if never_ends or perhaps or kind.target != "app:app" or kind.declared:
             return None
-        if alone or kind.target != "app:app" or kind.files or kind.declared:
-            return None
-        return (self.python.path, self.worker_class, self.preload, kind.memory, kind.options, *kind.environ.items())
+        where = (self.python.path, self.worker_class, self.preload)
+        return (self.ends_server, *where, kind.memory, *kind.options, *kind.environ.items())
 
 
 def cells(pythons: Iterable[Interpreter]) -> Iterator[Cell]:
@@ -187,9 +193,12 @@ def companies(wanted: Iterable[Cell]) -> list[list[Cell]]:
 # -- making a death ---------------------------------------------------------------------------------
 
 
-def run(cell: Cell, home: Path) -> None:
-    """Make the death of one cell in a server of its own; AssertionError says what is not as it must be."""
-    with server_of([cell], home) as server:
+def run(cell: Cell, home: Path, opening: str = "") -> None:
+    """Make the death of one cell in a server of its own; AssertionError says what is not as it must be.
+
+    `opening` stands at the beginning of the configuration file.
+    """
+    with server_of([cell], home, opening) as server:
         kind = cell.kind
         prepare(server, kind, 0)
         server.start()
@@ -202,24 +211,55 @@ def run(cell: Cell, home: Path) -> None:
 
 
 def run_together(company: list[Cell], home: Path) -> list[Cell]:
-    """Make deaths one after the other in one server; return the cells that were as they must be.
+    """Make deaths one after the other in one place; return the cells that were as they must be.
 
-    It ends at the first one that is not: that one, and the rest, are to be made alone.
+    What is not among them is to be made alone: nobody knows yet whose fault it was.
     """
     done: list[Cell] = []
     try:
         with server_of(company, home) as server:
-            server.start()
-            current(server)
-            for number, cell in enumerate(company):
-                one_of_many(server, cell.kind, number)
-                done.append(cell)
-            assert server.stop() == 0
+            if company[0].ends_server:
+                done = in_turn(server, company)
+            else:
+                server.start()
+                current(server)
+                for number, cell in enumerate(company):
+                    one_of_many(server, cell.kind, number)
+                    done.append(cell)
+                assert server.stop() == 0
             assert not server.leftovers()
     except AssertionError:
-        # Where the end as a whole was wrong, nobody knows whose fault it was.
         return [] if len(done) == len(company) else done
     return done
+
+
+def in_turn(server: Server, company: list[Cell]) -> list[Cell]:
+    """Start the server once per kind, each of which ends it; the last start tells what is untold, and serves."""
+    victims: list[list[int]] = []
+    for number, cell in enumerate(company):
+        kind = cell.kind
+        for path in server.home.glob("doomed-*"):
+            path.unlink()
+        prepare(server, kind, number)
+        server.start()
+        if kind.moment in (Moment.REQUEST, Moment.IDLE):
+            current(server)
+        victims.append(happen(server, kind))
+        code = server.wait()
+        assert kind.halts is None or code == kind.halts, f"{cell.label}: exited with {code}, not {kind.halts}"
+        wait_until(lambda: not server.processes(), "the end of all processes")
+    server.start()
+    current(server)
+    answer(server)
+    assert server.stop() == 0
+    found = server.reports()
+    told: set[str] = set()
+    for cell, pids in zip(company, victims, strict=True):
+        mine = [report for report in found if report["attributes"]["process.pid"] in pids]
+        told |= {report["report_id"] for report in mine}
+        judge(server, cell.kind, pids, mine)
+    assert len(told) == len(found), "somebody else was told dead"
+    return list(company)
 
 
 def one_of_many(server: Server, kind: Kind, number: int) -> None:
@@ -244,7 +284,7 @@ def one_of_many(server: Server, kind: Kind, number: int) -> None:
 
 
 @contextmanager
-def server_of(company: list[Cell], home: Path) -> Iterator[Server]:
+def server_of(company: list[Cell], home: Path, opening: str = "") -> Iterator[Server]:
     """Yield the server of these cells, not started; it is stopped and judged at the end."""
     cell, kind = company[0], company[0].kind
     files: dict[str, str] = {"fate.py": FATE.format(home=str(home))}
@@ -258,7 +298,7 @@ def server_of(company: list[Cell], home: Path) -> Iterator[Server]:
             home,
             cell.python,
             app=APP + (ASGI if cell.worker_class in LOOPED else WSGI),
-            config=CONFIG.format(declared=kind.declared),
+            config=opening + CONFIG.format(declared=kind.declared),
             worker_class=cell.worker_class,
             options=[*(["--preload"] if cell.preload else []), *kind.options],
             target=kind.target,
@@ -284,6 +324,7 @@ def current(server: Server) -> int:
     """Wait for the one worker that is ready; return its pid."""
 
     def ready() -> int | None:
+        assert server.returncode is None, f"the server ended with {server.returncode}{server.story()}"
         pids = children(server.pid)
         booted = {report["attributes"]["process.pid"] for report in server.reports("boot", "worker")}
         return pids[0] if len(pids) == 1 and pids[0] in booted else None
@@ -335,7 +376,8 @@ def doomed(server: Server) -> int:
 def settle(server: Server, kind: Kind, victims: list[int]) -> None:
     """Wait for the report and for a server that serves again, started once more where it is gone; stop it."""
     await_end(server, kind, victims, server.reports)
-    if kind.halts is not None or kind.role == "master" or server.returncode is not None:
+    survived = kind.optional and not server.reports()
+    if (kind.halts is not None or kind.role == "master" or server.returncode is not None) and not survived:
         code = server.wait()
         assert kind.halts is None or code == kind.halts, f"the server exited with {code}, not {kind.halts}"
         if kind.cause is None or len(server.reports()) >= kind.count:

@@ -139,7 +139,11 @@ def page(rows: Iterable[Row]) -> str:
     )
     for kind in KINDS:
         marks = [_mark([row for row in rows if (row["kind"], row["class"]) == (kind.name, one)]) for one in EVERY_CLASS]
-        what = [kind.cause or "no death", f"`{kind.step}`" if kind.step else "", "yes" if kind.stack and kind.cause else ""]
+        what = [
+            kind.cause or "no death",
+            f"`{kind.step}`" if kind.step else "",
+            "yes" if kind.stack and kind.cause else "",
+        ]
         text += f"| {kind.name} | {' | '.join(what)} | {' | '.join(marks)} |\n"
     return text + _preloaded() + _misses(rows) + _absent(rows)
 
@@ -190,7 +194,9 @@ def _absent(rows: list[Row]) -> str:
     lines = []
     for why, found in sorted(reasons.items(), key=lambda item: -len(item[1])):
         kinds = sorted({row["kind"] for row in found})
-        lines.append(f"- {why} ({len(found)} cells: {', '.join(kinds) if len(kinds) <= 4 else f'{len(kinds)} kinds'})\n")
+        lines.append(
+            f"- {why} ({len(found)} cells: {', '.join(kinds) if len(kinds) <= 4 else f'{len(kinds)} kinds'})\n"
+        )
     return "\n## Combinations that do not exist\n\n" + ("".join(lines) or "None.\n")
 
 

@@ -11,7 +11,7 @@ from bootcheck.gunicorn import obituary
 from bootcheck.gunicorn.circumstances import of_fault
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.boot import Boot
-from bootcheck.model.journal import Key, key_of, read_lines
+from bootcheck.model.journal import SWEPT, Key, key_of, read_lines
 from bootcheck.model.stamps import compact
 from bootcheck.probes.process import boot_id, is_running
 
@@ -22,7 +22,6 @@ MAX_SWEPT = 200
 MAX_JOURNAL = 4 << 20
 ABANDONED = 3600.0
 """Seconds after which a half-written file belongs to nobody: writing one takes milliseconds."""
-_CLAIMED = ".swept-"
 
 
 def sweep(master: Master) -> int:
@@ -33,7 +32,7 @@ def sweep(master: Master) -> int:
     for key, name in keys[:MAX_SWEPT]:
         if name == key.file_name and _alive(master, key):
             continue
-        lock = _claim(master, name, claimed := _CLAIMED + key.file_name)
+        lock = _claim(master, name, claimed := SWEPT + key.file_name)
         if lock < 0:
             continue
         try:
@@ -48,7 +47,7 @@ def sweep(master: Master) -> int:
 
 def _left_behind(name: str) -> Key | None:
     """Read the name of a journal, or of one that a sweep claimed and was itself killed over."""
-    return key_of(name.removeprefix(_CLAIMED))
+    return key_of(name.removeprefix(SWEPT))
 
 
 def _claim(master: Master, name: str, claimed: str) -> int:

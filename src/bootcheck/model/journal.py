@@ -64,6 +64,10 @@ class Key:
         return f"{self.role}-{self.pid}-{self.start}.dump"
 
 
+SWEPT = ".swept-"
+"""Before the name of a journal that a start is about to report."""
+
+
 def key_of(name: str) -> Key | None:
     """Read a journal's file name, or return None if it is not one."""
     stem, dot, kind = name.rpartition(".")
