@@ -385,8 +385,8 @@ IDLES = (
         options=("--timeout", "4"),
     ),
     _idle("SIGKILL to the whole tree that is ready", signal.SIGKILL, "vanished", to="tree", count=2),
-    _idle("SIGTERM to the server", signal.SIGTERM, None, to="master", halts=0),
-    _idle("SIGINT to the server", signal.SIGINT, None, to="master", halts=0),
-    _idle("SIGQUIT to the server", signal.SIGQUIT, None, to="master", halts=0),
+    _idle("SIGTERM to a server that is ready", signal.SIGTERM, None, to="master", halts=0),
+    _idle("SIGINT to a server that is ready", signal.SIGINT, None, to="master", halts=0),
+    _idle("SIGQUIT to a server that is ready", signal.SIGQUIT, None, to="master", halts=0),
 )
 KINDS = (*IMPORTS, *HOOKS, *LIFESPANS, *REQUESTS, *IDLES)

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
 import shutil
+import signal
 import sys
 import tempfile
 import threading
@@ -116,7 +116,6 @@ def make_all(results: Results, wanted: list[Cell], jobs: int) -> None:
         elif results.wants(cell):
             results.add(cell, ABSENT, why)
     groups = companies(cell for cell in there if results.wants(cell))
-    random.Random(1).shuffle(groups)
     with ThreadPoolExecutor(jobs) as pool:
         for number, _ in enumerate(pool.map(lambda group: make(results, group), groups), 1):
             if number % 20 == 0:
@@ -209,6 +208,9 @@ def main() -> int:
     parser.add_argument("--only", default="", help="make only cells whose label holds this text")
     parser.add_argument("--jobs", type=int, default=2, help="servers at the same time (2)")
     options = parser.parse_args()
+    for signo in (signal.SIGINT, signal.SIGQUIT):
+        # A shell's background job ignores both, and so would every server that is started here.
+        signal.signal(signo, signal.default_int_handler)
     results = Results(options.results)
     pythons = [interpreter(path) for path in options.pythons.split(",") if path]
     make_all(results, [cell for cell in cells(pythons) if options.only in cell.label], options.jobs)

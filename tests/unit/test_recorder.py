@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import threading
@@ -158,6 +159,21 @@ def test_another_exception_in_a_cleanup_names_its_own_step(recorder: Recorder):
                 raise OSError(message)
 
     assert recorder.step_of(caught.value) == "clean up"
+
+
+def test_an_exception_that_bypasses_its_step_can_be_placed(recorder: Recorder):
+    """SystemExit in a task leaves its event loop past the coroutine that opened the step."""
+    bypassing, passed_through = SystemExit(1), ValueError()
+    with recorder.step("worker.boot"):
+        with recorder.step("app.lifespan"):
+            recorder.place(bypassing)
+            with contextlib.suppress(ValueError), recorder.step("inner"):
+                raise passed_through
+            recorder.place(passed_through)
+        assert recorder.step_of(bypassing) == "app.lifespan"
+        assert recorder.step_of(passed_through) == "inner"
+    recorder.place(fresh := SystemExit(1))
+    assert recorder.step_of(fresh) is None
 
 
 def test_a_step_keeps_no_exception_alive(recorder: Recorder):
