@@ -198,10 +198,10 @@ def companies(wanted: Iterable[Cell]) -> list[list[Cell]]:
 # -- making a death ---------------------------------------------------------------------------------
 
 
-def run(cell: Cell, home: Path, opening: str = "") -> None:
-    """Make the death of one cell in a server of its own; AssertionError says what is not as it must be.
+def run(cell: Cell, home: Path, opening: str = "") -> list[dict[str, Any]]:
+    """Make the death of one cell in a server of its own and return its reports.
 
-    `opening` stands at the beginning of the configuration file.
+    AssertionError says what is not as it must be. `opening` stands at the beginning of the configuration file.
     """
     with server_of([cell], home, opening) as server:
         kind = cell.kind
@@ -213,6 +213,7 @@ def run(cell: Cell, home: Path, opening: str = "") -> None:
         settle(server, kind, victims)
         judge(server, kind, victims, server.reports())
         assert not server.leftovers(), f"left behind: {server.leftovers()}"
+        return server.reports()
 
 
 def run_together(company: list[Cell], home: Path) -> list[Cell]:

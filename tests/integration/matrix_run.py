@@ -208,9 +208,10 @@ def main() -> int:
     parser.add_argument("--only", default="", help="make only cells whose label holds this text")
     parser.add_argument("--jobs", type=int, default=2, help="servers at the same time (2)")
     options = parser.parse_args()
-    for signo in (signal.SIGINT, signal.SIGQUIT):
-        # A shell's background job ignores both, and so would every server that is started here.
-        signal.signal(signo, signal.default_int_handler)
+    for signo in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        # A background job ignores them, and so would every server started here; a handler is not inherited.
+        if signal.getsignal(signo) is signal.SIG_IGN:
+            signal.signal(signo, lambda *_: None)
     results = Results(options.results)
     pythons = [interpreter(path) for path in options.pythons.split(",") if path]
     make_all(results, [cell for cell in cells(pythons) if options.only in cell.label], options.jobs)
