@@ -147,7 +147,7 @@ resource.setrlimit(resource.RLIMIT_CPU, (int(used) + 1, int(used) + 30))
 while True:
     pass
 """.strip()
-DEADLINE = {"BOOTCHECK_BOOT_DEADLINE": "3"}
+DEADLINE = {"BOOTCHECK_BOOT_DEADLINE": "5"}
 NOT_FORKED = "the import is the master's, and the deadline begins with the fork"
 AWAIT = "import asyncio\nawait asyncio.sleep(6)"
 
@@ -364,6 +364,17 @@ REQUESTS = (
         stack=False,
     ),
 )
+QUITTABLE = {
+    "classes": ("sync", "gthread", "gevent", "asgi"),
+    "why_not": "Uvicorn's worker does not hear the SIGQUIT that the master sends then",
+}
+UNHEARD = {
+    "to": "master",
+    "halts": 0,
+    "options": ("--graceful-timeout", "3"),
+    "classes": ("uvicorn",),
+    "why_not": "only Uvicorn's worker does not hear the SIGQUIT that the master sends then",
+}
 IDLES = (
     _idle("SIGKILL to a worker that is ready", signal.SIGKILL, "sigkill_external"),
     _idle("SIGHUP to a worker that is ready", signal.SIGHUP, "sigterm"),
@@ -386,7 +397,9 @@ IDLES = (
     ),
     _idle("SIGKILL to the whole tree that is ready", signal.SIGKILL, "vanished", to="tree", count=2),
     _idle("SIGTERM to a server that is ready", signal.SIGTERM, None, to="master", halts=0),
-    _idle("SIGINT to a server that is ready", signal.SIGINT, None, to="master", halts=0),
-    _idle("SIGQUIT to a server that is ready", signal.SIGQUIT, None, to="master", halts=0),
+    _idle("SIGINT to a server that is ready", signal.SIGINT, None, to="master", halts=0, **QUITTABLE),
+    _idle("SIGINT to a server that is ready, unheard", signal.SIGINT, "sigkill_graceful_timeout", **UNHEARD),
+    _idle("SIGQUIT to a server that is ready", signal.SIGQUIT, None, to="master", halts=0, **QUITTABLE),
+    _idle("SIGQUIT to a server that is ready, unheard", signal.SIGQUIT, "sigkill_graceful_timeout", **UNHEARD),
 )
 KINDS = (*IMPORTS, *HOOKS, *LIFESPANS, *REQUESTS, *IDLES)
