@@ -21,6 +21,7 @@ from tests.integration.harness import (
     wait_until,
 )
 from tests.integration.matrix import Cell, cells, companies, covering, run, run_together
+from tests.integration.matrix_run import page
 
 FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
 PYTHONS = [interpreter(path) for path in interpreters()]
@@ -57,6 +58,27 @@ def test_the_subset_covers(python: Interpreter):
         kind.name for kind in KINDS if any(cell.lacks() is None for cell in cells([python]) if cell.base is kind)
     }
     assert len({kind.name for kind in KINDS}) == len(KINDS) >= 25
+
+
+def test_the_page_tells_misses_and_what_was_not_made():
+    """Nothing is called ok that was not made, and a miss is a miss with its reason."""
+    row = {"class": "sync", "preload": "", "gunicorn": "27.0.1", "python": "3.13", "why": "", "label": "a label"}
+    rows = [
+        {**row, "kind": "exception", "state": "ok"},
+        {**row, "kind": "exception", "state": "ok", "preload": "preload"},
+        {**row, "kind": "SIGBUS", "state": "ok"},
+        {**row, "kind": "SIGSEGV", "state": "miss", "why": "2 reports,\nnot 1"},
+        {**row, "kind": "lifespan: SIGSEGV", "state": "n/a", "why": "no lifespan"},
+        {**row, "kind": "lifespan: SIGSEGV", "state": "n/a", "why": "no lifespan", "preload": "preload"},
+    ]
+    lines = {line.split(" | ")[0]: line for line in page(rows).splitlines()}
+
+    assert "| yes | · | 0/2 |" in lines["| exception"]
+    assert "| yes | 1/2 | 0/2 |" in lines["| SIGBUS"]
+    assert "| yes | **1 of 1** | 0/2 |" in lines["| SIGSEGV"]
+    assert "| yes | – | 0/2 |" in lines["| lifespan: SIGSEGV"]
+    assert "- a label: 2 reports, not 1" in lines
+    assert "- no lifespan (2 cells: lifespan: SIGSEGV)" in lines
 
 
 # -- facts, not words
