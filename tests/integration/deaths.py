@@ -71,6 +71,8 @@ class Kind:
     """What is otherwise under `--preload`; None where it does not exist there."""
     why_not: str = ""
     """Why it does not exist under `--preload`, or for the other classes."""
+    missed: Mapping[str, str] = field(default_factory=dict)
+    """Worker classes in which the report lacks something, and why: a miss that is known."""
 
     def under(self, *, preload: bool) -> Kind:
         """Return the kind as it is with or without `--preload`."""
@@ -256,7 +258,15 @@ IMPORTS = (
         stack=False,
         count=2,
     ),
-    _import("boot deadline, GIL free", SLEEP, "boot_deadline", environ=DEADLINE, preload=None, why_not=NOT_FORKED),
+    _import(
+        "boot deadline, GIL free",
+        SLEEP,
+        "boot_deadline",
+        environ=DEADLINE,
+        preload=None,
+        why_not=NOT_FORKED,
+        missed={"gevent": "no stack of the place: the watchdog sees threads, and the import waits in a greenlet"},
+    ),
     _import("boot deadline, GIL held", GIL_HELD, "boot_deadline", environ=DEADLINE, preload=None, why_not=NOT_FORKED),
 )
 WORKER_INIT = "worker.post_worker_init"
@@ -380,7 +390,20 @@ IDLES = (
     _idle("SIGHUP to a worker that is ready", signal.SIGHUP, "sigterm"),
     _idle("SIGALRM to a worker that is ready", signal.SIGALRM, "sigterm"),
     _idle("SIGUSR2 to a worker that is ready", signal.SIGUSR2, "sigterm"),
-    _idle("SIGABRT to a worker that is ready", signal.SIGABRT, "sigterm"),
+    _idle(
+        "SIGABRT to a worker that is ready",
+        signal.SIGABRT,
+        "sigterm",
+        classes=("sync", "gthread", "gevent", "asgi"),
+        why_not="Uvicorn's worker has no handler for it, which is the row below",
+    ),
+    _idle(
+        "SIGABRT to a worker that is ready, no handler",
+        signal.SIGABRT,
+        "native_crash",
+        classes=("uvicorn",),
+        why_not="Gunicorn's own classes have a handler, which is the row above",
+    ),
     _idle("SIGTERM to a worker that is ready", signal.SIGTERM, None, ends=True),
     _idle("SIGINT to a worker that is ready", signal.SIGINT, None, ends=True),
     _idle("SIGQUIT to a worker that is ready", signal.SIGQUIT, None, ends=True),

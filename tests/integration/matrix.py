@@ -145,6 +145,11 @@ class Cell:
         return self.base.lacks(self.worker_class, preload=self.preload)
 
     @property
+    def known_miss(self) -> str | None:
+        """Why this cell's report is known not to be as it must be, or None."""
+        return self.base.missed.get(self.worker_class)
+
+    @property
     def ends_server(self) -> bool:
         """True where the server itself is over then, and a next start is needed."""
         kind = self.kind
@@ -156,7 +161,7 @@ class Cell:
         kind = self.kind
         never_ends = self.preload and kind.moment is Moment.IMPORT and kind.cause is None
         perhaps = kind.optional and kind.halts is not None
-        if never_ends or perhaps or kind.target != "app:app" or kind.declared:
+        if never_ends or perhaps or self.known_miss or kind.target != "app:app" or kind.declared:
             return None
         where = (self.python.path, self.worker_class, self.preload)
         return (self.ends_server, *where, kind.memory, *kind.options, *kind.environ.items())
@@ -179,7 +184,7 @@ def covering(python: Interpreter) -> list[Cell]:
             cell
             for worker_class in EVERY_CLASS
             for preload in (False, True)
-            if (cell := Cell(kind, worker_class, preload, python)).lacks() is None
+            if (cell := Cell(kind, worker_class, preload, python)).lacks() is None and cell.known_miss is None
         ]
         if there:
             # A step without a factor in common with ten visits every combination in turn.

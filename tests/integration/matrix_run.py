@@ -99,7 +99,7 @@ def make(results: Results, company: list[Cell]) -> None:
             try:
                 run(cell, folder / str(number))
             except AssertionError as exc:
-                results.add(cell, MISS, str(exc).partition("\n--- stderr")[0][:2000])
+                results.add(cell, MISS, cell.known_miss or str(exc).partition("\n--- stderr")[0][:2000])
             except Exception as exc:  # noqa: BLE001 - one cell must not cost the others
                 results.add(cell, MISS, f"{type(exc).__name__}: {exc}"[:500])
             else:

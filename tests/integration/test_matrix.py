@@ -44,6 +44,8 @@ def test_each_death_is_told_once_and_rightly(company, tmp_path):
             try:
                 run(cell, tmp_path / str(number))
             except AssertionError as exc:
+                if cell.known_miss is not None:
+                    pytest.xfail(cell.known_miss)
                 failed[cell.label] = str(exc)
     assert not failed, "\n\n".join(f"{label}: {text}" for label, text in failed.items())
 
