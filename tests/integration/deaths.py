@@ -138,7 +138,7 @@ libc.sleep(60)
 """.strip()
 HOARD = 'hoard = []\nwhile True:\n    hoard.append(b"x" * (8 << 20))'
 THREAD_EXIT = "import sys, threading\nt = threading.Thread(target=sys.exit, args=(1,))\nt.start()\nt.join()"
-RECURSE = "def down():\n    return down() + 1\ndown()"
+RECURSE = "def doomed():\n    return doomed() + 1\ndoomed()"
 DEFAULT_ACTION = (
     "import ctypes, os, signal\nctypes.CDLL(None).signal(int(signal.{0}), 0)\nos.kill(os.getpid(), signal.{0})"
 )
@@ -415,6 +415,8 @@ IDLES = (
         "vanished",
         to="master",
         role="master",
+        classes=("sync", "gthread", "gevent", "asgi"),
+        why_not="Uvicorn's worker does not notice that its master is gone, and serves on",
         # A sync worker looks for its master twice per timeout.
         options=("--timeout", "4"),
     ),

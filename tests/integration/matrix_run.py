@@ -133,7 +133,7 @@ def page(rows: Iterable[Row]) -> str:
     possible = len(versions) * 2
     left = possible * len(KINDS) * len(EVERY_CLASS) - len(rows)
     text = HEAD.format(
-        runs="\n".join(f"- Gunicorn {gunicorn} on Python {python}" for gunicorn, python in versions),
+        runs="\n".join(_made(rows, gunicorn, python) for gunicorn, python in versions),
         total=states[OK] + states[MISS],
         ok=states[OK],
         miss=states[MISS],
@@ -152,6 +152,12 @@ def page(rows: Iterable[Row]) -> str:
         ]
         text += f"| {kind.name} | {' | '.join(what)} | {' | '.join(marks)} |\n"
     return text + _preloaded() + _misses(rows) + _absent(rows)
+
+
+def _made(rows: list[Row], gunicorn: str, python: str) -> str:
+    states = Counter(row["state"] for row in rows if (row["gunicorn"], row["python"]) == (gunicorn, python))
+    there = 2 * len(KINDS) * len(EVERY_CLASS) - states[ABSENT]
+    return f"- Gunicorn {gunicorn} on Python {python}: {states[OK] + states[MISS]} of {there} cells made"
 
 
 def _number(version: str) -> tuple[int, ...]:
