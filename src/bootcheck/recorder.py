@@ -53,7 +53,6 @@ class Recorder:
         self._seq = itertools.count(1)
         self._open: list[tuple[int, str]] = []
         self._last = time.perf_counter()
-        self._absorbed: dict[int, tuple[int, str]] = {}
         self.room: int | None = None
         """How many more checkpoints are recorded; None is no limit. A boot has an end, requests have none."""
         self.limits: Mapping[str, float] = {}
@@ -217,15 +216,6 @@ class Recorder:
             self.annotations[name] = value
             self.fact(journal.ANNOTATION, name=name, value=value)
 
-    def absorb(self, record: Mapping[str, Any]) -> None:
-        """Take over a record that another recorder made (the preflight child), renumbered as ours."""
-        try:
-            if record["t"] == journal.CHECKPOINT:
-                record = self._renumbered(dict(record))
-            self._feed(dict(record))
-        except Exception as exc:  # noqa: BLE001
-            self._notify(f"bootcheck: a record of the preflight was lost: {type(exc).__name__}")
-
     def step_of(self, exc: BaseException) -> str | None:
         """Return the innermost step that this exception passed through, else the open one."""
         failed = _failed_in(exc)
@@ -235,29 +225,6 @@ class Recorder:
         """Remember the open step as the place of an exception that will not pass through it."""
         if self._open and _failed_in(exc) is None:
             _remember_failed_in(exc, self._open[-1])
-
-    def _renumbered(self, record: dict[str, Any]) -> dict[str, Any]:
-        theirs = record["seq"]
-        record["seq"] = next(self._seq)
-        if record["outcome"] == Outcome.ENTERED.value:
-            opened = (record["seq"], record["name"])
-            self._absorbed[theirs] = opened
-            self._open.append(opened)
-        elif "of" in record:
-            # A number of theirs that we never saw opened may be the number of a step of ours.
-            closes = self._absorbed.pop(record.pop("of"), None)
-            if closes is not None:
-                record["of"] = closes[0]
-                self._close(closes)
-        return record
-
-    def forget_absorbed(self) -> list[int]:
-        """Return our numbers of absorbed steps that never got an outcome, and forget them."""
-        left = list(self._absorbed.values())
-        self._absorbed.clear()
-        for opened in left:
-            self._close(opened)
-        return [seq for seq, _ in left]
 
     def _close(self, opened: tuple[int, str]) -> None:
         try:

@@ -70,7 +70,8 @@ class Master:
         self.worker: WorkerBoot | None = None
         """The boot of the worker that this process is, None in the master."""
         self._publisher: Publisher | None = None
-        self._declared: list[Check] = []
+        self.declared: list[Check] = []
+        """The checks of the configuration file."""
         self._owner = 0
         self._ready = False
         self._ended = False
@@ -79,7 +80,8 @@ class Master:
         self._stopping = False
         self.stopping = False
         """True once Gunicorn halts: from then on it stops its workers."""
-        self._preflight_child: Callable[[], int | None] = lambda: None
+        self.preflight_child: Callable[[], int | None] = lambda: None
+        """Returns the pid of the process that runs the checks, while one does."""
         self._preflighted = False
         self._before: dict[int, Any] = {}
 
@@ -176,7 +178,7 @@ class Master:
         deadlines: Mapping[str, float] | None = None,
     ) -> None:
         """Take what a configuration file declares; the file of a reload replaces it."""
-        self._declared = list(checks)
+        self.declared = list(checks)
         self.deadlines = dict(deadlines or {})
         self.exit_codes = dict(exit_codes or {})
 
@@ -262,33 +264,13 @@ class Master:
         environ = {**os.environ, **arbiter.cfg.env}
         if not self._has_checks(environ):
             return
-        from bootcheck.checks.base import Moment
-        from bootcheck.checks.planning import plan
-        from bootcheck.gunicorn.preflight import Preflight
-        from bootcheck.model.finding import Severity
+        from bootcheck.gunicorn.preflight import before_workers
 
-        context = self.context(arbiter)
-        self.planned = plan(self._declared, self.settings, context.environ, context.server)
-        if any(item.check.moment is Moment.WORKER for item in self.planned):
-            from bootcheck.guards.once import Once
-
-            self.once = Once()
-        preflight = Preflight(self.planned, context)
-        self._preflight_child = lambda: preflight.child
-        findings = preflight.run()
-        stopping = [finding for finding in findings if finding.declared and finding.severity is Severity.ERROR]
-        if stopping and self.settings.enforce == "observe":
-            self.console.note(
-                f"observing only: {len(stopping)} of these findings would have stopped the start (BOOTCHECK_ENFORCE)"
-            )
-        elif stopping:
-            from bootcheck.gunicorn.ending import refuse
-
-            refuse(self, arbiter, stopping)
+        before_workers(self, arbiter)
 
     def _has_checks(self, environ: Mapping[str, str]) -> bool:
         """Tell whether anything is to be checked, without loading any check."""
-        return bool(self._declared or self.settings.require_env or any(environ.get(name) for name in SUBJECTS))
+        return bool(self.declared or self.settings.require_env or any(environ.get(name) for name in SUBJECTS))
 
     def context(self, arbiter: Any) -> Context:
         """Return what checks are given: the environment that workers will see, and the server."""
@@ -366,7 +348,7 @@ class Master:
         from bootcheck.gunicorn.ending import die_by, stopped
 
         if self.is_here and not self._ended:
-            child = self._preflight_child()
+            child = self.preflight_child()
             if child is not None:
                 os.kill(child, signal.SIGKILL)
             chain.quietly(stopped)(self, signo, frame)

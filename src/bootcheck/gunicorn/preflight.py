@@ -17,18 +17,45 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from bootcheck.checks.base import Context, Moment, Planned, run, run_one
+from bootcheck.checks.planning import plan
+from bootcheck.gunicorn.absorption import Absorption
 from bootcheck.gunicorn.verdict import signal_name
 from bootcheck.model import journal
 from bootcheck.model.checkpoint import Outcome, Phase
 from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.recorder import Recorder
 
+if TYPE_CHECKING:
+    from bootcheck.gunicorn.master import Master
+
 GRACE = 0.9
 """Seconds that a check may take over its own budget."""
 _PR_SET_PDEATHSIG = 1
+
+
+def before_workers(master: Master, arbiter: Any) -> None:
+    """Plan and run the checks of a server start; a declared error refuses it, unless only watching is asked for."""
+    context = master.context(arbiter)
+    master.planned = plan(master.declared, master.settings, context.environ, context.server)
+    if any(item.check.moment is Moment.WORKER for item in master.planned):
+        from bootcheck.guards.once import Once
+
+        master.once = Once()
+    preflight = Preflight(master.planned, context)
+    master.preflight_child = lambda: preflight.child
+    findings = preflight.run()
+    stopping = [finding for finding in findings if finding.declared and finding.severity is Severity.ERROR]
+    if stopping and master.settings.enforce == "observe":
+        master.console.note(
+            f"observing only: {len(stopping)} of these findings would have stopped the start (BOOTCHECK_ENFORCE)"
+        )
+    elif stopping:
+        from bootcheck.gunicorn.ending import refuse
+
+        refuse(master, arbiter, stopping)
 
 
 class Preflight:
@@ -63,6 +90,7 @@ class _Child:
     def __init__(self, live: Sequence[Planned], context: Context) -> None:
         self._live = live
         self._context = context
+        self._absorption = Absorption(context.recorder)
         for stream in (sys.stdout, sys.stderr):
             # Either may be closed, full, or None: then nothing is buffered that could be written twice.
             with contextlib.suppress(AttributeError, OSError, ValueError):
@@ -79,7 +107,6 @@ class _Child:
         """Take over the child's records; return its findings and how many checks are settled."""
         findings: list[Finding] = []
         done = 0
-        recorder = self._context.recorder
         buffer = b""
         deadline = time.monotonic() + self._allowed(0)
         overran = False
@@ -103,7 +130,7 @@ class _Child:
                     continue
                 if message["t"] == journal.FINDING:
                     findings.append(Finding.from_dict(message["finding"]))
-                recorder.absorb(message)
+                self._absorption.absorb(message)
         os.close(self._read)
         status = os.waitpid(self.pid, 0)[1]
         if done < len(self._live):
@@ -127,7 +154,7 @@ class _Child:
         check = item.check
         recorder = self._context.recorder
         step = f"check.{check.name}"
-        for seq in recorder.forget_absorbed():
+        for seq in self._absorption.forget():
             recorder.stamp(step, check.phase, Outcome.FAILED, {"reason": "ended"}, of=seq)
         said = _tail(self._spare)
         if overran:

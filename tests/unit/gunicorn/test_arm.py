@@ -130,7 +130,7 @@ def test_a_project_file_that_arms_itself_keeps_its_checks(tmp_path: Path):
     (tmp_path / "gunicorn.conf.py").write_text(
         "import bootcheck\nfrom bootcheck import checks\nbootcheck.arm(globals(), checks=[checks.env('SECRET_KEY')])\n"
     )
-    code = CONF + "\nfrom bootcheck.gunicorn import arm\nprint(len(arm.armed()._declared))"
+    code = CONF + "\nfrom bootcheck.gunicorn import arm\nprint(len(arm.armed().declared))"
     done = interpreter(code, cwd=tmp_path, BOOTCHECK_DIR=str(tmp_path / "reports"))
 
     assert done.stdout == "None True\n1\n", done.stderr

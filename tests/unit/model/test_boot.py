@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bootcheck.gunicorn.absorption import Absorption
 from bootcheck.model import journal
 from bootcheck.model.boot import Boot
 from bootcheck.model.checkpoint import Phase
@@ -206,8 +207,9 @@ def test_records_absorbed_from_the_preflight_are_renumbered():
     def act(recorder: Recorder) -> None:
         recorder.step("server.boot", Phase.SERVER).__enter__()
         recorder.passed("env.A", Phase.ENVIRONMENT)
+        absorption = Absorption(recorder)
         for record in theirs.records:
-            recorder.absorb(record)
+            absorption.absorb(record)
 
     boot = told(act)
 
