@@ -5,6 +5,7 @@ Each method is one line in `worker.py`; none of them may fail the worker.
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any
 
@@ -30,6 +31,7 @@ class Witness:
 
     def begin(self) -> None:
         """Watch log records and imports from the fork on."""
+        self._lines.hide = _hide_late
         self._lines.begin()
         self._imports.begin()
 
@@ -67,6 +69,12 @@ class Witness:
         """Leave the imports alone, journal the slowest of them, and keep only bad news of the log."""
         self._lines.ready()
         tell_imports(self._imports, recorder)
+
+
+def _hide_late(text: str) -> str:
+    redactor = current().redactor
+    redactor.catch_up(os.environ)
+    return redactor.hide_late(text)
 
 
 class TimedImports:

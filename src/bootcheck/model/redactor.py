@@ -114,6 +114,7 @@ class Redactor:
         self._squeezed: tuple[str, ...] = ()
         self._split: re.Pattern[str] | None = None
         self._seen = dict(environ or {})
+        self._late: tuple[str, ...] = ()
         self.learn([*(secrets_of(environ) if environ else ()), *values])
 
     def learn(self, values: Iterable[str]) -> None:
@@ -131,8 +132,16 @@ class Redactor:
         """Learn what has come into an environment since the last look: an app may read a file of secrets."""
         fresh = {name: value for name, value in environ.items() if self._seen.get(name) != value}
         if fresh:
+            known = set(self._forms)
             self._seen.update(fresh)
             self.learn(secrets_of(fresh))
+            self._late += tuple(form for form in self._forms if form not in known)
+
+    def hide_late(self, text: str) -> str:
+        """Return `text` without the secrets that came later than this redactor."""
+        for form in self._late:
+            text = text.replace(form, HIDDEN)
+        return text
 
     def mask(self, text: str) -> str:
         """Return `text` without any secret that is known or looks like one."""

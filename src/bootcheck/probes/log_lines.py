@@ -13,6 +13,7 @@ import itertools
 import os
 import struct
 import sys
+from collections.abc import Callable
 from typing import Any
 
 LINES = 20
@@ -24,6 +25,7 @@ _ENTRY = struct.Struct(f"<QdBH{MAX_RAW}s")
 SIZE = LINES * _ENTRY.size
 
 _WARNING = 30
+_ERROR = 40
 _SERVERS = frozenset({"gunicorn.error", "uvicorn.error"})
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 _OWN_TEXT = frozenset({BaseException.__str__, OSError.__str__, KeyError.__str__, ImportError.__str__})
@@ -41,6 +43,8 @@ class LogLines:
         self._numbers = itertools.count(1)
         self._owner = os.getpid()
         self._lowest = 0
+        self.hide: Callable[[str], str] = str
+        """Takes secrets out of a text that only this process knows: the master masks what it knows itself."""
 
     def begin(self) -> None:
         """Look at every record from now on, behind whatever factory makes them."""
@@ -69,7 +73,10 @@ class LogLines:
         if os.getpid() != self._owner:
             return
         number = next(self._numbers)
-        raw = f"{record.name}\0{text_of(record)}".encode("utf-8", "replace")
+        text = text_of(record)
+        if record.levelno >= _ERROR:
+            text = self.hide(text)
+        raw = f"{record.name}\0{text}".encode("utf-8", "replace")
         _ENTRY.pack_into(
             self._memory,
             self._base + number % LINES * _ENTRY.size,

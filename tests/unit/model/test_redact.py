@@ -215,3 +215,4 @@ def test_what_comes_into_an_environment_later_is_learnt():
     hiding.catch_up(environ)
 
     assert hiding.mask("first-token-value second-token-value hunter22-hunter22") == "*** *** ***"
+    assert hiding.hide_late("first-token-value second-token-value") == "first-token-value ***"
