@@ -437,7 +437,7 @@ def test_a_journal_alone_is_not_enough(sleeper, tmp_path):
     from bootcheck.probes.process import boot_id, start_ticks
 
     key = Key("worker", sleeper, start_ticks(sleeper))
-    head = {"t": "head", "role": "worker", "pid": sleeper, "boot_id": boot_id(), "dump": {"signal": SIGNAL, "fd": 3}}
+    head = {"t": "head", "role": "worker", "pid": sleeper, "boot_id": boot_id(), "dump": {"number": SIGNAL, "fd": 3}}
     (tmp_path / key.file_name).write_text(json.dumps(head) + "\n")
     (tmp_path / key.dump_name).touch()
 

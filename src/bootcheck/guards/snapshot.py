@@ -126,14 +126,14 @@ def arm(  # noqa: PLR0913 - what an answer needs
     try:
         before = signal.getsignal(SIGNAL) if SIGNAL else None
         if before not in (signal.SIG_DFL, _asked):
-            return {"signal": None, "why": TAKEN if SIGNAL else "this system has no such signal"}
+            return {"number": None, "why": TAKEN if SIGNAL else "this system has no such signal"}
         fd = -1 if on_disk else _anonymous()
         on_disk = fd < 0
         if on_disk:
             fd = directory.create(key.dump_name, append=True)
         if fd < 0:
             disarm()
-            return {"signal": None, "why": "no file could be made for its stacks"}
+            return {"number": None, "why": "no file could be made for its stacks"}
         if before is not _asked:
             signal.signal(SIGNAL, _asked)
         from_c = all(signal.getsignal(signo) is signal.SIG_DFL for signo in (FROM_C, FROM_C_ALONE))
@@ -142,8 +142,8 @@ def arm(  # noqa: PLR0913 - what an answer needs
             faulthandler.register(FROM_C_ALONE, file=fd, all_threads=False)
         _replace(Answering(key, fd, directory=directory, records=records, common=common, note=note))
     except Exception as exc:  # noqa: BLE001 - a process that cannot be looked at boots all the same
-        return {"signal": None, "why": f"arming failed: {type(exc).__name__}"}
-    return {"signal": SIGNAL, "from_c": from_c, "fd": fd, "on_disk": on_disk}
+        return {"number": None, "why": f"arming failed: {type(exc).__name__}"}
+    return {"number": SIGNAL, "from_c": from_c, "fd": fd, "on_disk": on_disk}
 
 
 def _anonymous() -> int:

@@ -155,7 +155,7 @@ def _head_of(directory: ReportDirectory, key: Key) -> Mapping[str, Any] | None:
         msg = f"process {key.pid} runs a version of bootcheck that does not answer"
         raise Refused(msg)
     taken = next((record["dump"] for record in records if record["t"] == journal.NOTE and "dump" in record), None)
-    why = taken or (None if dump.get("signal") == SIGNAL else dump.get("why") or f"it uses signal {dump.get('signal')}")
+    why = taken or (None if dump.get("number") == SIGNAL else dump.get("why") or f"it uses signal {dump.get('number')}")
     if why:
         msg = f"process {key.pid} does not answer signal {SIGNAL}: {why}"
         raise Refused(msg)

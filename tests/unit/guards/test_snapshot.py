@@ -85,7 +85,7 @@ def test_asked_by_a_command_it_tells_stacks_and_what_python_knows(tmp_path: Path
 
     told, (text, native, pid) = armed(tmp_path, act, on_disk=on_disk)
 
-    assert (told["signal"], told["on_disk"], told["from_c"]) == (SIGNAL, on_disk, True)
+    assert (told["number"], told["on_disk"], told["from_c"]) == (SIGNAL, on_disk, True)
     answer = json.loads(text)
     main, other = answer["stacks"]
     assert (main["thread"], main["native_id"]) == ("MainThread", pid)
@@ -154,7 +154,7 @@ def test_the_app_s_own_handler_is_left_alone(tmp_path: Path):
 
     (told, called), _ = forked(child)
 
-    assert told == {"signal": None, "why": TAKEN}
+    assert told == {"number": None, "why": TAKEN}
     assert called == [SIGNAL]
     assert list(tmp_path.iterdir()) == []
 
@@ -255,4 +255,4 @@ def test_a_process_without_any_file_costs_the_look_only(tmp_path: Path, monkeypa
 
     told, _ = forked(child)
 
-    assert told == {"signal": None, "why": "no file could be made for its stacks"}
+    assert told == {"number": None, "why": "no file could be made for its stacks"}

@@ -137,9 +137,9 @@ def found(tmp_path) -> Armed:
     ("says", "why"),
     [
         (None, "does not answer"),
-        ({"signal": None, "why": "the app handles this signal itself"}, "the app handles this signal itself"),
-        ({"signal": 12, "fd": 3}, "it uses signal 12"),
-        ({"signal": SIGNAL, "fd": 3}, "does not catch signal"),
+        ({"number": None, "why": "the app handles this signal itself"}, "the app handles this signal itself"),
+        ({"number": 12, "fd": 3}, "it uses signal 12"),
+        ({"number": SIGNAL, "fd": 3}, "does not catch signal"),
     ],
 )
 def test_a_process_that_does_not_answer_is_refused(journal, tmp_path, says, why):
@@ -152,7 +152,7 @@ def test_a_process_that_does_not_answer_is_refused(journal, tmp_path, says, why)
 
 def test_a_journal_of_another_boot_of_the_machine_is_no_journal(journal, tmp_path):
     """Pids and start times repeat."""
-    journal({"signal": SIGNAL, "fd": 3}, boot="another")
+    journal({"number": SIGNAL, "fd": 3}, boot="another")
 
     with pytest.raises(Refused, match="has no journal in"):
         found(tmp_path)
@@ -160,7 +160,7 @@ def test_a_journal_of_another_boot_of_the_machine_is_no_journal(journal, tmp_pat
 
 def test_a_note_that_the_app_took_the_signal_counts(journal, tmp_path):
     """It came after the head."""
-    journal({"signal": SIGNAL, "fd": 3}, more=[{"t": "note", "dump": "the app handles this signal itself"}])
+    journal({"number": SIGNAL, "fd": 3}, more=[{"t": "note", "dump": "the app handles this signal itself"}])
 
     with pytest.raises(Refused, match="the app handles"):
         found(tmp_path)
@@ -169,20 +169,20 @@ def test_a_note_that_the_app_took_the_signal_counts(journal, tmp_path):
 def test_a_descriptor_that_is_another_file_now_is_refused(journal, tmp_path, monkeypatch):
     """An app that closes everything may have a socket there: the stacks would go to a client."""
     with open(os.devnull, encoding="ascii") as other:
-        key = journal({"signal": SIGNAL, "fd": other.fileno(), "on_disk": True})
+        key = journal({"number": SIGNAL, "fd": other.fileno(), "on_disk": True})
         status = {**where.status_of(os.getpid()), "SigCgt": f"{1 << (SIGNAL - 1):x}"}
         monkeypatch.setattr(where, "status_of", lambda pid: status)
         with pytest.raises(Refused, match="closed the file"):
             found(tmp_path)
     with open(tmp_path / key.dump_name, "ab") as own:
-        journal({"signal": SIGNAL, "fd": own.fileno(), "on_disk": True})
+        journal({"number": SIGNAL, "fd": own.fileno(), "on_disk": True})
         assert found(tmp_path).key == key
 
 
 def test_a_file_with_a_second_name_is_not_emptied(journal, tmp_path, monkeypatch):
     """In a directory of somebody else's it may be a link to anything."""
     monkeypatch.setattr(Armed, "check", lambda self: None)
-    key = journal({"signal": SIGNAL, "fd": 3, "on_disk": True})
+    key = journal({"number": SIGNAL, "fd": 3, "on_disk": True})
     process = found(tmp_path)
     os.close(process.dump_file())
     os.link(tmp_path / key.dump_name, tmp_path / "second")
@@ -196,10 +196,10 @@ def test_only_our_file_in_memory_is_opened(journal, tmp_path, monkeypatch):
     monkeypatch.setattr(Armed, "check", lambda self: None)
     own, other = os.memfd_create(MEMORY), os.memfd_create("theirs")
     try:
-        journal({"signal": SIGNAL, "fd": own, "on_disk": False})
+        journal({"number": SIGNAL, "fd": own, "on_disk": False})
         os.close(found(tmp_path).dump_file())
         for fd in (other, 999):
-            journal({"signal": SIGNAL, "fd": fd, "on_disk": False})
+            journal({"number": SIGNAL, "fd": fd, "on_disk": False})
             with pytest.raises(Refused, match="has no longer the file"):
                 found(tmp_path).dump_file()
     finally:
