@@ -23,6 +23,8 @@ ARITY = {
     "on_exit": 1,
     "pre_exec": 1,
     "on_reload": 1,
+    "on_dirty_starting": 1,
+    "dirty_worker_init": 1,
 }
 """Gunicorn refuses a hook whose number of parameters is not exactly this."""
 

@@ -38,6 +38,7 @@ from bootcheck.sinks.ring import Ring
 if TYPE_CHECKING:
     from bootcheck.checks.base import Check, Context, Planned
     from bootcheck.guards.once import Once
+    from bootcheck.gunicorn.dirty import Dirty
     from bootcheck.gunicorn.obituary import Publisher
     from bootcheck.sinks.base import Sink
 
@@ -69,6 +70,8 @@ class Master:
         self.once: Once | None = None
         self.worker: WorkerBoot | None = None
         """The boot of the worker that this process is, None in the master."""
+        self.dirty: Dirty | None = None
+        """The dirty arbiter and its workers, once Gunicorn starts one."""
         self._publisher: Publisher | None = None
         self.declared: list[Check] = []
         """The checks of the configuration file."""
@@ -226,6 +229,18 @@ class Master:
         seams.on_spawn(arbiter, chain.quietly(self.receiver.may_spawn))
         seams.halt_once(arbiter, self._halts)
         seams.around(arbiter, "run", self._running)
+        seams.on_dirty(arbiter, self._with_dirty)
+
+    def _with_dirty(self, original: Callable[[], Any]) -> Any:
+        """Start the dirty arbiter; what is needed for it is loaded here, as Gunicorn loads its own."""
+        if self.dirty is None:
+            chain.quietly(self._begin_dirty)()
+        return original() if self.dirty is None else self.dirty.spawn(original)
+
+    def _begin_dirty(self) -> None:
+        from bootcheck.gunicorn.dirty import Dirty
+
+        self.dirty = Dirty(self)
 
     def _halts(self) -> None:
         self.stopping = True

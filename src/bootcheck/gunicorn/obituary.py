@@ -20,6 +20,8 @@ from bootcheck.sinks.console import Console
 from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.stderr import say
 
+_BOOT_STEPS = {"master": "server.boot", "dirty-arbiter": "dirty-arbiter.boot"}
+
 
 def report_of(death: Death, common: Mapping[str, Any], *, at: float | None = None, hidden: int = 0) -> Report | None:
     """Return the report of a death, or None where the end was none."""
@@ -27,7 +29,7 @@ def report_of(death: Death, common: Mapping[str, Any], *, at: float | None = Non
     if cause is None:
         return None
     boot = death.boot
-    step = boot.step or (None if death.ready else f"{boot.role.replace('master', 'server')}.boot")
+    step = boot.step or (None if death.ready else _BOOT_STEPS.get(boot.role, "worker.boot"))
     if cause is Cause.CHECK_FAILED:
         failed = [finding.step for finding in boot.findings if finding.severity.value == "error" and finding.step]
         step = failed[0] if failed else step

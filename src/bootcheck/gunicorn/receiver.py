@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import THEIRS, close_quietly
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from bootcheck.gunicorn.breaker import Breaker
     from bootcheck.gunicorn.lives import Lives
     from bootcheck.gunicorn.master import Master
+    from bootcheck.gunicorn.verdict import Death
     from bootcheck.model.boot import Boot
     from bootcheck.model.report import Report
 
@@ -35,9 +37,10 @@ LAST_WAIT = 1.0
 class Child:
     """One worker, as its master knows it."""
 
-    def __init__(self, worker: Any, spare_fd: int) -> None:
+    def __init__(self, worker: Any, spare_fd: int, role: str = "worker") -> None:
         self.worker = worker
-        self.age: int = worker.age
+        self.role = role
+        self.age: int | None = getattr(worker, "age", None)
         self.spare_fd = spare_fd
         self.start = 0
         """When it started, in ticks, where there is no spare journal that says it."""
@@ -52,6 +55,8 @@ class Child:
         """What the master acted upon when it sent the first."""
         self.done = False
         self.published = False
+        self.retired = False
+        """True where its parent ended it as one too many."""
 
 
 class Receiver:
@@ -72,11 +77,16 @@ class Receiver:
         self._pausing = False
         os.register_at_fork(after_in_parent=self.unblock)
 
+    @property
+    def is_here(self) -> bool:
+        """True in the process that these children belong to."""
+        return self._master.is_here
+
     # -- around the fork ------------------------------------------------------------------------
 
     def before_fork(self, arbiter: Any, worker: Any) -> None:
         """Prepare for one worker: its spare journal, its snapshot; hold stop signals back."""
-        child = Child(worker, _anonymous())
+        child = Child(worker, anonymous())
         worker.bootcheck_child = child
         self.forked += 1
         if arbiter.cfg.preload_app or "sqlalchemy" in sys.modules:
@@ -84,27 +94,38 @@ class Receiver:
 
             child.snapshot = fresh_pools.before_fork(arbiter.cfg.workers)
         self._settle_forking(arbiter)
+        self.about_to_fork(child)
+
+    def about_to_fork(self, child: Child) -> None:
+        """Expect the fork of this child; between it and our handlers a stop signal would be lost."""
         self._forking = child
-        # Between the fork and our handlers a stop signal would be lost in the worker.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         self._blocked = True
 
     def unblock(self) -> None:
         """Let stop signals through again: in the master after the fork, or when there was none."""
-        if self._blocked and self._master.is_here:
+        if self._blocked and self.is_here:
             self._blocked = False
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
 
     def born(self, pid: int) -> None:
         """Enter the worker that was forked just now by its pid."""
-        if self._forking is not None and self._master.is_here:
+        if self._forking is not None and self.is_here:
             child = self._children[pid] = self._forking
             self._forking = None
             if child.spare_fd < 0:
                 child.start = start_ticks(pid)
+        elif self._master.dirty is not None:
+            self._master.dirty.born(pid)
 
     def in_child(self, own: Child) -> None:
-        """Close what belongs to the siblings of a new worker."""
+        """Close, in a new worker, what belongs to others."""
+        self.close_siblings(own)
+        if self._master.dirty is not None:
+            self._master.dirty.in_child(own)
+
+    def close_siblings(self, own: Child) -> None:
+        """Close the spare journals of all children but the one that this process is."""
         for child in self._children.values():
             if child is not own and child.spare_fd >= 0:
                 close_quietly(child.spare_fd)
@@ -158,7 +179,7 @@ class Receiver:
         Returns the status that Gunicorn is to see where that is another one: it stops the whole
         server at exit codes 3 and 4, also while other workers serve.
         """
-        if not self._master.is_here:
+        if not self.is_here:
             return None
         # Up to 23 this runs in the handler of SIGCHLD: a second one must not interrupt the first.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
@@ -175,6 +196,8 @@ class Receiver:
             # Gunicorn up to 23 reaps in a signal handler, before the new worker is in its list.
             child = self._forking if self._is_forking(pid) else None
             if child is None:
+                if self._master.dirty is not None:
+                    self._master.dirty.ended(pid, status, usage)
                 return None
             self._forking = None
         stops = os.WIFEXITED(status) and os.WEXITSTATUS(status) in seams.app_error_code(arbiter)
@@ -212,15 +235,18 @@ class Receiver:
             fault=self._fault_of(key),
             peak_rss_bytes=None if usage is None else usage.ru_maxrss * 1024,
             memory_limit_bytes=None if self._memory is None else self._memory.limit_bytes(),
-            extra={"bootcheck.worker.age": child.age, "process.parent_pid": os.getpid()},
+            extra={"process.parent_pid": os.getpid(), **self._facts(child)},
         )
         death = circumstances.of_child(self._master, child, death, usage)
-        report = obituary.report_of(death, self._master.common, hidden=int(boot.head.get("hidden", 0) or 0))
+        report = None
+        if not self._retired(child, death):
+            report = obituary.report_of(death, self._master.common, hidden=int(boot.head.get("hidden", 0) or 0))
         circumstances.ended(self._master, death, report)
         self._count(death.ready, report)
         stored: str | None = ""
         if report is not None:
-            stored = self._master.publisher.death(report, f"WORKER {pid} DIED ({report.verdict.cause})")
+            headline = f"{child.role.upper()} {pid} DIED ({report.verdict.cause})"
+            stored = self._master.publisher.death(report, headline)
             if THEIRS and death.fault and self._master.console.mode != "off":
                 # Python was told to print it on stderr, and our file took it.
                 say(death.fault)
@@ -230,6 +256,13 @@ class Receiver:
             self._master.directory.remove(partial_name(pid))
         if child.spare_fd >= 0:
             close_quietly(child.spare_fd)
+
+    def _facts(self, child: Child) -> dict[str, Any]:
+        return {} if child.age is None else {"bootcheck.worker.age": child.age}
+
+    def _retired(self, child: Child, death: Death) -> bool:  # noqa: ARG002
+        """Tell whether this end is no death although the process was not ready."""
+        return False
 
     def _count(self, ready: bool, report: Report | None) -> None:  # noqa: FBT001
         """Tell the loop breaker of a death before ready, or that a worker had made it."""
@@ -291,8 +324,8 @@ class Receiver:
         records, broken = read_lines(_contents(child.spare_fd).splitlines())
         head = next((record for record in records if record["t"] == HEAD), None)
         if head is None and not child.start:
-            return Boot(head={"role": "worker", "pid": pid}), None
-        key = Key("worker", pid, child.start if head is None else int(head.get("start", 0)))
+            return Boot(head={"role": child.role, "pid": pid}), None
+        key = Key(child.role, pid, child.start if head is None else int(head.get("start", 0)))
         disk, more_broken = read_lines(self._master.directory.read(key.file_name, MAX_JOURNAL).splitlines())
         if disk:
             # The essentials stand in both; what came after the disk was lost stands in the spare only.
@@ -317,20 +350,29 @@ class Receiver:
 
     def drain(self, arbiter: Any) -> None:
         """Wait for workers that the master killed at the end of its stop and left unreaped."""
-        if arbiter is None or not self._master.is_here:
+        if arbiter is None or not self.is_here:
             return
+        if self._master.dirty is not None:
+            self._master.dirty.drain(arbiter)
         self._settle_forking(arbiter)
+        self._reap(lambda _: True)
+
+    def _reap(self, wanted: Callable[[Child], bool]) -> None:
+        """Wait a moment for the ends of some children."""
         deadline = time.monotonic() + LAST_WAIT
-        while self._children and time.monotonic() < deadline:
-            for pid in list(self._children):
+        left = [pid for pid, child in self._children.items() if wanted(child)]
+        while left and time.monotonic() < deadline:
+            for pid in list(left):
                 try:
                     waited, status, usage = seams.wait(pid, os.WNOHANG)
                 except ChildProcessError:
                     self._children.pop(pid, None)
+                    left.remove(pid)
                     continue
                 if waited:
+                    left.remove(pid)
                     self.ended(pid, status, usage)
-            if self._children:
+            if left:
                 time.sleep(0.01)
 
 
@@ -343,7 +385,7 @@ def partial_name(pid: int) -> str:
     return f".boot-{pid}.tmp"
 
 
-def _anonymous() -> int:
+def anonymous() -> int:
     """Return a descriptor of a file without a name, or -1 where the system has none."""
     try:
         return os.memfd_create("bootcheck-journal")

@@ -33,6 +33,9 @@ Every private touch of Gunicorn, in one place:
 | `arbiter.SIG_QUEUE` | a stop signal lost between fork and handlers | 20.1 - 27.0 | it stays lost |
 | `worker.init_process`, `load_wsgi`, `init_signals` | steps and exceptions of a worker's boot | 20.1 - 27.0 | steps are missing |
 | `worker.handle_request`, `handle_http2_request`, `asgi` | the requests in flight at a death | 20.1 - 27.0 | they are unknown |
+| `arbiter.spawn_dirty_arbiter`, `manage_dirty_arbiter`, `kill_dirty_arbiter` | the dirty arbiter's boots and deaths, pauses | 25.3 - 27.0 | they are not reported |
+| `DirtyArbiter`: `__init__`, `run`, `init_signals`, `spawn_worker`, `kill_worker`, `manage_workers`, `murder_workers`, `reload`; `gunicorn.dirty.arbiter.os` | the same for its workers, with their exact wait status | 25.3 - 27.0 | they are not reported |
+| `DirtyWorker`: `__init__`, `init_process`, `init_signals`, `_heartbeat_loop`; `load_dirty_apps` | steps, exceptions and the end of a dirty worker's boot | 25.3 - 27.0 | steps are missing |
 
 Each touch looks at the shape of what it finds first; `missing()` lists what did not fit.
 """  # noqa: E501 - a row of a table is a line
@@ -94,22 +97,24 @@ def on_setup(before: Callable[[Any], None], failed: Callable[[BaseException], No
     return True
 
 
-def on_wait(receive: Callable[[int, int, Any], int | None], born: Callable[[int], None]) -> bool:
+def on_wait(
+    receive: Callable[[int, int, Any], int | None], born: Callable[[int], None], where: str = "gunicorn.arbiter"
+) -> bool:
     """Call `receive(pid, status, rusage)` for every child that Gunicorn reaps, before it looks at it.
 
     A status that it returns is what Gunicorn gets to see instead. `born(pid)` is called in the
     master right after each fork: up to 23 a worker may be reaped before it stands in any list.
     """
-    module = sys.modules.get("gunicorn.arbiter")
+    module = sys.modules.get(where)
     if module is None or getattr(module, "os", None) is not os:
-        _lacks("gunicorn.arbiter.os")
+        _lacks(f"{where}.os")
         return False
     module.os = _Os(receive, born)  # type: ignore[attr-defined]
     return True
 
 
 class _Os(types.ModuleType):
-    """The `os` module as `gunicorn.arbiter` sees it: `waitpid` also tells resource usage."""
+    """The `os` module as an arbiter's module sees it: `waitpid` also tells resource usage."""
 
     def __init__(self, receive: Callable[[int, int, Any], int | None], born: Callable[[int], None]) -> None:
         super().__init__("os")
@@ -282,6 +287,62 @@ def on_request(
         elif original is not None:
             _lacks(f"worker.{name}")
     return found
+
+
+def on_dirty(arbiter: Any, spawn: Callable[[Callable[[], Any]], Any]) -> bool:
+    """Call `spawn(original)` where Gunicorn (from 25 on) starts its dirty arbiter."""
+    original = getattr(arbiter, "spawn_dirty_arbiter", None)
+    if original is None:
+        return False
+    if not _takes(original, ()):
+        _lacks("arbiter.spawn_dirty_arbiter")
+        return False
+    arbiter.spawn_dirty_arbiter = lambda: spawn(original)
+    return True
+
+
+def on_made(kind: Any, made: Callable[[Any], None]) -> bool:
+    """Call `made(new)` for each new object of a class of Gunicorn's."""
+    original = getattr(kind, "__init__", None)
+    if not callable(original):
+        _lacks(f"{getattr(kind, '__name__', kind)}.__init__")
+        return False
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        original(self, *args, **kwargs)
+        made(self)
+
+    kind.__init__ = init
+    return True
+
+
+def dirty_classes() -> tuple[Any, Any]:
+    """Return the classes of the dirty arbiter and of its workers, as Gunicorn is about to use them."""
+    from gunicorn.dirty.arbiter import DirtyArbiter, DirtyWorker
+
+    return DirtyArbiter, DirtyWorker
+
+
+def on_dirty_load(loading: Callable[[Callable[..., Any], Any], Any]) -> bool:
+    """Call `loading(load_dirty_apps, paths)` where a dirty worker imports its apps."""
+    module = sys.modules.get("gunicorn.dirty.worker")
+    original = getattr(module, "load_dirty_apps", None)
+    if module is None or not _takes(original, ("import_paths",)):
+        _lacks("gunicorn.dirty.worker.load_dirty_apps")
+        return False
+    module.load_dirty_apps = lambda paths: loading(original, paths)  # type: ignore[attr-defined, arg-type]
+    return True
+
+
+def is_dirty_app_not_found(exc: BaseException) -> bool:
+    """Tell whether Gunicorn says so of a dirty app, and not because the app's own import failed."""
+    kind = getattr(sys.modules.get("gunicorn.dirty.errors"), "DirtyAppNotFoundError", None)
+    if kind is None or not isinstance(exc, kind):
+        return False
+    cause = exc.__cause__
+    module = str(getattr(exc, "app_path", "")).partition(":")[0]
+    missing = str(getattr(cause, "name", None) or "?")
+    return cause is None or module == missing or module.startswith(f"{missing}.")
 
 
 def queued_stop(arbiter: Any, stop_signals: tuple[int, ...]) -> int | None:

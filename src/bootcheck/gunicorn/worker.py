@@ -43,6 +43,9 @@ _READY_NOW = ("gunicorn.workers.sync", "gunicorn.workers.gthread", "gunicorn.wor
 class WorkerBoot:
     """The boot of the worker that this process is."""
 
+    role = "worker"
+    boot_step = "worker.boot"
+
     def __init__(self, master: Master, arbiter: Any, worker: Any) -> None:
         self._master = master
         self._arbiter = arbiter
@@ -68,18 +71,18 @@ class WorkerBoot:
         spare = -1 if child is None else child.spare_fd
         if child is not None:
             master.receiver.in_child(child)
-        self.key = Key("worker", self._pid, start_ticks())
+        self.key = Key(self.role, self._pid, start_ticks())
         self.ring = Ring()
         self._journal = Journal(master.directory, self.key, spare_fd=spare)
         sinks: list[Sink] = [self._journal, self.ring, master.console, *master.extra_sinks]
         self.recorder = install(Recorder(sinks, redactor=master.redactor))
         self._fault = FaultFile(master.directory.create(self.key.fault_name, append=True))
-        if master.drops_privileges:
+        if self._drops_privileges:
             # After the change of user this directory is closed to us: the name is given later, by the master.
             self._partial = master.directory.create(partial_name(self._pid))
         self._record_head()
         self.recorder.inherit(master.recorder)
-        self._boot = self.recorder.step("worker.boot", Phase.WORKER, age=self._worker.age)
+        self._boot = self.recorder.step(self.boot_step, Phase.WORKER, **self._facts())
         self._boot.__enter__()
         self.guard = StopGuard(self.recorder, self._fault, self._on_stop)
         self._fault.arm()
@@ -87,19 +90,44 @@ class WorkerBoot:
         os.register_at_fork(after_in_child=self._disarm_in_child)
         self.recorder.limits = master.deadlines
         self.recorder.watch = self._limit
-        if master.settings.boot_deadline:
+        if self._whole_deadline:
             self._watchdog()
         self._wrap()
         self.witness.begin()
         snapshot.requests_in_flight = self.witness.in_flight
-        lost = seams.queued_stop(self._arbiter, tuple(int(signo) for signo in STOP_SIGNALS))
+        lost = self._lost_stop()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
         if lost is not None:
             self.guard.stop(lost)
         if child is not None and child.snapshot is not None:
-            from bootcheck.guards import fresh_pools
+            self._renew_pools(child.snapshot)
 
-            fresh_pools.in_child(child.snapshot, self.recorder)
+    def _renew_pools(self, snapshot: Any) -> None:
+        from bootcheck.guards import fresh_pools
+
+        fresh_pools.in_child(snapshot, self.recorder)
+
+    # -- what differs in the dirty arbiter and its workers (dirty.py) -----------------------------
+
+    @property
+    def _drops_privileges(self) -> bool:
+        return self._master.drops_privileges
+
+    @property
+    def _whole_deadline(self) -> float:
+        return self._master.settings.boot_deadline
+
+    def _facts(self) -> dict[str, Any]:
+        """Return what is known of this process before it does anything."""
+        return {"age": self._worker.age}
+
+    def _lost_stop(self) -> int | None:
+        return seams.queued_stop(self._arbiter, tuple(int(signo) for signo in STOP_SIGNALS))
+
+    def _kind_of(self, exc: BaseException) -> str:
+        return kind_of(exc, self._master.common.get("bootcheck.gunicorn.app"))
+
+    # -- deadlines --------------------------------------------------------------------------------
 
     def _limit(self, step: int, seconds: float | None) -> None:
         """Give a step so many seconds, or take its limit away."""
@@ -113,16 +141,16 @@ class WorkerBoot:
         if self._deadline is None and self._fault.fd >= 0:
             from bootcheck.guards.boot_deadline import BootDeadline
 
-            self._deadline = BootDeadline(self._master.settings.boot_deadline, self._fault.fd)
+            self._deadline = BootDeadline(self._whole_deadline, self._fault.fd)
             self._deadline.arm()
         return self._deadline
 
     def _record_head(self) -> None:
-        seconds = self._master.settings.boot_deadline
+        seconds = self._whole_deadline
         limit = {"boot_deadline": seconds} if seconds else {}
-        own = head("worker", self.key, self._master.server_id)
+        own = head(self.role, self.key, self._master.server_id)
         dump = self._master.answers(self.key, self.ring)
-        self.recorder.fact(journal.HEAD, **own, age=self._worker.age, dump=dump, **limit)
+        self.recorder.fact(journal.HEAD, **own, **self._facts(), dump=dump, **limit)
 
     def _on_stop(self, signo: int) -> None:  # noqa: ARG002
         self.witness.freeze()
@@ -144,9 +172,9 @@ class WorkerBoot:
 
     # -- steps ----------------------------------------------------------------------------------
 
-    def step(self, name: str, phase: Phase) -> Step:
+    def step(self, name: str, phase: Phase, /, **detail: object) -> Step:
         """Return a step of this boot."""
-        return self.recorder.step(name, phase)
+        return self.recorder.step(name, phase, **detail)
 
     def _signalling(self, original: Callable[[], Any]) -> Callable[[], Any]:
         """Let Gunicorn set its handlers, then take the stop signals over again."""
@@ -201,7 +229,7 @@ class WorkerBoot:
             return
         self._told = True
         self.witness.died_of(exc)
-        self.recorder.exception(exc, kind_of(exc, self._master.common.get("bootcheck.gunicorn.app")))
+        self.recorder.exception(exc, self._kind_of(exc))
 
     def failed(self, kind: str, text: str, trace: str) -> None:
         """Journal a failure that never was an exception here (a lifespan that reported one)."""
@@ -335,7 +363,7 @@ class WorkerBoot:
         if self.ring in self.recorder.sinks:
             self.recorder.sinks.remove(self.ring)
         took = report["attributes"]["bootcheck.boot.duration_s"]
-        self._master.console.note(f"worker {self._pid} ready after {took} s, report {path or 'not stored'}")
+        self._master.console.note(f"{self.role} {self._pid} ready after {took} s, report {path or 'not stored'}")
 
     def _store(self, name: str, data: bytes) -> str | None:
         if self._partial < 0:
@@ -373,5 +401,5 @@ class WorkerBoot:
         if death.boot.exception is not None or death.boot.signal is not None:
             report = obituary.report_of(death, self._master.common, hidden=self._master.redactor.hidden)
             if report is not None:
-                self._master.publisher.death(report, f"WORKER {self._pid} DIED ({report.verdict.cause})")
+                self._master.publisher.death(report, f"{self.role.upper()} {self._pid} DIED ({report.verdict.cause})")
         self._master.directory.forget(self.key)

@@ -1,0 +1,457 @@
+"""The dirty arbiter and its workers: Gunicorn's second pool, for tasks that block (25 and later).
+
+The master forks the dirty arbiter, and that forks the dirty workers: each is the receiver of its
+own children. A dirty process boots and dies like a worker; only what it runs has other names.
+Loaded when Gunicorn starts its dirty arbiter, and not before.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from bootcheck.guards.sigterm import STOP_SIGNALS
+from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn.breaker import LONGEST_PAUSE, PERMANENT, Breaker
+from bootcheck.gunicorn.receiver import Child, Receiver, anonymous
+from bootcheck.gunicorn.server import exit_status
+from bootcheck.gunicorn.worker import WorkerBoot
+from bootcheck.model import journal
+from bootcheck.model.cause import Cause
+from bootcheck.model.outcome import Phase
+
+if TYPE_CHECKING:
+    from bootcheck.guards.fresh_pools import Snapshot
+    from bootcheck.gunicorn.master import Master
+    from bootcheck.gunicorn.verdict import Death
+    from bootcheck.model.report import Report
+
+ARBITER = "dirty-arbiter"
+WORKER = "dirty-worker"
+YOUNG = 10.0
+"""Seconds: a dirty arbiter that dies sooner, ready or not, is one that cannot start its workers."""
+
+
+class Dirty:
+    """What a process knows of the dirty pool: the master, the dirty arbiter, or one of its workers."""
+
+    def __init__(self, master: Master) -> None:
+        self._master = master
+        self._spawning = False
+        self.arbiters = DirtyReceiver(master)
+        """In the master: takes the ends of dirty arbiters."""
+        self.workers: DirtyReceiver | None = None
+        """In the dirty arbiter: takes the ends of dirty workers."""
+        self._boot: ArbiterBoot | None = None
+        self._worker: DirtyWorkerBoot | None = None
+        arbiter_class, worker_class = seams.dirty_classes()
+        seams.on_made(arbiter_class, chain.quietly(self._arbiter_made))
+        seams.on_made(worker_class, chain.quietly(self._worker_made))
+        seams.around(master.arbiter, "kill_dirty_arbiter", self._noting)
+        seams.around(master.arbiter, "manage_dirty_arbiter", self._respawning)
+
+    # -- in the master --------------------------------------------------------------------------
+
+    def spawn(self, original: Callable[[], Any]) -> Any:
+        """Let Gunicorn start its dirty arbiter; the new process never comes back from here."""
+        self._spawning = True
+        try:
+            return original()
+        finally:
+            if self.arbiters.is_here:
+                self._spawning = False
+                self.arbiters.unblock()
+
+    def born(self, pid: int) -> None:
+        """Enter the dirty arbiter that was forked just now."""
+        self.arbiters.born(pid)
+
+    def ended(self, pid: int, status: int, usage: Any) -> None:
+        """Take the end of a child of the master's that is no worker."""
+        self.arbiters.ended(pid, status, usage)
+
+    def drain(self, arbiter: Any) -> None:
+        """Wait for a dirty arbiter that the master killed at the end of its stop."""
+        self.arbiters.drain(arbiter)
+
+    def in_child(self, own: Child) -> None:
+        """Close, in a new process of any kind, what belongs to others."""
+        self.arbiters.close_siblings(own)
+        if self.workers is not None:
+            self.workers.close_siblings(own)
+
+    def _arbiter_made(self, made: Any) -> None:
+        """Gunicorn made its dirty arbiter, and will fork it next."""
+        if not (self._spawning and self.arbiters.is_here):
+            return
+        seams.around(made, "run", lambda original: lambda: self._run_arbiter(made, original))
+        self.arbiters.expect(made, ARBITER, self._before_arbiter())
+
+    def _noting(self, original: Callable[[int], Any]) -> Callable[[int], Any]:
+        def kill_dirty_arbiter(sig: int) -> Any:
+            chain.quietly(self.arbiters.sent)(self._master.arbiter.dirty_arbiter_pid, sig)
+            return original(sig)
+
+        return kill_dirty_arbiter
+
+    def _respawning(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        def manage_dirty_arbiter() -> Any:
+            if self._master.arbiter.dirty_arbiter_pid or self.arbiters.may_spawn():
+                return original()
+            return None
+
+        return manage_dirty_arbiter
+
+    # -- in the dirty arbiter -------------------------------------------------------------------
+
+    def _run_arbiter(self, arbiter: Any, original: Callable[[], Any]) -> Any:
+        boot = chain.quietly(self._begin_arbiter)(arbiter)
+        if boot is None:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+            return original()
+        try:
+            with boot.telling():
+                return original()
+        finally:
+            chain.quietly(self._end_arbiter)()
+
+    def _begin_arbiter(self, arbiter: Any) -> ArbiterBoot:
+        self._boot = ArbiterBoot(self._master, self._master.arbiter, arbiter)
+        self._boot.begin()
+        self.workers = receiver = DirtyReceiver(self._master, arbiter)
+        seams.on_wait(chain.quietly(receiver.ended), chain.quietly(receiver.born), "gunicorn.dirty.arbiter")
+        seams.on_kill(arbiter, chain.quietly(receiver.sent))
+        seams.around(arbiter, "manage_workers", self._listening)
+        seams.around(arbiter, "murder_workers", self._looking)
+        seams.around(arbiter, "spawn_worker", self._spawning_worker)
+        seams.around(arbiter, "reload", self._reloading)
+        seams.on_dirty_load(self._loading)
+        chain.install(
+            arbiter.cfg,
+            {
+                "on_dirty_starting": _step_of(lambda: self._boot, "dirty.on_dirty_starting"),
+                "dirty_worker_init": _step_of(lambda: self._worker, "worker.dirty_worker_init"),
+            },
+        )
+        return self._boot
+
+    def _end_arbiter(self) -> None:
+        if self.workers is not None:
+            self.workers.drain(None)
+        if self._boot is not None:
+            self._boot.ended()
+
+    def _listening(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        """Ready: it listens, and has not yet forked anybody whom only its own orderly stop would end."""
+
+        async def manage_workers() -> Any:
+            if self._boot is not None:
+                chain.quietly(self._boot.become_ready)()
+            return await original()
+
+        return manage_workers
+
+    def _looking(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        async def murder_workers() -> Any:
+            if self.workers is not None:
+                chain.quietly(self.workers.look)()
+            return await original()
+
+        return murder_workers
+
+    def _reloading(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        """A reload tries the new code at once, whatever the old one did."""
+
+        async def reload() -> Any:
+            if self.workers is not None:
+                self.workers.forgive()
+            return await original()
+
+        return reload
+
+    def _spawning_worker(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Withhold a spawn while there is a pause: the dirty arbiter asks again once a second."""
+
+        def spawn_worker(*args: Any, **kwargs: Any) -> Any:
+            receiver = self.workers
+            if receiver is None or not receiver.is_here:
+                return original(*args, **kwargs)
+            if not receiver.may_spawn():
+                return None
+            try:
+                return original(*args, **kwargs)
+            finally:
+                receiver.unblock()
+
+        return spawn_worker
+
+    def _worker_made(self, worker: Any) -> None:
+        """Gunicorn made a dirty worker, and will fork it next."""
+        if self.workers is None or not self.workers.is_here:
+            return
+        seams.around(worker, "init_process", lambda original: lambda: self._run_worker(worker, original))
+        self.workers.expect(worker, WORKER, self._before_worker())
+
+    # -- in a dirty worker ----------------------------------------------------------------------
+
+    def _run_worker(self, worker: Any, original: Callable[[], Any]) -> Any:
+        boot = chain.quietly(self._begin_worker)(worker)
+        if boot is None:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+            return original()
+        try:
+            with boot.telling():
+                return original()
+        except BaseException as exc:
+            if isinstance(exc, Exception) or (isinstance(exc, SystemExit) and isinstance(exc.code, (int, type(None)))):
+                raise
+            # Gunicorn gives the code to os._exit, which takes numbers only, and catches nothing else: the
+            # worker would go on in the frames of its dirty arbiter, as a second one that nobody knows of.
+            raise SystemExit(exit_status(exc)) from exc
+        finally:
+            chain.quietly(boot.ended)()
+
+    def _begin_worker(self, worker: Any) -> DirtyWorkerBoot:
+        self._worker = boot = DirtyWorkerBoot(self._master, self._master.arbiter, worker)
+        boot.begin()
+        if self._boot is not None:
+            for record in self._boot.renewed:
+                if record["action"] in ("neutralised", "invalidated"):
+                    boot.recorder.fact(journal.GUARD, **record)
+        return boot
+
+    def _loading(self, original: Callable[..., Any], paths: Any) -> Any:
+        boot = self._worker
+        if boot is None or boot.ready:
+            return original(paths)
+        with boot.step("app.load", Phase.APP, apps=list(paths)):
+            apps = original(paths)
+        for path, app in apps.items():
+            seams.around(app, "init", _init_of(boot, app, path))
+        return apps
+
+    # -- connections of a preloaded app -----------------------------------------------------------
+
+    def _before_arbiter(self) -> Snapshot | None:
+        """Note what the dirty pool will inherit: its workers are never the only ones to use it."""
+        cfg = self._master.arbiter.cfg
+        if not (cfg.preload_app or "sqlalchemy" in sys.modules):
+            return None
+        from bootcheck.guards import fresh_pools
+
+        # By the number of web workers: with one, the master's connections are that worker's and stay open.
+        return replace(fresh_pools.before_fork(cfg.workers), repair=True)
+
+    def _before_worker(self) -> Snapshot | None:
+        first = None if self._boot is None else self._boot.inherited
+        if first is None and "sqlalchemy" not in sys.modules:
+            return None
+        from bootcheck.guards import fresh_pools
+
+        own = fresh_pools.before_fork(2)
+        # What has no owner here are the connections of web workers to this dirty arbiter.
+        inherited = [item for item in own.inherited if item.owner is not None]
+        if first is not None:
+            inherited += first.inherited
+        return replace(own, inherited=tuple(inherited))
+
+
+class DirtyReceiver(Receiver):
+    """Takes the ends of dirty processes, in the one process that forks them."""
+
+    def __init__(self, master: Master, arbiter: Any = None) -> None:
+        super().__init__(master)
+        self._owner = os.getpid()
+        self._arbiter = arbiter
+        """The dirty arbiter, where this is it."""
+        self.breaker: Breaker = Breaker(lambda: 1)
+        self._said = False
+
+    @property
+    def is_here(self) -> bool:
+        """True in the process that these children belong to."""
+        return self._owner == os.getpid()
+
+    def expect(self, process: Any, role: str, snapshot: Snapshot | None) -> None:
+        """Prepare for one process that is forked next."""
+        child = Child(process, anonymous(), role)
+        child.snapshot = snapshot
+        process.bootcheck_child = child
+        self.about_to_fork(child)
+
+    def born(self, pid: int) -> None:
+        """Enter the process that was forked just now by its pid."""
+        if self._forking is not None and self.is_here:
+            self._children[pid], self._forking = self._forking, None
+
+    def sent(self, pid: int, signo: int) -> None:
+        """Remember a signal of ours, and whether it only takes one of too many away."""
+        super().sent(pid, signo)
+        child = self._children.get(pid)
+        if child is not None and signo == signal.SIGTERM and getattr(self._arbiter, "alive", False):
+            child.retired = True
+
+    def look(self) -> None:
+        """Look around once per turn of the dirty arbiter's monitor."""
+        for pid, child in list(self._children.items()):
+            self._publish_for(pid, child)
+
+    def drain(self, arbiter: Any) -> None:  # noqa: ARG002
+        """Wait for what was killed at the end of a stop and left unreaped."""
+        if self.is_here:
+            self._reap(lambda child: signal.SIGKILL in child.sent)
+
+    def may_spawn(self) -> bool:
+        """Tell whether one may be started now; said once, until one becomes ready."""
+        pause = self.breaker.pause
+        if pause and not self._said:
+            self._said = True
+            self._master.console.note(
+                "dirty processes that fail to start are started again after growing pauses, "
+                f"{LONGEST_PAUSE:g} s at most (now {pause:.1f} s)"
+            )
+        return not pause
+
+    def forgive(self) -> None:
+        """Start anew: something has changed."""
+        self.breaker.became_ready()
+        self._said = False
+
+    def _settle_forking(self, arbiter: Any) -> None:
+        """Do nothing: a fork of these is always told."""
+
+    def _ended(self, pid: int, status: int, usage: Any) -> int | None:
+        child = self._children.pop(pid, None)
+        if child is not None:
+            self._account(pid, child, status, usage)
+        return None
+
+    def _facts(self, child: Child) -> dict[str, Any]:
+        apps = getattr(child.worker, "app_paths", None)
+        return {**super()._facts(child), **({} if apps is None else {"bootcheck.dirty.apps": list(apps)})}
+
+    def _retired(self, child: Child, death: Death) -> bool:
+        """A reload of Gunicorn's starts new workers and takes the new ones away again: no death in either."""
+        by_term = death.signo == signal.SIGTERM or death.exit_code == 128 + signal.SIGTERM
+        return child.retired and by_term and not death.ready and death.boot.exception is None
+
+    def _count(self, ready: bool, report: Report | None) -> None:  # noqa: FBT001
+        uptime = None if report is None else report.attributes.get("bootcheck.worker.uptime_s")
+        young = report is not None and report.role == ARBITER and uptime is not None and uptime < YOUNG
+        if ready and not young:
+            self.forgive()
+        elif report is None:
+            return
+        elif report.verdict.cause in PERMANENT:
+            self.breaker.failed_beside_others()
+        else:
+            self.breaker.died(report.verdict.cause, report.verdict.code, report.verdict.summary)
+
+
+class DirtyBoot(WorkerBoot):
+    """What the boots of both kinds of dirty process have in common."""
+
+    @property
+    def _whole_deadline(self) -> float:
+        # BOOTCHECK_BOOT_DEADLINE is for those who serve: a dirty app is there to load what takes long.
+        return 0.0
+
+    def _lost_stop(self) -> int | None:
+        # Nothing was lost: stop signals are held back from before the fork on.
+        return None
+
+    def _wrap(self) -> None:
+        seams.around(self._worker, "init_signals", self._signalling)
+
+    def become_ready(self, restore: Callable[[], None] | None = None) -> None:
+        """Close the boot; the handlers that Gunicorn set stand, only the stop signals go back to them."""
+        # Setting all of them anew would pass through the default action, where a reload would kill.
+        self._init_signals = None
+        super().become_ready(restore)
+
+
+class ArbiterBoot(DirtyBoot):
+    """The dirty arbiter from its fork until it listens."""
+
+    role = ARBITER
+    boot_step = "dirty-arbiter.boot"
+
+    def __init__(self, master: Master, arbiter: Any, worker: Any) -> None:
+        super().__init__(master, arbiter, worker)
+        self.inherited: Snapshot | None = None if self._child is None else self._child.snapshot
+        self.renewed: list[dict[str, Any]] = []
+        """What was done to connections here, before any dirty worker was forked."""
+
+    @property
+    def _drops_privileges(self) -> bool:
+        return False
+
+    def _facts(self) -> dict[str, Any]:
+        return {}
+
+    def _renew_pools(self, snapshot: Any) -> None:
+        from bootcheck.guards import fresh_pools
+
+        self.renewed = fresh_pools.in_child(snapshot, self.recorder)
+
+
+class DirtyWorkerBoot(DirtyBoot):
+    """One dirty worker from its fork until it takes tasks."""
+
+    role = WORKER
+
+    def _facts(self) -> dict[str, Any]:
+        return {"age": self._worker.age, "apps": list(self._worker.app_paths)}
+
+    def _kind_of(self, exc: BaseException) -> str:
+        if seams.is_dirty_app_not_found(exc):
+            return Cause.APP_NOT_FOUND.value
+        return super()._kind_of(exc)
+
+    def _wrap(self) -> None:
+        super()._wrap()
+        seams.around(self._worker, "_heartbeat_loop", self._listening)
+
+    def _listening(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        """Ready: its first heartbeat comes when its socket listens."""
+
+        async def heartbeat_loop() -> Any:
+            chain.quietly(self.become_ready)()
+            return await original()
+
+        return heartbeat_loop
+
+
+def _init_of(boot: WorkerBoot, app: Any, path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make an app's `init` a step, the first time that it is called."""
+
+    def around(original: Callable[..., Any]) -> Callable[..., Any]:
+        def init(*args: Any, **kwargs: Any) -> Any:
+            vars(app).pop("init", None)
+            with boot.step("dirty.app.init", Phase.APP, app=path):
+                return original(*args, **kwargs)
+
+        return init
+
+    return around
+
+
+def _step_of(boot: Callable[[], WorkerBoot | None], name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a hook of the user's a step of the boot that it runs in."""
+
+    def make(user: Callable[..., Any]) -> Callable[..., Any]:
+        def hook(*args: Any) -> None:
+            booting = boot()
+            if booting is None or booting.ready:
+                user(*args)
+                return
+            with booting.step(name, Phase.WORKER):
+                user(*args)
+
+        return hook
+
+    return make
