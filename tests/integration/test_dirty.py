@@ -148,3 +148,202 @@ def test_an_init_that_fails_leaves_one_report(dirty, name):
     assert report["attributes"]["bootcheck.dirty.apps"] == ["tasks:Tasks"]
     assert not report["attributes"]["bootcheck.ready"]
     assert not server.leftovers()
+
+
+def test_an_app_that_cannot_be_imported(dirty):
+    """A module that Gunicorn does not find, and one whose own import fails, are two causes."""
+    server = dirty(config="dirty_apps = ['nowhere:Tasks']").wait_ready()
+    report = server.wait_for_reports("crash", role="dirty-worker")[0]
+    assert (report["verdict"]["cause"], report["step"]) == ("app_not_found", "app.load")
+
+    server = dirty(before="import missing_dependency").wait_ready()
+    report = server.wait_for_reports("crash", role="dirty-worker")[0]
+    assert (report["verdict"]["cause"], report["step"]) == ("exception", "app.load")
+    assert "missing_dependency" in str(report["attributes"]["bootcheck.exception.chain"])
+
+
+def test_a_start_that_always_fails_is_slowed_and_stops_nobody(dirty):
+    """Web workers serve on; pauses between the starts grow; each start is one report, the banner comes once."""
+    server = dirty(init="raise ValueError('no such luck')").wait_ready()
+    server.wait_for_reports("crash", 3, role="dirty-worker")
+    assert server.get()[0] == 200
+    server.stop()
+
+    reports = server.reports("crash")
+    # Plain Gunicorn starts it 50 times a second.
+    assert len(reports) == len(inits(server)) < 10
+    assert {(report["verdict"]["cause"], report["role"]) for report in reports} == {("exception", "dirty-worker")}
+    assert server.stderr.count("growing pauses") == 1
+    assert len(re.findall(r"^-{80}$", server.stderr, re.MULTILINE)) == 2
+    assert not server.leftovers()
+
+
+def test_a_reload_ends_a_pause(dirty):
+    """What HUP brings is tried at once."""
+    server = dirty(init="if not os.path.exists('fixed'): raise ValueError('no such luck')").wait_ready()
+    server.wait_for_reports("crash", 4, role="dirty-worker")
+    (server.home / "fixed").touch()
+    os.kill(arbiter_of(server), signal.SIGHUP)
+    wait_dirty(server)
+
+
+@pytest.mark.parametrize(
+    ("how", "cause", "name"),
+    [
+        (signal.SIGKILL, "sigkill_external", "SIGKILL"),
+        (signal.SIGSEGV, "native_crash", "SIGSEGV"),
+        ("/segfault", "native_crash", "SIGSEGV"),
+        ("/hold", "gunicorn_timeout", "SIGKILL"),
+    ],
+    ids=["SIGKILL", "SIGSEGV", "task", "timeout"],
+)
+def test_a_dirty_worker_that_dies_in_its_work(dirty, how, cause, name):
+    """A dirty worker that was ready leaves one report, and another takes its place."""
+    server = wait_dirty(dirty(config="dirty_timeout = 2"))
+    (pid,) = dirty_workers(server)
+    if isinstance(how, str):
+        server.get_in_vain(how)
+    else:
+        os.kill(pid, how)
+    wait_dirty(server, 2)
+
+    assert server.stop() == 0
+    report = server.death()
+    assert (report["role"], report["verdict"]["cause"], report["step"]) == ("dirty-worker", cause, None)
+    assert report["attributes"]["process.pid"] == pid
+    assert report["attributes"]["bootcheck.exit.signal.name"] == name
+    assert report["attributes"]["bootcheck.ready"]
+    if cause == "gunicorn_timeout":
+        assert "dirty arbiter" in report["verdict"]["summary"]
+        assert "hold" in str(report["stacks"])
+    if how == "/segfault":
+        assert "segfault" in str(report["stacks"])
+    assert not server.leftovers()
+
+
+def test_a_killed_dirty_arbiter_leaves_one_report(dirty):
+    """The master reports it and starts another; its orphans, which Gunicorn leaves alone, are no deaths."""
+    server = wait_dirty(dirty())
+    pid = arbiter_of(server)
+    (orphan,) = dirty_workers(server)
+    os.kill(pid, signal.SIGKILL)
+    server.wait_for_reports("boot", 2, role="dirty-arbiter")
+    wait_dirty(server, 2)
+    os.kill(orphan, signal.SIGTERM)
+    wait_until(lambda: orphan not in server.processes(), "the orphan's end")
+
+    assert server.stop() == 0
+    report = server.death()
+    assert (report["role"], report["verdict"]["cause"], report["step"]) == ("dirty-arbiter", "sigkill_external", None)
+    assert report["attributes"]["process.pid"] == pid
+    assert not server.leftovers()
+
+
+def test_a_dirty_arbiter_that_cannot_start_is_slowed(dirty):
+    """An exception of the user's hook has its traceback in the report; the server serves on."""
+    server = dirty(config="def on_dirty_starting(arbiter): raise ValueError('no such luck')\n").wait_ready()
+    server.wait_for_reports("crash", 3, role="dirty-arbiter")
+    assert server.get()[0] == 200
+    server.stop()
+
+    reports = server.reports("crash")
+    assert len(reports) < 10
+    for report in reports:
+        assert (report["verdict"]["cause"], report["step"]) == ("exception", "dirty.on_dirty_starting")
+        assert report["attributes"]["process.exit.code"] == 255
+    assert not server.leftovers()
+
+
+def test_a_stop_in_the_middle_of_an_init(dirty):
+    """A stop of the server ends an init that would have taken long, and reports it."""
+    server = dirty(init="time.sleep(60)").wait_ready()
+    (pid,) = wait_until(lambda: inits(server), "a dirty worker's init")
+    assert server.stop() == 0
+
+    report = server.death()
+    assert (report["role"], report["verdict"]["cause"], report["step"]) == ("dirty-worker", "sigterm", "dirty.app.init")
+    assert report["attributes"]["process.pid"] == pid
+    assert "from the dirty arbiter" in report["verdict"]["summary"]
+    assert not server.leftovers()
+
+
+def test_a_dirty_worker_that_does_not_stop_is_killed_and_reported(dirty):
+    """Over its grace period the dirty arbiter kills it, and waits to see how it ended."""
+    server = wait_dirty(dirty(config="dirty_graceful_timeout = 1\ndirty_timeout = 60"))
+    server.get_in_vain("/hold")
+    assert server.stop() == 0
+
+    report = server.death()
+    assert (report["role"], report["verdict"]["cause"]) == ("dirty-worker", "sigkill_graceful_timeout")
+    assert "dirty_graceful_timeout" in report["verdict"]["summary"]
+    assert not server.leftovers()
+
+
+def test_a_forked_helper_of_a_dirty_worker_is_nobodys_death(dirty):
+    """What a dirty worker forks itself may crash: neither reported nor written into its parent's files."""
+    server = wait_dirty(
+        dirty(
+            init="""
+            import multiprocessing
+            helper = multiprocessing.get_context("fork").Process(target=ctypes.string_at, args=(0,))
+            helper.start()
+            helper.join()
+            open("helper", "w").write(str(helper.exitcode))
+            """
+        )
+    )
+    assert (server.home / "helper").read_text() == "-11"
+    assert server.stop() == 0
+    assert not server.reports("crash")
+    assert not server.leftovers()
+
+
+def test_a_killed_master_takes_its_dirty_processes_along(dirty):
+    """The dirty arbiter notices and stops; the next start reports the master alone."""
+    server = wait_dirty(dirty())
+    master = server.pid
+    os.kill(master, signal.SIGKILL)
+    server.wait()
+    wait_until(lambda: not server.processes(), lambda: "the end of all" + server.story())
+    server.start()
+    wait_dirty(server, 2)
+    assert server.stop() == 0
+    assert [report["attributes"]["process.pid"] for report in server.reports("crash")] == [master]
+    assert not server.leftovers()
+
+
+def test_the_deadline_of_a_boot_is_not_for_dirty_apps(dirty):
+    """A dirty app may load for longer than a web worker may; a step of its own can have a deadline."""
+    server = wait_dirty(dirty(init="time.sleep(2)", environ={"BOOTCHECK_BOOT_DEADLINE": "1.5"}))
+    assert server.stop() == 0
+    assert not server.reports("crash")
+
+    server = dirty(
+        init="import turn\nif turn.first(): time.sleep(60)",
+        config="import bootcheck\nbootcheck.arm(globals(), deadlines={'dirty.app.init': 1})",
+    )
+    wait_dirty(server)
+    assert server.stop() == 0
+    report = server.death()
+    assert (report["role"], report["verdict"]["cause"]) == ("dirty-worker", "boot_deadline")
+
+
+@pytest.mark.parametrize("web", [1, 2])
+def test_a_pool_of_a_preloaded_app_is_not_shared(dirty, python, tmp_path, web):
+    """A connection that the import left open reaches no dirty worker."""
+    if "sqlalchemy" not in python.has:
+        pytest.skip("SQLAlchemy is not installed there")
+    database = tmp_path / "data.sqlite"
+    app = f"""
+        import sqlalchemy
+        engine = sqlalchemy.create_engine("sqlite:///{database}")
+        held = engine.connect()
+        held.execute(sqlalchemy.text("select 1"))
+        """
+    init = """
+        import app
+        app.engine.pool.checkedout() == 0 or sys.exit("the pool is the master's")
+        """
+    server = wait_dirty(dirty(init=init, app=textwrap.dedent(app) + APP, options=["--preload"], workers=1))
+    assert server.stop() == 0
+    assert not server.reports("crash")

@@ -143,6 +143,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     boot = death.boot
     who = f"The {boot.role}" + (f" (pid {boot.pid})" if boot.pid else "")
     where = f" in step {step}" if step else ""
+    parent, dirty = ("dirty arbiter", "dirty_") if boot.role == "dirty-worker" else ("master", "")
     exc = boot.exception or {}
     first_line = (str(exc.get("message", "")).strip().splitlines() or [""])[0]
     message = f"{exc.get('type')}: {first_line}" if first_line else str(exc.get("type"))
@@ -164,7 +165,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.SYS_EXIT:
         return (
             f"{who} called sys.exit({exc.get('code')!r}){where}."
-            + (" Gunicorn alone starts such a worker again without end." if boot.role == "worker" else ""),
+            + (" Gunicorn alone starts such a worker again without end." if boot.role.endswith("worker") else ""),
             ["Look at the stack for who calls sys.exit while the app is loaded; raise an exception instead."],
         )
     if cause is Cause.OS_EXIT:
@@ -185,10 +186,10 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         )
     if cause is Cause.GUNICORN_TIMEOUT:
         return (
-            f"The master timed out {who[0].lower() + who[1:]}{where}.",
+            f"The {parent} timed out {who[0].lower() + who[1:]}{where}.",
             [
                 (
-                    "Look at the stack for what kept the worker from its heartbeat; raise `timeout` only if "
+                    f"Look at the stack for what kept the worker from its heartbeat; raise `{dirty}timeout` only if "
                     "that work is meant to take so long."
                 )
             ],
@@ -197,8 +198,8 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
         return _overrun(death.boot, who, where), ["The stack shows what it was waiting for."]
     if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
         return (
-            f"{who} did not stop within graceful_timeout{where}, so the master killed it.",
-            ["Look at what holds the worker on its way out; raise `graceful_timeout` if it needs the time."],
+            f"{who} did not stop within {dirty}graceful_timeout{where}, so the {parent} killed it.",
+            [f"Look at what holds it on its way out; raise `{dirty}graceful_timeout` if it needs the time."],
         )
     if cause is Cause.SIGKILL_EXTERNAL:
         return (
@@ -206,7 +207,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
             + (
                 "it was not the memory limit that"
                 if boot.role == "master"
-                else "neither the master nor the memory limit"
+                else f"neither the {parent} nor the memory limit"
             )
             + " sent it.",
             [
@@ -231,6 +232,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
 
 def _evidence(death: Death, cause: Cause) -> list[Evidence]:
     facts: list[Evidence] = []
+    parent = "dirty arbiter" if death.boot.role == "dirty-worker" else "master"
     if death.signo is not None:
         core = " (core dumped)" if death.status is not None and os.WCOREDUMP(death.status) else ""
         facts.append(Evidence(source="wait status", text=f"ended by {signal_name(death.signo)}{core}"))
@@ -238,9 +240,9 @@ def _evidence(death: Death, cause: Cause) -> list[Evidence]:
         facts.append(Evidence(source="wait status", text=f"exited with status {death.exit_code}"))
     if death.sent:
         names = ", ".join(signal_name(signo) for signo in death.sent)
-        facts.append(Evidence(source="master", text=f"the master sent it {names}"))
+        facts.append(Evidence(source=parent, text=f"the {parent} sent it {names}"))
     if death.timed_out:
-        facts.append(Evidence(source="master", text="the master had declared it timed out"))
+        facts.append(Evidence(source=parent, text=f"the {parent} had declared it timed out"))
     if cause is Cause.OOM:
         facts.append(Evidence(source="cgroup", text=f"the kernel's count of memory kills rose by {death.oom_kills}"))
         if death.peak_rss_bytes and death.memory_limit_bytes:
