@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -53,7 +54,7 @@ def dirty(serve, python, tmp_path):
     if python.gunicorn < (25,):
         pytest.skip("Gunicorn has dirty workers from 25 on")
 
-    def start(init="pass", before="", *, workers=1, config="", app=APP, **options):
+    def start(init="pass", before="", *, workers=1, web=1, config="", app=APP, armed=ARMED, **options):
         tasks = TASKS.replace("{before}", textwrap.dedent(before)).replace(
             "{init}", textwrap.indent(textwrap.dedent(init), " " * 8).lstrip()
         )
@@ -61,7 +62,8 @@ def dirty(serve, python, tmp_path):
         settings = f"dirty_apps = ['tasks:Tasks']\ndirty_workers = {workers}\n"
         # The place of Gunicorn's pidfile goes by the name: servers of one name end each other's dirty arbiter.
         name = f"proc_name = {tmp_path.name + str(os.getpid())!r}\n"
-        return serve(app=app, config=settings + name + textwrap.dedent(config) + ARMED, files=files, **options)
+        config = settings + name + textwrap.dedent(config) + armed
+        return serve(app=app, config=config, files=files, workers=web, **options)
 
     return start
 
@@ -320,7 +322,7 @@ def test_the_deadline_of_a_boot_is_not_for_dirty_apps(dirty):
 
     server = dirty(
         init="import turn\nif turn.first(): time.sleep(60)",
-        config="import bootcheck\nbootcheck.arm(globals(), deadlines={'dirty.app.init': 1})",
+        armed="import bootcheck\nbootcheck.arm(globals(), deadlines={'dirty.app.init': 1})",
     )
     wait_dirty(server)
     assert server.stop() == 0
@@ -328,22 +330,55 @@ def test_the_deadline_of_a_boot_is_not_for_dirty_apps(dirty):
     assert (report["role"], report["verdict"]["cause"]) == ("dirty-worker", "boot_deadline")
 
 
+POOL = """
+import json, os
+from sqlalchemy import create_engine, text
+
+engine = create_engine(os.environ["DATABASE_URL"])
+
+def whose(connection=None):
+    if connection is not None:
+        return connection.execute(text("SELECT pg_backend_pid()")).scalar()
+    with engine.connect() as connection:
+        return whose(connection)
+
+held, idle = engine.connect(), engine.connect()
+with open("warmed", "w") as file:
+    json.dump([whose(held), whose(idle)], file)
+idle.close()
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(whose()).encode()]
+"""
+
+
 @pytest.mark.parametrize("web", [1, 2])
-def test_a_pool_of_a_preloaded_app_is_not_shared(dirty, python, tmp_path, web):
-    """A connection that the import left open reaches no dirty worker."""
-    if "sqlalchemy" not in python.has:
-        pytest.skip("SQLAlchemy is not installed there")
-    database = tmp_path / "data.sqlite"
-    app = f"""
-        import sqlalchemy
-        engine = sqlalchemy.create_engine("sqlite:///{database}")
-        held = engine.connect()
-        held.execute(sqlalchemy.text("select 1"))
-        """
+def test_a_pool_of_a_preloaded_app_is_not_shared(dirty, python, postgres, web):
+    """What the import connected reaches no dirty worker; a single web worker keeps what it has without us."""
+    if not {"sqlalchemy", "psycopg"} <= python.has:
+        pytest.skip("SQLAlchemy and psycopg are not installed there")
     init = """
         import app
-        app.engine.pool.checkedout() == 0 or sys.exit("the pool is the master's")
+        held = None
+        try:
+            held = app.whose(app.held)
+        except Exception:
+            pass
+        with open("dirty", "w") as file:
+            file.write("%s %s" % (held, app.whose()))
         """
-    server = wait_dirty(dirty(init=init, app=textwrap.dedent(app) + APP, options=["--preload"], workers=1))
+    url = postgres.url(user="app", database="app", query="sslmode=disable")
+    server = wait_dirty(dirty(init=init, app=POOL, options=["--preload"], environ={"DATABASE_URL": url}, web=web))
+    warmed = json.loads((server.home / "warmed").read_text())
+    held, fresh = (server.home / "dirty").read_text().split()
+    assert held not in [str(pid) for pid in warmed]
+    assert int(fresh) not in warmed
+    boot = server.reports("boot", "dirty-worker")[0]
+    assert "neutralised" in {guard["action"] for guard in boot["guards"]}
+    assert "BC201" in {finding["code"] for finding in boot["findings"]}
+    mine = int(server.get()[1])
+    assert (mine in warmed) == (web == 1)
+
     assert server.stop() == 0
     assert not server.reports("crash")

@@ -50,10 +50,12 @@ def _signal(death: Death) -> dict[str, Any]:
     signo = death.signo or (death.boot.signal or {}).get("signo")
     if not isinstance(signo, int):
         return {}
+    parent = "dirty-arbiter" if death.boot.role == "dirty-worker" else "master"
+    origin = senders.origin_of(death, signo)
     found: dict[str, Any] = {
         "bootcheck.exit.signal.name": signal_name(signo),
         "bootcheck.exit.signal.number": signo,
-        "bootcheck.signal.origin": senders.origin_of(death, signo),
+        "bootcheck.signal.origin": parent if origin == "master" else origin,
     }
     if death.status is not None and death.signo is not None:
         found["bootcheck.exit.core_dumped"] = os.WCOREDUMP(death.status)

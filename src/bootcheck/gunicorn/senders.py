@@ -86,13 +86,14 @@ def origin_of(death: Death, signo: int) -> str:
 def summary_of(death: Death, signo: int) -> str:
     """Return whom a signal came from, for the sentence of the verdict."""
     own = sender_of(death)
+    parent = "dirty arbiter" if death.boot.role == "dirty-worker" else "master"
     if origin_of(death, signo) == "master":
         order = death.order
         if order is None or (order.get("sender") or {}).get("origin") in (None, UNKNOWN):
-            return "the master"
-        return f"the master, which had got {order.get('name')} from {who(order['sender'])},"
+            return f"the {parent}"
+        return f"the {parent}, which had got {order.get('name')} from {who(order['sender'])},"
     if own is None or own.get("origin") == UNKNOWN:
-        return "outside the master"
+        return f"outside the {parent}"
     return who(own)
 
 

@@ -141,7 +141,7 @@ def signal_name(signo: int) -> str:
 
 def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]:  # noqa: C901, PLR0911
     boot = death.boot
-    who = f"The {boot.role}" + (f" (pid {boot.pid})" if boot.pid else "")
+    who = f"The {boot.role.replace('-', ' ')}" + (f" (pid {boot.pid})" if boot.pid else "")
     where = f" in step {step}" if step else ""
     parent, dirty = ("dirty arbiter", "dirty_") if boot.role == "dirty-worker" else ("master", "")
     exc = boot.exception or {}

@@ -75,7 +75,7 @@ def _lines(value: object) -> str:
 
 
 def _verdict(role: str, findings: int) -> dict[str, Any]:
-    who = "The master has passed its preflight" if role == "master" else "The worker is ready"
+    who = "The master has passed its preflight" if role == "master" else f"The {role.replace('-', ' ')} is ready"
     return {
         "code": None,
         "cause": "none",
