@@ -12,8 +12,9 @@ import pytest
 
 from tests.integration.harness import ARMED, names_of, parent_of, wait_until
 
+STUCK_FROM = (3, 12)
+"""From here on a dirty worker that has had a task does not stop in time, with or without us."""
 APP = """
-import json, sys
 
 def app(environ, start_response):
     path = environ["PATH_INFO"]
@@ -92,10 +93,11 @@ def inits(server):
 
 
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=["TERM", "INT", "QUIT"])
-def test_a_healthy_life_leaves_boot_reports_only(dirty, signo):
+def test_a_healthy_life_leaves_boot_reports_only(dirty, python, signo):
     """Boot, tasks and an orderly stop: each process that became ready has a boot report, nobody a death."""
     server = wait_dirty(dirty(workers=2), 2)
-    assert server.get("/pid")[1].decode() in {str(pid) for pid in dirty_workers(server)}
+    if python.python < STUCK_FROM:
+        assert server.get("/pid")[1].decode() in {str(pid) for pid in dirty_workers(server)}
 
     assert server.stop(signo) == 0
 
@@ -269,8 +271,10 @@ def test_a_stop_in_the_middle_of_an_init(dirty):
     assert not server.leftovers()
 
 
-def test_a_dirty_worker_that_does_not_stop_is_killed_and_reported(dirty):
+def test_a_dirty_worker_that_does_not_stop_is_killed_and_reported(dirty, python):
     """Over its grace period the dirty arbiter kills it, and waits to see how it ended."""
+    if python.python >= STUCK_FROM:
+        pytest.skip("there the dirty arbiter itself is stuck first, see the next test")
     server = wait_dirty(dirty(config="dirty_graceful_timeout = 1\ndirty_timeout = 60"))
     server.get_in_vain("/hold")
     assert server.stop() == 0
@@ -279,6 +283,20 @@ def test_a_dirty_worker_that_does_not_stop_is_killed_and_reported(dirty):
     assert (report["role"], report["verdict"]["cause"]) == ("dirty-worker", "sigkill_graceful_timeout")
     assert "dirty_graceful_timeout" in report["verdict"]["summary"]
     assert not server.leftovers()
+
+
+def test_a_dirty_pool_that_python_holds_at_its_stop_is_one_report(dirty, python):
+    """From 3.12 on a server waits for its connections at a close: Gunicorn's own stop then ends by SIGKILL."""
+    if python.python < STUCK_FROM:
+        pytest.skip("Python closes a server without waiting before 3.12")
+    server = wait_dirty(dirty(config="graceful_timeout = 2"))
+    server.get("/pid")
+    assert server.stop() == 0
+
+    report = server.death()
+    assert (report["role"], report["verdict"]["cause"]) == ("dirty-arbiter", "sigkill_graceful_timeout")
+    assert "3.12" in str(report["verdict"]["action"])
+    wait_until(lambda: not server.leftovers(), lambda: "the end of the orphans" + server.story())
 
 
 def test_a_forked_helper_of_a_dirty_worker_is_nobodys_death(dirty):

@@ -7,7 +7,6 @@ Loaded when Gunicorn starts its dirty arbiter, and not before.
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -16,24 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain, seams
-from bootcheck.gunicorn.breaker import LONGEST_PAUSE, PERMANENT, Breaker
-from bootcheck.gunicorn.receiver import Child, Receiver, anonymous
+from bootcheck.gunicorn.dirty_boots import ArbiterBoot, DirtyWorkerBoot, init_of, step_of
+from bootcheck.gunicorn.dirty_receiver import ARBITER, WORKER, DirtyReceiver, shared
+from bootcheck.gunicorn.receiver import Child
 from bootcheck.gunicorn.server import exit_status
-from bootcheck.gunicorn.worker import WorkerBoot
 from bootcheck.model import journal
-from bootcheck.model.cause import Cause
 from bootcheck.model.outcome import Phase
 
 if TYPE_CHECKING:
     from bootcheck.guards.fresh_pools import Snapshot
     from bootcheck.gunicorn.master import Master
-    from bootcheck.gunicorn.verdict import Death
-    from bootcheck.model.report import Report
-
-ARBITER = "dirty-arbiter"
-WORKER = "dirty-worker"
-YOUNG = 10.0
-"""Seconds: a dirty arbiter that dies sooner, ready or not, is one that cannot start its workers."""
 
 
 class Dirty:
@@ -42,6 +33,7 @@ class Dirty:
     def __init__(self, master: Master) -> None:
         self._master = master
         self._spawning = False
+        master.receiver.kills_seen = shared(master.receiver.kills_seen)
         self.arbiters = DirtyReceiver(master)
         """In the master: takes the ends of dirty arbiters."""
         self.workers: DirtyReceiver | None = None
@@ -133,8 +125,8 @@ class Dirty:
         chain.install(
             arbiter.cfg,
             {
-                "on_dirty_starting": _step_of(lambda: self._boot, "dirty.on_dirty_starting"),
-                "dirty_worker_init": _step_of(lambda: self._worker, "worker.dirty_worker_init"),
+                "on_dirty_starting": step_of(lambda: self._boot, "dirty.on_dirty_starting"),
+                "dirty_worker_init": step_of(lambda: self._worker, "worker.dirty_worker_init"),
             },
         )
         return self._boot
@@ -231,7 +223,7 @@ class Dirty:
         with boot.step("app.load", Phase.APP, apps=list(paths)):
             apps = original(paths)
         for path, app in apps.items():
-            seams.around(app, "init", _init_of(boot, app, path))
+            seams.around(app, "init", init_of(boot, app, path))
         return apps
 
     # -- connections of a preloaded app -----------------------------------------------------------
@@ -258,200 +250,3 @@ class Dirty:
         if first is not None:
             inherited += first.inherited
         return replace(own, inherited=tuple(inherited))
-
-
-class DirtyReceiver(Receiver):
-    """Takes the ends of dirty processes, in the one process that forks them."""
-
-    def __init__(self, master: Master, arbiter: Any = None) -> None:
-        super().__init__(master)
-        self._owner = os.getpid()
-        self._arbiter = arbiter
-        """The dirty arbiter, where this is it."""
-        self.breaker: Breaker = Breaker(lambda: 1)
-        self._said = False
-
-    @property
-    def is_here(self) -> bool:
-        """True in the process that these children belong to."""
-        return self._owner == os.getpid()
-
-    def expect(self, process: Any, role: str, snapshot: Snapshot | None) -> None:
-        """Prepare for one process that is forked next."""
-        child = Child(process, anonymous(), role)
-        child.snapshot = snapshot
-        process.bootcheck_child = child
-        self.about_to_fork(child)
-
-    def born(self, pid: int) -> None:
-        """Enter the process that was forked just now by its pid."""
-        if self._forking is not None and self.is_here:
-            self._children[pid], self._forking = self._forking, None
-
-    def sent(self, pid: int, signo: int) -> None:
-        """Remember a signal of ours, and whether it only takes one of too many away."""
-        super().sent(pid, signo)
-        child = self._children.get(pid)
-        if child is not None and signo == signal.SIGTERM and getattr(self._arbiter, "alive", False):
-            child.retired = True
-
-    def look(self) -> None:
-        """Look around once per turn of the dirty arbiter's monitor."""
-        for pid, child in list(self._children.items()):
-            self._publish_for(pid, child)
-
-    def drain(self, arbiter: Any) -> None:  # noqa: ARG002
-        """Wait for what was killed at the end of a stop and left unreaped."""
-        if self.is_here:
-            self._reap(lambda child: signal.SIGKILL in child.sent)
-
-    def may_spawn(self) -> bool:
-        """Tell whether one may be started now; said once, until one becomes ready."""
-        pause = self.breaker.pause
-        if pause and not self._said:
-            self._said = True
-            self._master.console.note(
-                "dirty processes that fail to start are started again after growing pauses, "
-                f"{LONGEST_PAUSE:g} s at most (now {pause:.1f} s)"
-            )
-        return not pause
-
-    def forgive(self) -> None:
-        """Start anew: something has changed."""
-        self.breaker.became_ready()
-        self._said = False
-
-    def _settle_forking(self, arbiter: Any) -> None:
-        """Do nothing: a fork of these is always told."""
-
-    def _ended(self, pid: int, status: int, usage: Any) -> int | None:
-        child = self._children.pop(pid, None)
-        if child is not None:
-            self._account(pid, child, status, usage)
-        return None
-
-    def _facts(self, child: Child) -> dict[str, Any]:
-        apps = getattr(child.worker, "app_paths", None)
-        return {**super()._facts(child), **({} if apps is None else {"bootcheck.dirty.apps": list(apps)})}
-
-    def _retired(self, child: Child, death: Death) -> bool:
-        """A reload of Gunicorn's starts new workers and takes the new ones away again: no death in either."""
-        by_term = death.signo == signal.SIGTERM or death.exit_code == 128 + signal.SIGTERM
-        return child.retired and by_term and not death.ready and death.boot.exception is None
-
-    def _count(self, ready: bool, report: Report | None) -> None:  # noqa: FBT001
-        uptime = None if report is None else report.attributes.get("bootcheck.worker.uptime_s")
-        young = report is not None and report.role == ARBITER and uptime is not None and uptime < YOUNG
-        if ready and not young:
-            self.forgive()
-        elif report is None:
-            return
-        elif report.verdict.cause in PERMANENT:
-            self.breaker.failed_beside_others()
-        else:
-            self.breaker.died(report.verdict.cause, report.verdict.code, report.verdict.summary)
-
-
-class DirtyBoot(WorkerBoot):
-    """What the boots of both kinds of dirty process have in common."""
-
-    @property
-    def _whole_deadline(self) -> float:
-        # BOOTCHECK_BOOT_DEADLINE is for those who serve: a dirty app is there to load what takes long.
-        return 0.0
-
-    def _lost_stop(self) -> int | None:
-        # Nothing was lost: stop signals are held back from before the fork on.
-        return None
-
-    def _wrap(self) -> None:
-        seams.around(self._worker, "init_signals", self._signalling)
-
-    def become_ready(self, restore: Callable[[], None] | None = None) -> None:
-        """Close the boot; the handlers that Gunicorn set stand, only the stop signals go back to them."""
-        # Setting all of them anew would pass through the default action, where a reload would kill.
-        self._init_signals = None
-        super().become_ready(restore)
-
-
-class ArbiterBoot(DirtyBoot):
-    """The dirty arbiter from its fork until it listens."""
-
-    role = ARBITER
-    boot_step = "dirty-arbiter.boot"
-
-    def __init__(self, master: Master, arbiter: Any, worker: Any) -> None:
-        super().__init__(master, arbiter, worker)
-        self.inherited: Snapshot | None = None if self._child is None else self._child.snapshot
-        self.renewed: list[dict[str, Any]] = []
-        """What was done to connections here, before any dirty worker was forked."""
-
-    @property
-    def _drops_privileges(self) -> bool:
-        return False
-
-    def _facts(self) -> dict[str, Any]:
-        return {}
-
-    def _renew_pools(self, snapshot: Any) -> None:
-        from bootcheck.guards import fresh_pools
-
-        self.renewed = fresh_pools.in_child(snapshot, self.recorder)
-
-
-class DirtyWorkerBoot(DirtyBoot):
-    """One dirty worker from its fork until it takes tasks."""
-
-    role = WORKER
-
-    def _facts(self) -> dict[str, Any]:
-        return {"age": self._worker.age, "apps": list(self._worker.app_paths)}
-
-    def _kind_of(self, exc: BaseException) -> str:
-        if seams.is_dirty_app_not_found(exc):
-            return Cause.APP_NOT_FOUND.value
-        return super()._kind_of(exc)
-
-    def _wrap(self) -> None:
-        super()._wrap()
-        seams.around(self._worker, "_heartbeat_loop", self._listening)
-
-    def _listening(self, original: Callable[[], Any]) -> Callable[[], Any]:
-        """Ready: its first heartbeat comes when its socket listens."""
-
-        async def heartbeat_loop() -> Any:
-            chain.quietly(self.become_ready)()
-            return await original()
-
-        return heartbeat_loop
-
-
-def _init_of(boot: WorkerBoot, app: Any, path: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make an app's `init` a step, the first time that it is called."""
-
-    def around(original: Callable[..., Any]) -> Callable[..., Any]:
-        def init(*args: Any, **kwargs: Any) -> Any:
-            vars(app).pop("init", None)
-            with boot.step("dirty.app.init", Phase.APP, app=path):
-                return original(*args, **kwargs)
-
-        return init
-
-    return around
-
-
-def _step_of(boot: Callable[[], WorkerBoot | None], name: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Make a hook of the user's a step of the boot that it runs in."""
-
-    def make(user: Callable[..., Any]) -> Callable[..., Any]:
-        def hook(*args: Any) -> None:
-            booting = boot()
-            if booting is None or booting.ready:
-                user(*args)
-                return
-            with booting.step(name, Phase.WORKER):
-                user(*args)
-
-        return hook
-
-    return make

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableSequence
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import THEIRS, close_quietly
@@ -68,7 +68,9 @@ class Receiver:
         self._forking: Child | None = None
         self._blocked = False
         self._memory = memory_group()
-        self._oom_base = None if self._memory is None else self._memory.oom_kills()
+        self.kills_seen: MutableSequence[Any] = [None if self._memory is None else self._memory.oom_kills()]
+        """One cell: the count of memory kills at the last death. Shared where others receive deaths too."""
+        self._kills_pending: int | None = None
         self.boot_failures = 0
         """Workers whose exit code makes Gunicorn stop the server."""
         self.forked = 0
@@ -156,6 +158,7 @@ class Receiver:
 
     def look(self) -> None:
         """Look around once per turn of the master's loop."""
+        self._settle_kills()
         self._master.orders.watch()
         self._settle_forking(self._master.arbiter)
         for pid, child in list(self._children.items()):
@@ -340,13 +343,21 @@ class Receiver:
 
     def _oom_delta(self, *, killed: bool) -> int | None:
         now = None if self._memory is None else self._memory.oom_kills()
-        before = self._oom_base
+        before = self.kills_seen[0]
         if now is None or before is None:
-            self._oom_base = now
             return None
         # The kernel may have killed several before the first is looked at: each takes one of the count.
-        self._oom_base = min(now, before + 1) if killed else before
-        return now - before
+        self.kills_seen[0] = min(now, before + 1) if killed else now
+        return int(now - before)
+
+    def _settle_kills(self) -> None:
+        """Take no notice any more of a kill that no worker of ours died of: it was another process of the group."""
+        now = None if self._memory is None else self._memory.oom_kills()
+        if now is None or now == self.kills_seen[0]:
+            return
+        if self._kills_pending == now:
+            self.kills_seen[0] = now
+        self._kills_pending = now
 
     def drain(self, arbiter: Any) -> None:
         """Wait for workers that the master killed at the end of its stop and left unreaped."""

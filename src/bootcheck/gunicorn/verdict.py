@@ -19,6 +19,11 @@ from bootcheck.model.report import Verdict
 
 _STOP = frozenset({int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGQUIT)})
 
+_STUCK = (
+    "From Python 3.12 on a dirty worker that has had a task waits at its stop for the dirty arbiter's open "
+    "connection, and that for it: Gunicorn's own fault. Set `dirty_graceful_timeout` and `graceful_timeout` low."
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Death:
@@ -199,7 +204,10 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
         return (
             f"{who} did not stop within {dirty}graceful_timeout{where}, so the {parent} killed it.",
-            [f"Look at what holds it on its way out; raise `{dirty}graceful_timeout` if it needs the time."],
+            [
+                f"Look at what holds it on its way out; raise `{dirty}graceful_timeout` if it needs the time.",
+                *([_STUCK] if boot.role.startswith("dirty-") else []),
+            ],
         )
     if cause is Cause.SIGKILL_EXTERNAL:
         return (
