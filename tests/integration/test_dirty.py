@@ -6,11 +6,13 @@ import json
 import os
 import re
 import signal
+import subprocess
+import sys
 import textwrap
 
 import pytest
 
-from tests.integration.harness import ARMED, names_of, parent_of, wait_until
+from tests.integration.harness import ARMED, SOURCE, names_of, parent_of, wait_until
 
 STUCK_FROM = (3, 12)
 """From here on a dirty worker that has had a task does not stop in time, with or without us."""
@@ -90,6 +92,13 @@ def wait_dirty(server, count=1):
 def inits(server):
     """Return the pids of the processes in which the dirty app's `init` began."""
     return sorted(int(path.name.partition("-")[2]) for path in server.home.glob("init-*"))
+
+
+def analyzed(*paths):
+    """Return the incidents that `bootcheck analyze` finds."""
+    command = [sys.executable, "-m", "bootcheck", "analyze", "--format", "json", *map(str, paths)]
+    told = subprocess.run(command, capture_output=True, env={**os.environ, "PYTHONPATH": str(SOURCE)}, check=False)
+    return json.loads(told.stdout)["incidents"]
 
 
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=["TERM", "INT", "QUIT"])
@@ -180,6 +189,21 @@ def test_a_start_that_always_fails_is_slowed_and_stops_nobody(dirty):
     assert server.stderr.count("growing pauses") == 1
     assert len(re.findall(r"^-{80}$", server.stderr, re.MULTILINE)) == 2
     assert not server.leftovers()
+    for inputs in ([server.directory], [server.directory, server.home / "stderr"], [server.home / "stderr"]):
+        (incident,) = analyzed(*inputs)
+        assert incident["count"] == len(reports)
+        assert {process["role"] for process in incident["processes"]} == {"dirty-worker"}
+
+
+def test_a_log_without_us_tells_of_dirty_workers(dirty):
+    """Each traceback of a dirty worker is one death of it, and none of the web worker beside it."""
+    server = dirty(init="raise ValueError('no such luck')", environ={"BOOTCHECK_DISABLE": "1"})
+    server.wait_for_line("Dirty worker failed to boot", count=5)
+    server.stop()
+    (incident,) = analyzed(server.home / "stderr")
+    assert incident["cause"] == "exception"
+    assert incident["count"] == server.stderr.count("Exception in dirty worker process")
+    assert {process["role"] for process in incident["processes"]} == {"dirty-worker"}
 
 
 def test_a_reload_ends_a_pause(dirty):

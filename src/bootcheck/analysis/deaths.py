@@ -141,7 +141,7 @@ def of_report(document: Mapping[str, Any], source: str, diagnoser: Diagnoser, *,
         ready=ready,
         report_id=_text(document.get("report_id")),
         path=source if full else _text(document.get("path")),
-        stops=trouble.role == "master" or (cause in _STOPS and not ready),
+        stops=trouble.role == "master" or (trouble.role == "worker" and cause in _STOPS and not ready),
         specific=specific,
     )
 

@@ -55,6 +55,7 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
     chain = life.chain if cause is not Cause.GUNICORN_TIMEOUT else ()
     return Trouble(
         cause=cause,
+        role=life.role,
         pid=life.pid,
         moment=moment,
         exception=chain[0] if chain else (life.hung_in[0] if life.hung_in else None),
@@ -66,7 +67,7 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
         served=server.served or life.ready,
         said=tuple(life.said),
         around=server.around(notes),
-        stops_server=cause in (Cause.EXCEPTION, Cause.APP_NOT_FOUND) and moment == BOOT,
+        stops_server=life.role == "worker" and cause in (Cause.EXCEPTION, Cause.APP_NOT_FOUND) and moment == BOOT,
     )
 
 

@@ -36,11 +36,15 @@ def _exiting(server: Server, match: re.Match[str], record: Record) -> None:
     server.end(life, record.at)
 
 
-def _raised(server: Server, _: re.Match[str], record: Record) -> None:
+def _raised(server: Server, match: re.Match[str], record: Record) -> None:
     life = server.life(record.pid or server.latest(), evidence(record))
     life.raised = True
     server.end(life, record.at)
-    server.failing = True
+    if match["dirty"]:
+        # One of its second pool: the server goes on.
+        life.role = "dirty-worker"
+    else:
+        server.failing = True
     server.raising = life
 
 

@@ -39,7 +39,7 @@ _LINES = (
     (WORKER_CLASS, r"Using worker(?: class)?: (?P<name>\S+)"),
     (BOOTING, r"(?:Booting worker with pid: |Worker spawned \(pid:? ?)(?P<pid>\d+)"),
     (EXITING, r"Worker exiting \(pid: ?(?P<pid>\d+)\)"),
-    (RAISED, r"Exception in worker process"),
+    (RAISED, r"Exception in (?P<dirty>dirty )?worker process"),
     (TIMEOUT, r"WORKER TIMEOUT \(pid: ?(?P<pid>\d+)\)"),
     (KILLED, r"Worker with pid (?P<pid>\d+) was terminated due to signal (?P<number>\d+)"),
     (KILLED, r"Worker \(pid: ?(?P<pid>\d+)\) was sent (?:(?P<name>SIG\w+)|(?:code|signal) (?P<number>\d+))!"),
@@ -66,7 +66,7 @@ _LINES = (
 )
 _TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)
 WORDS = (
-    "unicorn", "Listening at", "Using worker", "Booting worker", "Worker", "WORKER", "in worker process",
+    "unicorn", "Listening at", "Using worker", "Booting worker", "Worker", "WORKER", "worker process",
     "Shutting down: ", "Reason: ", "Retrying in", "HaltServer", "Handling signal", "Hang up: ", "Parent changed",
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",

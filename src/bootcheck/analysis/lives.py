@@ -18,6 +18,7 @@ class Life:
 
     pid: int
     booted_at: float | None = None
+    role: str = "worker"
     said: list[Evidence] = field(default_factory=list)
     chain: tuple[Raised, ...] = ()
     """The exception that ended it, last one raised first."""
