@@ -163,6 +163,22 @@ def test_an_init_that_fails_leaves_one_report(dirty, name):
     assert not server.leftovers()
 
 
+def test_a_socket_that_cannot_be_made_is_the_exception_that_it_raised(dirty):
+    """Gunicorn catches it, and the dirty worker exits with status 0."""
+    hook = """
+        def dirty_worker_init(worker):
+            import turn
+            if turn.first():
+                worker.socket_path = "/nowhere/worker.sock"
+        """
+    server = wait_dirty(dirty(config=hook))
+    assert server.stop() == 0
+    report = server.death()
+    assert (report["role"], report["verdict"]["cause"], report["step"]) == ("dirty-worker", "exception", "worker.boot")
+    assert report["attributes"]["exception.type"] == "FileNotFoundError"
+    assert report["attributes"]["process.exit.code"] == 0
+
+
 def test_an_app_that_cannot_be_imported(dirty):
     """A module that Gunicorn does not find, and one whose own import fails, are two causes."""
     server = dirty(config="dirty_apps = ['nowhere:Tasks']").wait_ready()

@@ -78,7 +78,17 @@ class DirtyWorkerBoot(DirtyBoot):
 
     def _wrap(self) -> None:
         super()._wrap()
+        seams.around(self._worker, "_run_async", self._serving)
         seams.around(self._worker, "_heartbeat_loop", self._listening)
+
+    def _serving(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        """Keep what ends its loop: Gunicorn catches that, and the worker exits with status 0."""
+
+        async def run_async() -> Any:
+            with self.telling():
+                return await original()
+
+        return run_async
 
     def _listening(self, original: Callable[[], Any]) -> Callable[[], Any]:
         """Ready: its first heartbeat comes when its socket listens."""

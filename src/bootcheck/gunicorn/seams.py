@@ -35,7 +35,7 @@ Every private touch of Gunicorn, in one place:
 | `worker.handle_request`, `handle_http2_request`, `asgi` | the requests in flight at a death | 20.1 - 27.0 | they are unknown |
 | `arbiter.spawn_dirty_arbiter`, `manage_dirty_arbiter`, `kill_dirty_arbiter` | the dirty arbiter's boots and deaths, pauses | 25.3 - 27.0 | they are not reported |
 | `DirtyArbiter`: `__init__`, `run`, `init_signals`, `spawn_worker`, `kill_worker`, `manage_workers`, `murder_workers`, `reload`; `gunicorn.dirty.arbiter.os` | the same for its workers, with their exact wait status | 25.3 - 27.0 | they are not reported |
-| `DirtyWorker`: `__init__`, `init_process`, `init_signals`, `_heartbeat_loop`; `load_dirty_apps` | steps, exceptions and the end of a dirty worker's boot | 25.3 - 27.0 | steps are missing |
+| `DirtyWorker`: `__init__`, `init_process`, `init_signals`, `_run_async`, `_heartbeat_loop`; `load_dirty_apps` | steps, exceptions and the end of a dirty worker's boot | 25.3 - 27.0 | steps are missing |
 
 Each touch looks at the shape of what it finds first; `missing()` lists what did not fit.
 """  # noqa: E501 - a row of a table is a line
