@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import pytest
 
@@ -126,6 +127,8 @@ def test_reload_and_a_changed_number_of_workers_leave_no_death(dirty):
     server.signal(signal.SIGHUP)
     server.wait_for_line("Reloading dirty workers")
     server.wait_for_line(r"Dirty worker exited")
+    # Gunicorn's loop that ends one too many keeps the number it began with: a TTIN meanwhile, and it never ends.
+    time.sleep(1)
     os.kill(pid, signal.SIGTTIN)
     wait_dirty(server, 2)
     os.kill(pid, signal.SIGTTOU)
@@ -336,7 +339,13 @@ def test_a_dirty_pool_that_python_holds_at_its_stop_is_one_report(dirty, python)
     report = server.death()
     assert (report["role"], report["verdict"]["cause"]) == ("dirty-arbiter", "sigkill_graceful_timeout")
     assert "3.12" in str(report["verdict"]["action"])
-    wait_until(lambda: not server.leftovers(), lambda: "the end of the orphans" + server.story())
+    # An orphan that ends sees the socket closed before its parent is gone: then the next start removes its files.
+    wait_until(lambda: not server.processes(), lambda: "the end of the orphans" + server.story())
+    server.start()
+    wait_dirty(server, 2)
+    assert server.stop() == 0
+    assert len(server.reports("crash")) == 1
+    assert not server.leftovers()
 
 
 def test_a_forked_helper_of_a_dirty_worker_is_nobodys_death(dirty):
