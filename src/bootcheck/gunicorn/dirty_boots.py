@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain, seams
 from bootcheck.gunicorn.dirty_receiver import ARBITER, WORKER
 from bootcheck.gunicorn.worker import WorkerBoot
@@ -27,6 +29,13 @@ class DirtyBoot(WorkerBoot):
     def _lost_stop(self) -> int | None:
         # Nothing was lost: stop signals are held back from before the fork on.
         return None
+
+    def _on_stop(self, signo: int) -> None:
+        super()._on_stop(signo)
+        # Gunicorn's loop sends SIGTERM again and again. A second SystemExit, raised while Gunicorn handles the
+        # first, would escape into the frames of the dirty arbiter, whose cleanup removes the pool's sockets.
+        for stop in STOP_SIGNALS:
+            signal.signal(stop, signal.SIG_IGN)
 
     def _wrap(self) -> None:
         seams.around(self._worker, "init_signals", self._signalling)
