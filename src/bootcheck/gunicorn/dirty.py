@@ -33,7 +33,7 @@ class Dirty:
     def __init__(self, master: Master) -> None:
         self._master = master
         self._spawning = False
-        master.receiver.kills_seen = shared(master.receiver.kills_seen)
+        master.receiver.kills.seen = shared(master.receiver.kills.seen)
         self.arbiters = DirtyReceiver(master)
         """In the master: takes the ends of dirty arbiters."""
         self.workers: DirtyReceiver | None = None

@@ -40,12 +40,6 @@ class DirtyBoot(WorkerBoot):
     def _wrap(self) -> None:
         seams.around(self._worker, "init_signals", self._signalling)
 
-    def become_ready(self, restore: Callable[[], None] | None = None) -> None:
-        """Close the boot; the handlers that Gunicorn set stand, only the stop signals go back to them."""
-        # Setting all of them anew would pass through the default action, where a reload would kill.
-        self._init_signals = None
-        super().become_ready(restore)
-
 
 class ArbiterBoot(DirtyBoot):
     """The dirty arbiter from its fork until it listens."""

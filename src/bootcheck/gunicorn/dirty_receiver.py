@@ -8,7 +8,8 @@ from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn.breaker import LONGEST_PAUSE, PERMANENT, Breaker
-from bootcheck.gunicorn.receiver import Child, Receiver, anonymous
+from bootcheck.gunicorn.receiver import Child, Receiver
+from bootcheck.sinks.journal import make_spare
 
 if TYPE_CHECKING:
     from bootcheck.guards.fresh_pools import Snapshot
@@ -27,7 +28,7 @@ class DirtyReceiver(Receiver):
 
     def __init__(self, master: Master, arbiter: Any = None) -> None:
         super().__init__(master)
-        self.kills_seen = master.receiver.kills_seen
+        self.kills = master.receiver.kills
         self._owner = os.getpid()
         self._arbiter = arbiter
         """The dirty arbiter, where this is it."""
@@ -41,7 +42,7 @@ class DirtyReceiver(Receiver):
 
     def expect(self, process: Any, role: str, snapshot: Snapshot | None) -> None:
         """Prepare for one process that is forked next."""
-        child = Child(process, anonymous(), role)
+        child = Child(process, make_spare(), role)
         child.snapshot = snapshot
         process.bootcheck_child = child
         self.about_to_fork(child)

@@ -78,6 +78,15 @@ def over(master: Master, exc: BaseException) -> None:
     master.end(status)
 
 
+def orphaned(master: Master, boot: Boot, role: str) -> None:
+    """Report, in a worker whose master is gone, what it died of; an end by itself is no death."""
+    if boot.exception is None and boot.signal is None:
+        return
+    report = obituary.report_of(Death(boot=boot, status=None), master.common, hidden=master.redactor.hidden)
+    if report is not None:
+        master.publisher.death(report, f"{role.upper()} {boot.pid} DIED ({report.verdict.cause})")
+
+
 def _explain_bind(master: Master) -> None:
     """Where the master never got its address, say who holds it."""
     arbiter = master.arbiter

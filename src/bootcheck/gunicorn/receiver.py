@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, MutableSequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import THEIRS, close_quietly
@@ -14,8 +14,9 @@ from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import seams
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
 from bootcheck.probes import black_box
-from bootcheck.probes.cgroup import memory_group
+from bootcheck.probes.cgroup import Kills, memory_group
 from bootcheck.probes.process import start_ticks
+from bootcheck.sinks.journal import MAX_JOURNAL, make_spare, spare_contents
 from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from bootcheck.model.boot import Boot
     from bootcheck.model.report import Report
 
-MAX_JOURNAL = 4 << 20
 MAX_FAULT = 64 << 10
 LOOP_EXIT = 3
 """What a server exits with that the loop breaker stops."""
@@ -67,10 +67,7 @@ class Receiver:
         self._children: dict[int, Child] = {}
         self._forking: Child | None = None
         self._blocked = False
-        self._memory = memory_group()
-        self.kills_seen: MutableSequence[Any] = [None if self._memory is None else self._memory.oom_kills()]
-        """One cell: the count of memory kills at the last death. Shared where others receive deaths too."""
-        self._kills_pending: int | None = None
+        self.kills = Kills(memory_group())
         self.boot_failures = 0
         """Workers whose exit code makes Gunicorn stop the server."""
         self.forked = 0
@@ -88,7 +85,7 @@ class Receiver:
 
     def before_fork(self, arbiter: Any, worker: Any) -> None:
         """Prepare for one worker: its spare journal, its snapshot; hold stop signals back."""
-        child = Child(worker, anonymous())
+        child = Child(worker, make_spare())
         worker.bootcheck_child = child
         self.forked += 1
         if arbiter.cfg.preload_app or "sqlalchemy" in sys.modules:
@@ -158,7 +155,7 @@ class Receiver:
 
     def look(self) -> None:
         """Look around once per turn of the master's loop."""
-        self._settle_kills()
+        self.kills.settle()
         self._master.orders.watch()
         self._settle_forking(self._master.arbiter)
         for pid, child in list(self._children.items()):
@@ -169,7 +166,7 @@ class Receiver:
         """Store the boot report of a worker that gave up the right to write here."""
         if child.published or not self._master.drops_privileges:
             return
-        for record in read_lines(_contents(child.spare_fd).splitlines())[0]:
+        for record in read_lines(spare_contents(child.spare_fd).splitlines())[0]:
             if record["t"] == READY and isinstance(record.get("file"), str):
                 child.published = True
                 self._master.directory.rename(partial_name(pid), record["file"])
@@ -217,7 +214,7 @@ class Receiver:
         """Tell whether this is the worker just forked: its spare journal names the pid."""
         if self._forking is None:
             return False
-        records, _ = read_lines(_contents(self._forking.spare_fd).splitlines())
+        records, _ = read_lines(spare_contents(self._forking.spare_fd).splitlines())
         # Without a head it may be anybody's child: a user's hook forks too, and PID 1 reaps orphans.
         return any(record.get("pid") == pid for record in records if record["t"] == HEAD)
 
@@ -234,10 +231,10 @@ class Receiver:
             sent=tuple(child.sent),
             order=child.order,
             timed_out=bool(getattr(child.worker, "aborted", False)),
-            oom_kills=self._oom_delta(killed=_is_sigkill(status) and int(signal.SIGKILL) not in child.sent),
+            oom_kills=self.kills.since(killed=_is_sigkill(status) and int(signal.SIGKILL) not in child.sent),
             fault=self._fault_of(key),
             peak_rss_bytes=None if usage is None else usage.ru_maxrss * 1024,
-            memory_limit_bytes=None if self._memory is None else self._memory.limit_bytes(),
+            memory_limit_bytes=self.kills.limit_bytes(),
             extra={"process.parent_pid": os.getpid(), **self._facts(child)},
         )
         death = circumstances.of_child(self._master, child, death, usage)
@@ -286,7 +283,7 @@ class Receiver:
     def _told_by(self, pid: int, child: Child) -> bytes:
         """Return what a worker wrote of itself: its spare journal, without one its file."""
         if child.spare_fd >= 0:
-            return _contents(child.spare_fd)
+            return spare_contents(child.spare_fd)
         return self._master.directory.read(Key("worker", pid, child.start).file_name, MAX_JOURNAL)
 
     def may_spawn(self) -> bool:
@@ -324,7 +321,7 @@ class Receiver:
     def _boot_of(self, pid: int, child: Child) -> tuple[Boot, Key | None]:
         from bootcheck.model.boot import Boot
 
-        records, broken = read_lines(_contents(child.spare_fd).splitlines())
+        records, broken = read_lines(spare_contents(child.spare_fd).splitlines())
         head = next((record for record in records if record["t"] == HEAD), None)
         if head is None and not child.start:
             return Boot(head={"role": child.role, "pid": pid}), None
@@ -340,24 +337,6 @@ class Receiver:
         if key is None:
             return ""
         return self._master.directory.read(key.fault_name, MAX_FAULT).decode("utf-8", "replace")
-
-    def _oom_delta(self, *, killed: bool) -> int | None:
-        now = None if self._memory is None else self._memory.oom_kills()
-        before = self.kills_seen[0]
-        if now is None or before is None:
-            return None
-        # The kernel may have killed several before the first is looked at: each takes one of the count.
-        self.kills_seen[0] = min(now, before + 1) if killed else now
-        return int(now - before)
-
-    def _settle_kills(self) -> None:
-        """Take no notice any more of a kill that no worker of ours died of: it was another process of the group."""
-        now = None if self._memory is None else self._memory.oom_kills()
-        if now is None or now == self.kills_seen[0]:
-            return
-        if self._kills_pending == now:
-            self.kills_seen[0] = now
-        self._kills_pending = now
 
     def drain(self, arbiter: Any) -> None:
         """Wait for workers that the master killed at the end of its stop and left unreaped."""
@@ -394,32 +373,3 @@ def _is_sigkill(status: int) -> bool:
 def partial_name(pid: int) -> str:
     """Return the name under which a worker that drops its privileges prepares its boot report."""
     return f".boot-{pid}.tmp"
-
-
-def anonymous() -> int:
-    """Return a descriptor of a file without a name, or -1 where the system has none."""
-    try:
-        return os.memfd_create("bootcheck-journal")
-    except (AttributeError, OSError):
-        # Python as some distributors build it has no memfd_create; a sandbox may forbid it.
-        return _unlinked()
-
-
-def _unlinked() -> int:
-    import tempfile
-
-    try:
-        fd, path = tempfile.mkstemp(prefix="bootcheck-journal-")
-        os.unlink(path)
-    except OSError:
-        return -1
-    return fd
-
-
-def _contents(fd: int) -> bytes:
-    if fd < 0:
-        return b""
-    try:
-        return os.pread(fd, MAX_JOURNAL, 0)
-    except OSError:
-        return b""

@@ -66,8 +66,7 @@ class WorkerBoot:
 
     def begin(self) -> None:
         """Open the journal, take the stop signals over, drop what was inherited; then let signals in."""
-        master = self._master
-        child = self._child
+        master, child = self._master, self._child
         spare = -1 if child is None else child.spare_fd
         if child is not None:
             master.receiver.in_child(child)
@@ -394,12 +393,7 @@ class WorkerBoot:
         self.recorder.fact(journal.END)
         if os.getppid() == self._parent:
             return
-        from bootcheck.gunicorn import obituary
-        from bootcheck.gunicorn.verdict import Death
+        from bootcheck.gunicorn.ending import orphaned
 
-        death = Death(boot=self.boot(), status=None)
-        if death.boot.exception is not None or death.boot.signal is not None:
-            report = obituary.report_of(death, self._master.common, hidden=self._master.redactor.hidden)
-            if report is not None:
-                self._master.publisher.death(report, f"{self.role.upper()} {self._pid} DIED ({report.verdict.cause})")
+        orphaned(self._master, self.boot(), self.role)
         self._master.directory.forget(self.key)

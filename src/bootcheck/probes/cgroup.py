@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
+from collections.abc import MutableSequence
+from typing import Any
 
 _ROOT = "/sys/fs/cgroup"
 _UNLIMITED = 1 << 60
+OTHERS_KILL = 30.0
+"""Seconds after which a kill that no death of ours came of is another process's."""
 
 
 class MemoryGroup:
@@ -28,6 +33,41 @@ class MemoryGroup:
         """Return the limit, or None where there is none or it cannot be read."""
         text = _read(self.limit_file).strip()
         return int(text) if text.isdigit() and int(text) < _UNLIMITED else None
+
+
+class Kills:
+    """How many processes the kernel has killed for memory since the last death that was looked at."""
+
+    def __init__(self, group: MemoryGroup | None) -> None:
+        self._group = group
+        self.seen: MutableSequence[Any] = [None if group is None else group.oom_kills()]
+        """One cell, shared where several processes receive deaths: a kill explains one death."""
+        self._pending = (-1, 0.0)
+
+    def limit_bytes(self) -> int | None:
+        """Return the group's limit, or None where there is none or it cannot be read."""
+        return None if self._group is None else self._group.limit_bytes()
+
+    def since(self, *, killed: bool) -> int | None:
+        """Return the kills since the last death, None where they cannot be counted; `killed` is a foreign SIGKILL."""
+        now = None if self._group is None else self._group.oom_kills()
+        before = self.seen[0]
+        if now is None or before is None:
+            return None
+        # The kernel may have killed several before the first is looked at: each takes one of the count.
+        self.seen[0] = min(now, before + 1) if killed else now
+        return int(now - before)
+
+    def settle(self) -> None:
+        """Take no notice any more of a kill that no death came of: it was another process of the group."""
+        now = None if self._group is None else self._group.oom_kills()
+        if now is None or now == self.seen[0]:
+            return
+        pending, since = self._pending
+        if pending != now:
+            self._pending = (now, time.monotonic())
+        elif time.monotonic() - since > OTHERS_KILL:
+            self.seen[0] = now
 
 
 def memory_group(membership: str | None = None, root: str = _ROOT) -> MemoryGroup | None:

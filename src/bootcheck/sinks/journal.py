@@ -16,6 +16,8 @@ from bootcheck.model.journal import HEAD, READY, Key
 from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.stderr import Say, say
 
+MAX_JOURNAL = 4 << 20
+"""Bytes of a journal that are read."""
 _ESSENTIAL = frozenset({HEAD, READY})
 
 
@@ -79,3 +81,33 @@ class Journal:
             f"bootcheck: the journal in {self._directory.path} stops here ({why}). "
             f"pid {os.getpid()} goes on in memory; the boot is not affected."
         )
+
+
+def make_spare() -> int:
+    """Return a descriptor of a file without a name, for a journal that outlives its process; -1 where there is none."""
+    try:
+        return os.memfd_create("bootcheck-journal")
+    except (AttributeError, OSError):
+        # Python as some distributors build it has no memfd_create; a sandbox may forbid it.
+        return _unlinked()
+
+
+def _unlinked() -> int:
+    import tempfile
+
+    try:
+        fd, path = tempfile.mkstemp(prefix="bootcheck-journal-")
+        os.unlink(path)
+    except OSError:
+        return -1
+    return fd
+
+
+def spare_contents(fd: int) -> bytes:
+    """Return what a process has written into its spare journal, empty without one."""
+    if fd < 0:
+        return b""
+    try:
+        return os.pread(fd, MAX_JOURNAL, 0)
+    except OSError:
+        return b""

@@ -15,12 +15,13 @@ from bootcheck.gunicorn.receiver import Child
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
+from bootcheck.probes.cgroup import Kills
 
 
 def receiver(notes=None, *, alive=True):
     """Return a receiver of a dirty arbiter that is this process."""
     console = SimpleNamespace(note=(notes if notes is not None else []).append)
-    own = SimpleNamespace(kills_seen=[0])
+    own = SimpleNamespace(kills=Kills(None))
     master = SimpleNamespace(
         console=console, is_here=False, receiver=own, dirty=None, arbiter=None, drops_privileges=False
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from bootcheck.probes.cgroup import memory_group
+from bootcheck.probes.cgroup import Kills, memory_group
 
 
 def lay(root: Path, **files: str) -> None:
@@ -82,3 +83,47 @@ def test_here_it_is_found_or_not_but_never_an_error():
     """Whatever this machine has."""
     found = memory_group()
     assert found is None or found.oom_kills() is None or found.oom_kills() >= 0
+
+
+class Counted:
+    """A group whose count of kills is what the test says."""
+
+    def __init__(self) -> None:
+        self.kills = 3
+
+    def oom_kills(self) -> int:
+        """Return the count."""
+        return self.kills
+
+    def limit_bytes(self) -> int:
+        """Return a limit."""
+        return 1 << 30
+
+
+def test_two_kills_before_the_first_look_explain_two_deaths():
+    """The kernel kills the second worker before the first one is reaped."""
+    group = Counted()
+    kills = Kills(group)  # type: ignore[arg-type]
+    assert kills.since(killed=True) == 0
+    group.kills = 5
+
+    assert [kills.since(killed=True) for _ in range(3)] == [2, 1, 0]
+
+
+def test_a_kill_that_no_death_came_of_is_forgotten_after_a_while(monkeypatch: pytest.MonkeyPatch):
+    """A subprocess of the app was killed: a later `kill -9` of a worker is not the kernel's."""
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    group = Counted()
+    kills = Kills(group)  # type: ignore[arg-type]
+    group.kills = 4
+    kills.settle()
+    now[0] += 10
+    kills.settle()
+    assert kills.since(killed=False) == 1
+    group.kills = 5
+    kills.settle()
+    now[0] += 31
+    kills.settle()
+
+    assert kills.since(killed=True) == 0
