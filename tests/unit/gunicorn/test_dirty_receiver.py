@@ -23,7 +23,13 @@ def receiver(notes=None, *, alive=True):
     console = SimpleNamespace(note=(notes if notes is not None else []).append)
     own = SimpleNamespace(kills=Kills(None))
     master = SimpleNamespace(
-        console=console, is_here=False, receiver=own, dirty=None, arbiter=None, drops_privileges=False
+        console=console,
+        orders=SimpleNamespace(current=None),
+        is_here=False,
+        receiver=own,
+        dirty=None,
+        arbiter=None,
+        drops_privileges=False,
     )
     return DirtyReceiver(master, SimpleNamespace(alive=alive))
 
