@@ -117,7 +117,7 @@ class Dirty:
         self.workers = receiver = DirtyReceiver(self._master, arbiter)
         seams.on_wait(chain.quietly(receiver.ended), chain.quietly(receiver.born), "gunicorn.dirty.arbiter")
         seams.on_kill(arbiter, chain.quietly(receiver.sent))
-        seams.around(arbiter, "manage_workers", self._listening)
+        seams.around(arbiter, "manage_workers", self._managing)
         seams.around(arbiter, "murder_workers", self._looking)
         seams.around(arbiter, "spawn_worker", self._spawning_worker)
         seams.around(arbiter, "reload", self._reloading)
@@ -137,13 +137,27 @@ class Dirty:
         if self._boot is not None:
             self._boot.ended()
 
-    def _listening(self, original: Callable[[], Any]) -> Callable[[], Any]:
-        """Ready: it listens, and has not yet forked anybody whom only its own orderly stop would end."""
+    def _managing(self, original: Callable[[], Any]) -> Callable[[], Any]:
+        """Ready at the first call: it listens, and has not yet forked anybody.
 
-        async def manage_workers() -> Any:
+        One at a time: each call keeps the number of workers that it began with, and two with two numbers
+        would start and end workers for ever where those stop as fast in mid-boot as ours do.
+        """
+        running: list[bool] = []
+
+        async def manage_workers() -> None:
             if self._boot is not None:
                 chain.quietly(self._boot.become_ready)()
-            return await original()
+            running.append(True)
+            if len(running) > 1:
+                return
+            try:
+                while running:
+                    del running[1:]
+                    await original()
+                    del running[:1]
+            finally:
+                running.clear()
 
         return manage_workers
 
