@@ -33,14 +33,18 @@ class Diagnoser:
         self._broken: set[str] = set()
         self._specific = signatures.specific()
         self._general = signatures.general()
-        patterns = [pattern.pattern for item in self._specific if (pattern := signatures.telltale(item)) is not None]
-        self._telltale = re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+        self._telltale = _any_of(self._specific)
+        self._symptom = _any_of([item for item in self._specific if signatures.telltale_cause(item) is Cause.NONE])
         self.words = tuple(dict.fromkeys(word for item in self._specific for word in signatures.words(item)))
         """One of them stands in every line that speaks of a trouble on its own."""
 
     def is_telltale(self, text: str) -> bool:
         """Tell whether a line outside of any traceback speaks of a trouble on its own."""
         return any(word in text for word in self.words) and self._telltale.search(text) is not None
+
+    def is_symptom(self, text: str) -> bool:
+        """Tell whether such a line speaks of what need not end the process that says it."""
+        return self._symptom.search(text) is not None
 
     def diagnose(self, trouble: Trouble) -> Diagnosis | None:
         """Return the first conclusion that fits; None for a request's error that harms nothing else."""
@@ -89,6 +93,11 @@ class Diagnoser:
                     f"the signature {name} failed ({type(exc).__name__}: {exc}) and was passed over; please report this"
                 )
             return None
+
+
+def _any_of(items: list[Signature]) -> re.Pattern[str]:
+    patterns = [pattern.pattern for item in items if (pattern := signatures.telltale(item)) is not None]
+    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
 def _told(trouble: Trouble, cause: Cause, lines: tuple[object, ...]) -> Trouble:

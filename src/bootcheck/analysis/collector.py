@@ -134,7 +134,7 @@ class Collector:
     def record(self, record: Record) -> None:
         """Hand a line of a log to its reconstruction."""
         if self._log is None:
-            self._log = Log(self._source, self, self._diagnoser.is_telltale)
+            self._log = Log(self._source, self, self._diagnoser)
         self._log.feed(record)
 
     # -- what a log calls -----------------------------------------------------------------------
@@ -190,11 +190,12 @@ class Collector:
         self._classes.add(death.cause_class)
 
     def _by_telltale(self, log: Log, source: str) -> None:
-        if not log.notes:
+        notes = tuple(log.notes)
+        if not notes:
             return
         best = min((precedence(name) for name in self._classes), default=precedence(""))
         trouble = Trouble(
-            cause=Cause.OS_EXIT, role="master", moment=BOOT, said=tuple(log.notes), around=log.around, stops_server=True
+            cause=Cause.OS_EXIT, role="master", moment=BOOT, said=notes, around=log.around, stops_server=True
         )
         for diagnosis in self._diagnoser.by_telltale(trouble):
             # What the platform says of a server that died is its consequence, unless it is worse.

@@ -30,7 +30,7 @@ def conclude(  # noqa: PLR0913
         confirm=confirm,
         confidence=confidence,
         against=tuple(against),
-        evidence=tuple(trouble.shown() if evidence is None else evidence),
+        evidence=tuple(dict.fromkeys(trouble.shown() if evidence is None else evidence)),
     )
 
 

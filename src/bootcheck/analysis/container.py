@@ -61,14 +61,18 @@ class Container:
         """True once the current server has answered a request."""
         return self._server.served
 
-    def feed(self, record: Record, *, telltale: bool) -> None:
-        """Take the next line."""
+    def knows(self, pid: int) -> bool:
+        """Tell whether a process of a running server has this pid."""
+        return any(_speaks_of(server, pid) for server in (self._server, *self._others))
+
+    def feed(self, record: Record, *, telltale: bool) -> tuple[str, re.Match[str]] | None:
+        """Take the next line; return what Gunicorn says by it, None where it is somebody else's."""
         self._situate(record)
         event = said.event_of(record.text)
         if self._block is not None:
             ends = record.headed or (self._block.raised and (event is not None or telltale))
             if not ends and self._block.feed(record.text, record.line):
-                return
+                return None
             self._close_block()
         if record.headed:
             self._head = record
@@ -76,13 +80,14 @@ class Container:
             block = tracebacks.start(record.text, record.line)
             if block is not None:
                 self._block, self._owner = block, self._head or record
-                return
+                return None
         if event is not None:
             self._on_event(event[0], event[1], record)
         elif record.level in _BAD and not telltale:
             self._sink.unexplained(record.text, record.source, record.line)
         if record.headed:
             self._event = event[0] if event is not None else None
+        return event
 
     def end(self) -> None:
         """Tell what is open at the end."""

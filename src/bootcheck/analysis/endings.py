@@ -8,6 +8,7 @@ from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
 NATIVE = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"})
+_STOPS = frozenset({"SIGTERM", "SIGINT", "SIGQUIT"})
 DEFAULT_TIMEOUT = (29.0, 33.0)
 """Seconds of life of a worker that the default timeout ends while it boots."""
 ALIKE = 2.0
@@ -81,7 +82,7 @@ def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR
         moment = UNKNOWN if serving(_frames(life.chain)) else BOOT
         return (Cause.SYS_EXIT if ends else Cause.EXCEPTION), moment
     if life.killed is not None:
-        return _killed(life)
+        return _killed(life, server)
     if life.exit_code is not None and life.context in (None, "failure"):
         if life.exit_code == BOOT_ERROR:
             return Cause.EXCEPTION, BOOT
@@ -89,7 +90,10 @@ def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR
     return None
 
 
-def _killed(life: Life) -> tuple[Cause, str] | None:
+def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:
+    if server.stopping and life.context is None and life.killed in _STOPS:
+        # One signal to the whole group: a worker may say that it exits before the master says why.
+        life.context = "signal"
     if life.killed in NATIVE:
         return Cause.NATIVE_CRASH, UNKNOWN
     if life.killed == "SIGKILL":

@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Protocol
 
 from bootcheck.analysis.container import Container, Sink
-from bootcheck.analysis.events import evidence
+from bootcheck.analysis.notes import Notes
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import Surroundings
 from bootcheck.model.finding import Evidence
 
 MAX_CONTAINERS = 256
-MAX_NOTES = 50
 MAX_OPEN = 500
 """Lines after which a traceback that is still open no longer makes every line matter."""
+
+
+class Ear(Protocol):
+    """Who tells which lines speak of a trouble on their own."""
+
+    def is_telltale(self, text: str) -> bool:
+        """Tell whether this line does."""
+
+    def is_symptom(self, text: str) -> bool:
+        """Tell whether it does and need not have ended the process: then the process itself may say it."""
 
 
 class Log:
     """One source of lines, read in one pass and in bounded memory."""
 
-    def __init__(self, source: str, sink: Sink, telltale: Callable[[str], bool]) -> None:
+    def __init__(self, source: str, sink: Sink, ear: Ear) -> None:
         self.source = source
-        self.notes: list[Evidence] = []
+        self._notes = Notes()
         """Lines that speak of a trouble on their own, mostly the platform's."""
         self.around = Surroundings()
         self._sink = sink
-        self._telltale = telltale
+        self._ear = ear
         self._containers: dict[str, Container] = {}
         self._last: Container | None = None
         self._line = 0
@@ -37,28 +46,38 @@ class Log:
 
     @property
     def served(self) -> bool:
-        """True once the server that spoke last has answered a request."""
-        return self._last is not None and self._last.served
+        """True once the server that spoke last has answered a request, and further ones change nothing."""
+        return self._last is not None and self._last.served and not self._notes.waiting
+
+    @property
+    def notes(self) -> list[Evidence]:
+        """Return the notes that count, once the log is over."""
+        return self._notes.told()
 
     def feed(self, record: Record) -> None:
         """Take the next line."""
         self._line = record.line
-        telltale = self._telltale(record.text)
-        if telltale and len(self.notes) < MAX_NOTES:
-            self.notes.append(evidence(record))
         container = self._containers.get(record.stream)
         if container is None:
             if len(self._containers) >= MAX_CONTAINERS:
                 self._end(self._containers.pop(next(iter(self._containers))))
-            container = self._containers[record.stream] = Container(self.source, self._sink, self.notes)
+            container = self._containers[record.stream] = Container(self.source, self._sink, self._notes.kept)
         self._last = container
-        container.feed(record, telltale=telltale)
+        telltale = self._ear.is_telltale(record.text) and self._notes.take(
+            record, symptom=self._ear.is_symptom(record.text), knows=self._knows
+        )
+        event = container.feed(record, telltale=telltale)
+        if event is not None:
+            self._notes.heard(event, record)
 
     def end(self) -> None:
         """Tell what is open at the log's end."""
         for container in self._containers.values():
             self._end(container)
         self._containers.clear()
+
+    def _knows(self, pid: int) -> bool:
+        return any(container.knows(pid) for container in self._containers.values())
 
     def _end(self, container: Container) -> None:
         container.end()

@@ -11,6 +11,10 @@ from calendar import timegm
 from dataclasses import dataclass
 
 MAX_PREFIXES = 5
+GUNICORN = "gunicorn"
+"""The voice of a line with Gunicorn's own head: a master or worker that runs."""
+LOGGER = "logger"
+"""The voice of a line with a level, as Python's loggers and supervisors write it."""
 
 
 @dataclass(slots=True)
@@ -30,6 +34,8 @@ class Record:
     host: str | None = None
     headed: bool = False
     """It begins a message; False for what may continue one (a traceback's lines)."""
+    voice: str = ""
+    """Whose head it has: GUNICORN, LOGGER or none."""
 
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
@@ -107,6 +113,7 @@ def _head(record: Record, match: re.Match[str]) -> None:
     record.pid = int(match["pid"][:9])
     record.level = match["level"]
     record.headed = True
+    record.voice = GUNICORN
 
 
 def _one_prefix(record: Record, text: str) -> str | None:
@@ -154,6 +161,7 @@ def _level(record: Record, text: str) -> None:
     if match is not None:
         record.level = {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(match["level"], match["level"])
         record.headed = True
+        record.voice = LOGGER
 
 
 _last: tuple[str, float | None] = ("", None)

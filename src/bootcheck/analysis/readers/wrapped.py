@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bootcheck.analysis.readers.prefixes import Record, clean, epoch, record_of
+from bootcheck.analysis.readers.prefixes import LOGGER, Record, clean, epoch, record_of
 
 _TEXT = ("log", "message", "MESSAGE", "msg", "event", "textPayload", "text", "body", "line")
 _NESTED = ("jsonPayload", "data", "record", "fields", "_source", "result")
@@ -25,6 +25,8 @@ _PID = ("process", "pid", "process_id", "_PID", "process.pid", "processId")
 _TRACE = ("exc_info", "exception", "traceback", "stack_trace", "exc_text", "stacktrace", "error.stack_trace", "stack")
 _HOST = ("host", "hostname", "_HOSTNAME", "host.name")
 _STREAM = ("SYSLOG_IDENTIFIER", "container_name", "kubernetes.pod_name", "logStreamName", "logStream", "pod", "service")
+_LOGGER = ("levelname", "logger", "logger_name", "log.logger", "lineno", "funcName")
+"""Keys that a Python logger writes, and no platform."""
 _LEVELS = {"30": "INFO", "40": "WARNING", "50": "ERROR", "WARN": "WARNING", "FATAL": "CRITICAL"}
 MAX_TEXT_LINES = 2_000
 
@@ -64,6 +66,8 @@ def _fill(record: Record, wrapper: Mapping[str, Any]) -> None:
     if record.level is None:
         level = (_first_text(wrapper, _LEVEL) or "").upper()
         record.level = _LEVELS.get(level, level) or None
+    if not record.voice and any(key in wrapper for key in _LOGGER):
+        record.voice = LOGGER
     record.host = record.host or _first_text(wrapper, _HOST)
     record.stream = record.stream or _stream(wrapper)
 

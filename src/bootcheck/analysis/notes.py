@@ -1,0 +1,169 @@
+"""Lines that speak of a trouble on their own, as far as it is the trouble of this log's Gunicorn.
+
+A kernel, a supervisor and an app's own logger speak of other processes too: a note counts only
+where nothing in the log says that it is about somebody else, or that Gunicorn went on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from bootcheck.analysis import gunicorn_lines as said
+from bootcheck.analysis.events import STOPPING, evidence
+from bootcheck.analysis.readers.prefixes import GUNICORN, LOGGER, Record
+from bootcheck.model.finding import Evidence
+
+MAX_NOTES = 50
+SOON = 600.0
+"""Seconds after a failed probe within which a stop is the probe's doing."""
+_ACCESS = re.compile(r"\b(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S.*HTTP/\d|\bmethod=[A-Z]+ path=")
+_SUPERVISOR = re.compile(
+    r"unicorn|spawnerr|exited: |[Cc]ontainer|[Ii]nstance|[Pp]robe|\b[Tt]ask |[Pp]orts?\b|\bsite\b|\bpod\b|"
+    r"can't find command|[Ww]atchdog|systemd|kubelet"
+)
+"""What a line with a level says where a supervisor, and not the app, logged it."""
+_PROCESS = re.compile(
+    r"Kill(?:ed)? process (?P<pid>\d{1,9})(?:, UID \d+)?,? \((?P<name>[^)]*)\)|"
+    r"(?P<name_2>[^\s\[\]]+)\[(?P<pid_2>\d{1,9})\]:? (?:segfault|trap |general protection)|"
+    r"task=(?P<name_3>[^,\s]+),pid=(?P<pid_3>\d{1,9})"
+)
+_OURS = re.compile(r"^(?:\S*/)?(?:gunicorn|python|pypy|uvicorn)")
+_ENDS_ALL = re.compile(
+    r"(?:exit(?:ed with)?|exit code|status) (?:code )?1(?:27|37|39)\b|^\S+\.service: |code=(?:killed|dumped|exited)|"
+    r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)"
+)
+"""A server that answers requests after such a line is not the one that it speaks of."""
+_PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy")
+_READINESS = re.compile(r"Readiness probe failed")
+_NAMED = re.compile(r"^(?P<stream>[\w.\-]+) exited with code \d")
+_DYNO = re.compile(r"^heroku(\[[\w\-]+\.\d+\])$")
+_PLATFORM = re.compile(
+    r"^(?:|kernel|systemd\S*|kubelet|docker\S*|containerd\S*|(?:amazon-)?ecs\S*|supervisor\S*|podman|conmon|crio|runc|"
+    r"(?:heroku|runner|proxy|health)\[.*|k3s|nomad\S*|monit|init|runsv|audit\S*|\S*oomd?|(?:ba|da|z)?sh|sudo|su|env)$"
+)
+_RUNS = frozenset(
+    {said.START, said.BOOTING, said.RAISED, said.TIMEOUT, said.KILLED, said.EXITED, said.SIGNAL, said.EXITING}
+)
+"""What only Gunicorn says."""
+Event = tuple[str, "re.Match[str]"]
+
+
+@dataclass(slots=True)
+class _Note:
+    """Strictly private: one line, and what came after it."""
+
+    said: Evidence
+    stream: str
+    at: float | None
+    probed: bool
+    ends_all: bool
+    settled: bool = False
+    answered: bool = False
+    stopped: bool = False
+
+
+class Notes:
+    """The notes of one log."""
+
+    def __init__(self) -> None:
+        self.kept: list[Evidence] = []
+        """Those that nothing speaks against so far; the list stays the same one."""
+        self._notes: list[_Note] = []
+        self._streams: set[str] = set()
+        self._over: set[str] = set()
+
+    @property
+    def waiting(self) -> bool:
+        """True while a request that is answered later would change what a note means."""
+        return len(self._streams) <= 1 and any(not note.settled for note in self._notes)
+
+    def take(self, record: Record, *, symptom: bool, knows: Callable[[int], bool]) -> bool:
+        """Keep a line that speaks of a trouble; False where it is somebody else's."""
+        text = record.text
+        if _ACCESS.search(text) is not None or (not symptom and _by_the_app(record)) or _of_another(text, knows):
+            return False
+        ends_all = _ENDS_ALL.search(text) is not None
+        if ends_all and self._over and self._over == self._streams:
+            # It had ended by itself before.
+            return False
+        if len(self._notes) < MAX_NOTES:
+            probed = _PROBED.search(text) is not None
+            note = _Note(evidence(record), record.stream, record.at, probed, ends_all)
+            note.settled = not (ends_all or probed)
+            self._notes.append(note)
+            self.kept.append(note.said)
+        return True
+
+    def heard(self, event: Event, record: Record) -> None:
+        """Take what Gunicorn says: it may go on, stop, or start anew."""
+        kind, match = event
+        if kind in _RUNS:
+            self._streams.add(record.stream)
+        if kind in (said.START, said.BOOTING):
+            self._over.discard(record.stream)
+        elif kind == said.HALT:
+            self._over.add(record.stream)
+        stops = kind in (said.START, said.HALT) or (kind == said.SIGNAL and match["name"] in STOPPING)
+        if not stops and kind != said.SERVING:
+            return
+        for note in self._notes:
+            if (not note.settled or (stops and note.answered)) and self._is_about(note, record.stream):
+                self._learn(note, record.at, stops=stops)
+
+    def told(self) -> list[Evidence]:
+        """Return what counts, at the end of the log."""
+        for note in self._notes:
+            if not self._counts(note):
+                self._drop(note)
+        return self.kept
+
+    def _is_about(self, note: _Note, stream: str) -> bool:
+        if stream not in self._streams:
+            return False
+        return note.stream == stream or (note.stream not in self._streams and len(self._streams) == 1)
+
+    def _learn(self, note: _Note, at: float | None, *, stops: bool) -> None:
+        note.settled = True
+        if stops:
+            soon = at is None or note.at is None or abs(at - note.at) <= SOON
+            note.stopped = note.stopped or soon
+            return
+        note.answered = True
+        if note.ends_all and not note.probed:
+            self._drop(note)
+
+    def _counts(self, note: _Note) -> bool:
+        if note.probed and not note.stopped and (note.answered or _READINESS.search(note.said.text)):
+            return False
+        if not self._streams or note.stream in self._streams:
+            return True
+        named = _NAMED.match(note.said.text)
+        if named is not None and "" not in self._streams:
+            return named["stream"] in self._streams
+        dyno = _DYNO.match(note.stream)
+        if dyno is not None and any(stream.startswith("app[") for stream in self._streams):
+            return f"app{dyno[1]}" in self._streams
+        return _PLATFORM.match(note.stream) is not None or "unicorn" in note.said.text
+
+    def _drop(self, note: _Note) -> None:
+        self.kept[:] = [item for item in self.kept if item is not note.said]
+
+
+def _by_the_app(record: Record) -> bool:
+    """Tell whether a process that goes on said it: none logs its own sudden end."""
+    if record.voice == GUNICORN:
+        return True
+    return record.voice == LOGGER and _SUPERVISOR.search(record.text) is None
+
+
+def _of_another(text: str, knows: Callable[[int], bool]) -> bool:
+    """Tell whether the kernel names a process that is neither known nor Python's."""
+    match = _PROCESS.search(text)
+    if match is None:
+        return False
+    found = match.groupdict()
+    name = found["name"] or found["name_2"] or found["name_3"] or ""
+    pid = int(found["pid"] or found["pid_2"] or found["pid_3"])
+    return _OURS.match(name) is None and not knows(pid)
