@@ -79,6 +79,8 @@ _SQL_ROW = re.compile(
     r"(?=\)\.(?:\s|\\n|$)|\) (?:already|is not|conflicts|is still)|' for key|$)",
     re.MULTILINE,
 )
+# What pydantic quotes of a value that it refuses; also cut before its end.
+_REFUSED = re.compile(r"(?P<head>\binput_value=)(?P<secret>.*?)(?=, input_type=|\]?$)", re.MULTILINE)
 _SERVICE_TOKEN = re.compile(
     r"(?P<head>(?<![A-Za-z0-9]))(?P<secret>gh[opusr]_[A-Za-z0-9]{30,}|github_pat_\w{30,}|glpat-[\w\-]{20,}"
     r"|xox[abeoprs]-[\w\-]{10,}|[sr]k_(?:live|test)_\w{10,}|sk-[\w\-]{20,}|AKIA[0-9A-Z]{16}|AIza[\w\-]{35}"
@@ -109,6 +111,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], tuple[tuple[str, ...], ...]], ...] = (
     (_PEM, (("-----begin",),)),
     (_SQL_PARAMETERS, (("[parameters",),)),
     (_SQL_PARAMETERS_ALONE, (("[parameters",),)),
+    (_REFUSED, (("input_value",),)),
     (_SQL_ROW, (("failing row", "key (", "duplicate entry"),)),
     (_SQL_LITERAL, (("password", "identified"), ("'",))),
     (_URL_USERINFO, (("://",), ("@",))),
@@ -131,6 +134,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], tuple[tuple[str, ...], ...]], ...] = (
 _LOOKED_UP = ("os.environ", "os.getenv(", "environ[", "environ.get(", "getenv(", "self.", "settings.", "config[")
 """How code reads a secret from elsewhere: the place is no secret."""
 _PLAIN = frozenset({"", "true", "false", "none", "null", "yes", "no", "on", "off", "lax", "strict", "str", "undefined"})
+_NO_INPUT = _PLAIN | {"{}", "[]", "()"}
 
 
 def url_passwords(text: str) -> list[str]:
@@ -169,6 +173,8 @@ def _is_secret(match: re.Match[str]) -> bool:
         return False
     if groups.get("base64"):
         return _holds_credentials(bare)
+    if match["head"] == "input_value=":
+        return bare.lower() not in _NO_INPUT
     name = groups.get("name")
     return name is None or (_names_secret(name, match["head"]) and not _is_harmless(name, bare, match["secret"]))
 

@@ -52,7 +52,7 @@ _MARKS = (
     "://", "bearer", "basic ", "-----begin", "[parameters", "identified", "failing row", "duplicate entry",
     "mysql", "mariadb", "curl", "redis-cli", "/webhooks/", "hooks.slack", "api.telegram",
     "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat", "glpat-", "xox", "k_live_", "k_test_", "sk-", "akia", "aiza",
-    "npm_", "eyj",
+    "npm_", "eyj", "input_value",
 )  # fmt: skip
 """One of them, in lower case, stands in every text that a pattern could match."""
 _COMMON_VALUES = frozenset(

@@ -216,3 +216,25 @@ def test_what_comes_into_an_environment_later_is_learnt():
 
     assert hiding.mask("first-token-value second-token-value hunter22-hunter22") == "*** *** ***"
     assert hiding.hide_late("first-token-value second-token-value") == "first-token-value ***"
+
+
+@pytest.mark.parametrize(
+    "value", ["'Zebra7070'", "{'a': 'Zebra7070', 'b': 1}", "'Zebra7070, and more'", "b'Zebra7070'", "Zebra7070"]
+)
+@pytest.mark.parametrize("end", [", input_type=str]", "]", ""])
+def test_what_pydantic_quotes_of_a_refused_value(value: str, end: str):
+    """Whatever the field is called, and wherever the line was cut."""
+    text = f"db_password\n  String should be longer [type=string_too_short, input_value={value}{end}\n    For further"
+
+    assert "Zebra7070" not in mask(text)
+    assert "Zebra7070" not in Redactor(values=()).mask(text)
+    assert mask(text).startswith("db_password\n  String should be longer [type=string_too_short, input_value=")
+    assert mask(text).endswith("\n    For further")
+
+
+@pytest.mark.parametrize("value", ["None", "''", "{}"])
+def test_that_pydantic_got_nothing_stays_readable(value: str):
+    """It is the diagnosis."""
+    text = f"[type=missing, input_value={value}, input_type=dict]"
+
+    assert mask(text) == text
