@@ -39,8 +39,8 @@ class Collector:
         self._source = ""
         self._log: Log | None = None
         self._classes: set[str] = set()
-        self._claims: list[tuple[Trouble, str]] = []
-        self._conclusions: dict[tuple[str, ...], Diagnosis] = {}
+        self._understood = True
+        """False while all that the source held so far is a report that cannot be understood."""
 
     # -- what readers call --------------------------------------------------------------------
 
@@ -64,6 +64,7 @@ class Collector:
         self._source = source
         self._log = None
         self._classes = set()
+        self._understood = True
 
     def end(self, source: str, lines: int, *, read: bool) -> None:
         """A source is over: tell what its log leaves open, then what single lines of it tell."""
@@ -71,7 +72,7 @@ class Collector:
         if log is not None:
             log.end()
             self._by_telltale(log, source)
-        self.inputs.files += read
+        self.inputs.files += read and self._understood
         self.inputs.lines += lines
 
     def unreadable(self, source: str, reason: str) -> None:
@@ -103,6 +104,7 @@ class Collector:
                 source if line is None else f"{source}:{line}",
                 f"a report that cannot be understood ({type(exc).__name__}: {exc})",
             )
+            self._understood = self._understood and not alone
             return
         if full and not alone:
             death.path = source

@@ -7,7 +7,7 @@ from typing import Any
 
 from bootcheck.analysis.readers import Intake, lines
 from bootcheck.analysis.readers.stream import CHUNK, Stream, Unreadable
-from bootcheck.analysis.readers.values import is_report, parsed
+from bootcheck.analysis.readers.values import is_cut_report, is_report, parsed
 from bootcheck.analysis.readers.wrapped import records_of
 
 MAX_BYTES = 8 << 20
@@ -26,6 +26,9 @@ def read(stream: Stream, intake: Intake) -> int:
     while len(data) < MAX_BYTES and (chunk := stream.take(CHUNK)):
         data += chunk
     value = parsed(data) if len(data) < MAX_BYTES else None
+    if value is None and is_cut_report(data):
+        msg = "a report that is cut or damaged"
+        raise Unreadable(msg)
     if value is None:
         stream.push_back(data)
         return lines.read(stream, intake)

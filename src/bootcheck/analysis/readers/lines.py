@@ -11,7 +11,7 @@ from bootcheck.analysis.readers import Intake
 from bootcheck.analysis.readers.prefixes import Record, record_of
 from bootcheck.analysis.readers.sieve import Sieve, sieve_of
 from bootcheck.analysis.readers.stream import Stream, Unreadable, blocks
-from bootcheck.analysis.readers.values import first_object, is_report, parsed
+from bootcheck.analysis.readers.values import first_object, is_cut_report, is_report, parsed
 from bootcheck.analysis.readers.wrapped import records_of
 from bootcheck.model import journal
 from bootcheck.model.boot import Boot
@@ -48,6 +48,7 @@ def read(stream: Stream, intake: Intake) -> int:
         state.finish()
         raise
     state.finish()
+    state.tell_cut(number - 1)
     return number - 1
 
 
@@ -63,6 +64,7 @@ class _Lines:
         self._in_journal = named is not None
         self._broken = 0
         self._torn = False
+        self._cut: list[int] = []
 
     def take_block(self, block: bytes, number: int, sieve: Sieve | None) -> int:
         """Take the lines of a block that may matter; return the number of the line after it."""
@@ -99,10 +101,21 @@ class _Lines:
                 return
             # Files one after the other on standard input: the journal is over, a log begins.
             self._close_journal()
+        if is_cut_report(line):
+            self._cut.append(number)
+            return
         self._text(line, number)
 
     def finish(self) -> None:
         self._close_journal()
+
+    def tell_cut(self, lines: int) -> None:
+        """Say which lines are cut reports; raises Unreadable where there is nothing else."""
+        told = "a report that is cut or damaged"
+        if self._cut and len(self._cut) == lines:
+            raise Unreadable(told)
+        for number in self._cut:
+            self._intake.unreadable(f"{self._source}:{number}", told)
 
     def _json(self, line: bytes, number: int) -> bool:
         value = parsed(line)

@@ -47,6 +47,14 @@ def first_object(text: str, start: int) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+_OURS = ('"report_id"', '"schema_version"', '"kind"')
+
+
+def is_cut_report(text: bytes) -> bool:
+    """Tell whether a text that is no JSON was the beginning of a report of bootcheck."""
+    return text.lstrip()[:1] == b"{" and all(name.encode() in text[:2000] for name in _OURS)
+
+
 def is_report(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Tell whether a JSON value is a report of bootcheck."""
     return isinstance(value, dict) and value.get("kind") in KINDS and isinstance(value.get("verdict"), dict)
