@@ -260,3 +260,15 @@ def test_a_secret_is_in_no_output(project: Project):
     for words in ((), ("--format", "json"), ("--verbose",)):
         done = project.check(*words, NEEDED="x", DB_PASSWORD=secret)
         assert secret not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "how", ["print('noise')", "import os; os.write(1, b'noise')", "import os; os.system('echo noise')"]
+)
+def test_what_the_configuration_prints_is_not_in_the_findings(project: Project, how: str):
+    """Machines read stdout; people see it on stderr."""
+    project.write("bootcheck.conf.py", f"{how}\n{CONFIG}")
+    done = project.check("--format", "json", NEEDED="x")
+
+    json.loads(done.stdout)
+    assert "noise" in done.stderr

@@ -108,7 +108,7 @@ def read(config: str | None = None, app: str | None = None) -> Configured:
 def _read_quietly(words: list[str], collect: Callable[..., None], found: str | None) -> _Application:
     said = io.StringIO()
     try:
-        with _instead_of_arm(collect), _argv(words), contextlib.redirect_stderr(said):
+        with _stdout_aside(), _instead_of_arm(collect), _argv(words), contextlib.redirect_stderr(said):
             return _Application("%(prog)s [OPTIONS] [APP_MODULE]", prog="gunicorn")
     except BootcheckError:
         raise
@@ -118,6 +118,26 @@ def _read_quietly(words: list[str], collect: Callable[..., None], found: str | N
         where = found or "the configuration"
         msg = f"cannot read {where}: {told}\nCorrect it, or name another file with -c."
         raise BootcheckError(msg) from exc
+
+
+@contextlib.contextmanager
+def _stdout_aside() -> Iterator[None]:
+    """Send to stderr what the configuration prints: stdout is for the findings, which machines read."""
+    sys.stdout.flush()
+    try:
+        kept = os.dup(1)
+    except OSError:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextlib.contextmanager
