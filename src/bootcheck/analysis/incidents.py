@@ -177,7 +177,9 @@ class Filter:
     until: float | None = None
     hosts: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
-    """Codes; a death of another one is left out."""
+    """Codes; a death of another one is left out, unless its class is asked for."""
+    classes: tuple[str, ...] = ()
+    """Cause classes, likewise."""
 
     def wants(self, death: Death) -> bool:
         """Tell whether a death is asked for; one of unknown time always fits the times."""
@@ -187,7 +189,11 @@ class Filter:
             return False
         if self.hosts and not (death.host and any(fnmatch.fnmatch(death.host, pattern) for pattern in self.hosts)):
             return False
-        return not self.codes or death.finding.code in self.codes
+        return self.names(death.finding.code, death.cause_class)
+
+    def names(self, code: str, cause_class: str) -> bool:
+        """Tell whether a code or class is asked for; all are where none is named."""
+        return not (self.codes or self.classes) or code in self.codes or cause_class in self.classes
 
 
 def of_deaths(deaths: Iterable[Death]) -> list[Incident]:
@@ -314,7 +320,7 @@ def of_warnings(warned: Iterable[Warned], wanted: Filter) -> list[Incident]:
     found: list[Incident] = []
     for item in warned:
         finding = item.finding
-        if wanted.codes and finding.code not in wanted.codes:
+        if not wanted.names(finding.code, finding.rule.cause_class):
             continue
         found.append(
             Incident(

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import errno
 import importlib
 import inspect
+import math
 import os
 import sys
 import textwrap
@@ -35,6 +37,9 @@ WIDTH = 80
 BROKEN_PIPE = 141
 """128 + SIGPIPE, as a tool that the signal ends."""
 INTERRUPTED = 130
+MAX_SECONDS = 1e6
+_UNWRITTEN = frozenset({errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT})
+"""What a write to a full disk, a lost terminal or a closed descriptor raises."""
 
 
 class Command(Protocol):
@@ -53,6 +58,7 @@ class Command(Protocol):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; never raises for what a user or a pipe does."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _open_closed()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that knows only ASCII gets escapes instead of a traceback.
         if hasattr(stream, "reconfigure"):
@@ -69,7 +75,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except OSError as exc:
+        if exc.errno not in _UNWRITTEN or exc.filename is not None:
+            raise
+        print(f"bootcheck: cannot write the output: {exc.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 2
     return code
+
+
+def seconds(text: str) -> float:
+    """Return an option's number of seconds: finite and more than 0."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= MAX_SECONDS:
+        msg = f"{text!r} is no number of seconds: it must be more than 0 and at most {MAX_SECONDS:,.0f}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def command(name: str) -> Command:
@@ -102,6 +126,13 @@ def version() -> str:
     from bootcheck import __version__
 
     return __version__
+
+
+def _open_closed() -> None:
+    """Give a process that was started without one of its streams an empty one."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115 - for the process's life
 
 
 def _dispatch(arguments: list[str]) -> int:

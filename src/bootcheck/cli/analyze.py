@@ -16,6 +16,7 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterable
 from typing import TextIO
 
 from bootcheck.model.errors import BootcheckError
@@ -43,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--host", action="append", default=[], metavar="NAME", help="only this host (a pattern; repeatable)"
     )
     parser.add_argument(
-        "--code", action="append", default=[], metavar="CODE", help="only this code or slug (repeatable)"
+        "--code", action="append", default=[], metavar="CODE", help="only this code, slug or cause class (repeatable)"
     )
 
 
@@ -51,14 +52,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Analyze, print, and return the exit code."""
     from bootcheck.analysis import Filter, analyze
     from bootcheck.analysis.moments import moment
-    from bootcheck.cli.explain import rule_of
 
     now = time.time()
     wanted = Filter(
         since=None if args.since is None else moment(args.since, now),
         until=None if args.until is None else moment(args.until, now),
         hosts=tuple(args.host),
-        codes=tuple(rule_of(text).code for word in args.code for text in word.split(",") if text),
+        **_named(text.strip() for word in args.code for text in word.split(",") if text.strip()),
     )
     analysis = analyze(
         args.paths or _default(),
@@ -75,6 +75,21 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     if left > 0:
         print(f"bootcheck: and {left} more could not be read (--format json lists them)", file=err)
     return analysis.exit_code
+
+
+def _named(words: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    from bootcheck.cli.explain import rule_of
+    from bootcheck.model.cause import CAUSE_CLASSES
+    from bootcheck.model.codes import find
+
+    codes: list[str] = []
+    classes: list[str] = []
+    for word in words:
+        # Some slugs are classes too: then both are meant.
+        known = word.lower() in CAUSE_CLASSES
+        classes += [word.lower()] if known else []
+        codes += [rule_of(word).code] if find(word) is not None or not known else []
+    return {"codes": tuple(codes), "classes": tuple(classes)}
 
 
 def _default() -> list[str]:

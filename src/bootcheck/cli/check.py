@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TextIO
 
+from bootcheck.cli import seconds
 from bootcheck.model.finding import Finding, Severity
 from bootcheck.model.journal import CHECKPOINT, FINDING
 from bootcheck.render import RENDERERS, Checked, Style, renderer
@@ -37,7 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-c", "--config", metavar="FILE", help="configuration, as for gunicorn -c (also python:MODULE)")
     parser.add_argument("--no-app", action="store_true", help="do not load the app")
-    parser.add_argument("--timeout", type=float, default=60.0, metavar="S", help="seconds for loading the app (60)")
+    parser.add_argument("--timeout", type=seconds, default=60.0, metavar="S", help="seconds for loading the app (60)")
     parser.add_argument("--format", choices=RENDERERS, default=RENDERERS[0], help="how findings are printed")
     parser.add_argument(
         "--fail-on", choices=("error", "warning"), default="error", help="what makes the exit code 1 (error)"

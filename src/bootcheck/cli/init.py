@@ -11,8 +11,11 @@ Exit codes: 0 written, 2 nothing was written.
 from __future__ import annotations
 
 import argparse
+import ast
+import json
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -41,6 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Write the file and print the command that uses it."""
+    if args.app is not None and not is_target(args.app):
+        msg = f"{args.app!r} names no app. Write MODULE:ATTRIBUTE, or MODULE:FACTORY() for a function that makes it."
+        raise BootcheckError(msg)
     project = look_at(os.getcwd())
     uri = args.app or (project.target.uri if project.target else None)
     asgi = next((target.asgi for target in project.targets if target.uri == uri), False)
@@ -56,6 +62,19 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     if asgi and worker_class() is None:
         print("bootcheck: no ASGI worker is installed. Next: pip install uvicorn-worker", file=err)
     return 0
+
+
+def is_target(uri: str) -> bool:
+    """Tell whether Gunicorn could read this as an app: a module, an attribute of it, or a call of one."""
+    module, colon, attribute = uri.partition(":")
+    if not all(part.isidentifier() for part in module.split(".")):
+        return False
+    try:
+        tree = ast.parse(attribute, mode="eval").body if colon else None
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    called = tree.func if isinstance(tree, ast.Call) else tree
+    return tree is None or ("\n" not in uri and isinstance(called, ast.Name))
 
 
 def worker_class() -> str | None:
@@ -111,7 +130,7 @@ def _app(project: Project, uri: str | None, worker_class: str | None) -> Iterato
         yield f"# Found in {target.file}, line {target.line}: {_framework(target)}."
     elif uri is None:
         yield "# No app object was found. Name it here, or on the command line."
-    yield f'wsgi_app = "{uri}"' if uri else '# wsgi_app = "MODULE:ATTRIBUTE"'
+    yield f"wsgi_app = {json.dumps(uri, ensure_ascii=False)}" if uri else '# wsgi_app = "MODULE:ATTRIBUTE"'
     others = [other.uri for other in project.targets if other.uri != uri]
     if others:
         yield f"# Also found: {', '.join(others[:5])}."
@@ -213,6 +232,6 @@ def _told(project: Project, path: str, uri: str | None) -> Iterator[str]:
         yield "              import bootcheck; bootcheck.arm(globals())"
     yield ""
     yield "Ask everything without a server:"
-    yield f"  bootcheck check -c {path}"
+    yield f"  bootcheck check -c {shlex.quote(path)}"
     yield "Start:"
-    yield f"  gunicorn -c {path} {uri}" if uri else f"  gunicorn -c {path} MODULE:ATTRIBUTE"
+    yield f"  gunicorn -c {shlex.quote(path)} {shlex.quote(uri or 'MODULE:ATTRIBUTE')}"

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from bootcheck.cli import seconds
 from bootcheck.model.errors import BootcheckError
 
 NAME = "selftest"
@@ -47,7 +48,9 @@ _LISTENING = re.compile(r"Listening at: http://127\.0\.0\.1:(\d+)")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds to wait for each event (30)")
+    parser.add_argument(
+        "--timeout", type=seconds, default=30.0, metavar="S", help="seconds to wait for each event (30)"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the temporary directory, and say where it is")
 
 

@@ -142,3 +142,15 @@ def test_without_a_path_the_report_directory_is_read(
 
     assert main(["analyze"]) == 1
     assert "BC508" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wanted", "count"),
+    [("dependency-missing", 1), ("Dependency-Missing", 1), ("BC501,db-unreachable", 1), ("db-unreachable", 0)],
+)
+def test_a_cause_class_is_a_code_too(wanted: str, count: int, capsys: pytest.CaptureFixture[str]):
+    """Asked for by the name that the answer has."""
+    log = next(iter(sorted((LOGS / "dependency-missing").glob("*.log"))))
+
+    assert main(["analyze", "--format", "json", "--code", wanted, str(log)]) == int(count > 0)
+    assert len(json.loads(capsys.readouterr().out)["incidents"]) == count

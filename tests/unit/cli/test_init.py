@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import shlex
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 from bootcheck.cli import main
-from bootcheck.cli.init import worker_class
+from bootcheck.cli.init import is_target, worker_class
 
 FLASK = """
 import os
@@ -177,3 +178,29 @@ def test_the_new_file_is_an_ordinary_one(project: Path):
         os.umask(before)
 
     assert stat.S_IMODE((project / "bootcheck.conf.py").stat().st_mode) == 0o644
+
+
+def test_the_command_to_start_can_be_typed(project: Path, capsys: pytest.CaptureFixture[str]):
+    """A shell would take the brackets of a factory for its own."""
+    assert main(["init", "--app", "wsgi:create_app('x \\\" y')", "-o", "my conf.py"]) == 0
+
+    told = capsys.readouterr().out.splitlines()
+    assert shlex.split(told[-1]) == ["gunicorn", "-c", "my conf.py", "wsgi:create_app('x \\\" y')"]
+    assert "bootcheck check -c 'my conf.py'" in "\n".join(told)
+    tree = ast.parse((project / "my conf.py").read_text())
+    values = [node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "wsgi_app"]
+    assert ast.literal_eval(values[0]) == "wsgi:create_app('x \\\" y')"
+
+
+@pytest.mark.parametrize("app", ['x"y', "wsgi:", "wsgi:a b", "my-app:app", "", "wsgi:app.run", "wsgi:f(", "a:f(\n)"])
+def test_what_names_no_app_is_refused(app: str, project: Path, capsys: pytest.CaptureFixture[str]):
+    """Nothing is written."""
+    assert main(["init", "--app", app]) == 2
+    assert "names no app" in capsys.readouterr().err
+    assert not (project / "bootcheck.conf.py").exists()
+
+
+@pytest.mark.parametrize("app", ["wsgi", "shop.wsgi:app", "shop:create_app()", "shop:make(debug=True)"])
+def test_what_gunicorn_reads_as_an_app(app: str):
+    """A module, an attribute of it, a call."""
+    assert is_target(app)

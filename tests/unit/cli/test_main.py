@@ -122,3 +122,45 @@ def test_help_is_quick_to_load():
     )
 
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("name", ["check", "selftest"])
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "1e300", "soon"])
+def test_seconds_are_a_number_of_them(name: str, value: str, capsys: pytest.CaptureFixture[str]):
+    """Anything else is a usage error, and blames nobody's app."""
+    assert main([name, f"--timeout={value}"]) == 2
+    assert "seconds" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this system has no full device")
+def test_an_output_that_cannot_be_written_is_code_2():
+    """One line, no traceback."""
+    with open("/dev/full", "w", encoding="utf-8") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "bootcheck", "explain"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={"PYTHONPATH": os.pathsep.join(sys.path), "PATH": os.environ["PATH"]},
+        )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("bootcheck: cannot write the output: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_streams_are_empty_ones(closed: tuple[int, ...], tmp_path: Path):
+    """The exit code is as ever: here that of an empty log."""
+    log = tmp_path / "log"
+    log.write_text("hello\n")
+
+    def close() -> None:
+        for descriptor in closed:
+            os.close(descriptor)
+
+    done = bootcheck("analyze", "-", str(log), preexec_fn=close)
+
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
