@@ -13,6 +13,11 @@ from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
 UNKNOWN_CLASS = "app-exception"
+_ROOTS = frozenset({"native-library", "resource-limit"})
+"""Facts of the system: whatever is raised because of them only paraphrases them."""
+_PARAPHRASES = frozenset({"dependency-missing", "app-import-error"})
+"""What is said of a module that does not import, whatever the reason."""
+_IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,22 +54,31 @@ class Diagnoser:
     def diagnose(self, trouble: Trouble) -> Diagnosis | None:
         """Return the first conclusion that fits; None for a request's error that harms nothing else."""
         serving = trouble.moment == REQUEST and not trouble.died
+        best: Diagnosis | None = None
         for link in trouble.links():
-            for item in self._specific:
-                if serving and not signatures.while_serving(item):
-                    continue
-                found = self._ask(item, link)
-                if found is not None:
-                    return Diagnosis(found, item.CAUSE_CLASS, specific=True)
+            found = self._specifically(link, serving=serving)
+            if found is not None and (best is None or _is_the_root(found, best, link)):
+                best = found
+        if best is not None:
+            return best
         if not trouble.died:
             return None
         for item in self._general:
-            found = self._ask(item, trouble)
-            if found is not None:
-                return Diagnosis(found, item.CAUSE_CLASS, specific=False)
+            finding = self._ask(item, trouble)
+            if finding is not None:
+                return Diagnosis(finding, item.CAUSE_CLASS, specific=False)
         return Diagnosis(
             Finding(code="BC501", summary=f"{trouble.who} died.", confidence="low"), UNKNOWN_CLASS, specific=False
         )
+
+    def _specifically(self, link: Trouble, *, serving: bool) -> Diagnosis | None:
+        for item in self._specific:
+            if serving and not signatures.while_serving(item):
+                continue
+            finding = self._ask(item, link)
+            if finding is not None:
+                return Diagnosis(finding, item.CAUSE_CLASS, specific=True)
+        return None
 
     def by_telltale(self, trouble: Trouble) -> list[Diagnosis]:
         """Return what lines alone tell, most important first: `said` holds all of one source's."""
@@ -93,6 +107,14 @@ class Diagnoser:
                     f"the signature {name} failed ({type(exc).__name__}: {exc}) and was passed over; please report this"
                 )
             return None
+
+
+def _is_the_root(found: Diagnosis, outer: Diagnosis, link: Trouble) -> bool:
+    """Tell whether an exception that was raised earlier tells the cause, where a later one is recognised too."""
+    if precedence(found.cause_class) >= precedence(outer.cause_class):
+        return False
+    explains = link.exception is not None and link.exception.is_a(*_IMPORTS)
+    return found.cause_class in _ROOTS or (outer.cause_class in _PARAPHRASES and explains)
 
 
 def _any_of(items: list[Signature]) -> re.Pattern[str]:

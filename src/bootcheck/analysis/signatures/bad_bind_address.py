@@ -36,7 +36,7 @@ RULES = ("BC524",)
 _SAID = re.compile(
     r"connection to .* failed: \[Errno -?(?:2|3|5|8|99|49|11001)\]|Invalid address: |"
     r"is not a valid port number|Cannot assign requested address|"
-    r"Can't assign requested address",
+    r"Can't assign requested address|bind\(\): port must be",
     re.IGNORECASE,
 )
 _GAVE_UP = re.compile(r"Can't connect to \(")
@@ -51,7 +51,7 @@ TELLTALE = re.compile(
     r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|"
     r"[Ff]ailed to bind to \$PORT|"
     r"failed to start and (?:then )?listen on the port|not listening on the expected port|"
-    r"no process is listening on|port the app is listening on"
+    r"no process is listening on|port the app is listening on|is your app listening on"
 )
 WORDS = (
     "Error R10",
@@ -62,6 +62,7 @@ WORDS = (
     "listen on the port",
     "listening on",
     "the app is listening",
+    "your app listening",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
 _LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")

@@ -43,6 +43,16 @@ def match(trouble: Trouble) -> Finding | None:
             confidence="low",
             evidence=trouble.said[-3:],
         )
+    if trouble.role == "master" and not error.frames and trouble.facts.get("gave_up"):
+        return conclude(
+            trouble,
+            f"Gunicorn gave up before it started a worker: {one_line(error.message)}",
+            "Correct what the message names: an option's value, or a RuntimeError of the app under --preload.",
+            "Start once without --preload: what the app raises then has a traceback.",
+            confirm="gunicorn --check-config APP",
+            confidence="low",
+            against=("Gunicorn prints its own refusals and an app's RuntimeError alike, in one line.",),
+        )
     where = f" at {error.where}" if error.where else ""
     return conclude(
         trouble,

@@ -32,7 +32,11 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "boot-timeout"
 RULES: tuple[str, ...] = ()
 
-TELLTALE = re.compile(r"Error R10 \(Boot timeout\)|start operation timed out\. Terminating|Startup probe failed")
+TELLTALE = re.compile(
+    r"Error R10 \(Boot timeout\)|start operation timed out\. Terminating|"
+    # A server that answers, with whatever status, has started.
+    r"Startup probe failed(?!.*statuscode: [1-5]\d\d)"
+)
 WORDS = ("Error R10", "timed out", "tartup probe")
 TELLTALE_CAUSE = Cause.SIGTERM
 

@@ -33,7 +33,10 @@ RULES = ("BC521",)
 _SAID = re.compile(
     r"Failed to read config file: |^Invalid value for \w+: |gunicorn: error: |^usage: gunicorn \[OPTIONS\]|"
     r"^Error: '.*' doesn't exist$|"
-    r"^Error: (?:Value must|Not an? |Value is not|Unknown|Unable to|No such (?:user|group)|Invalid value|.*\barity\b)"
+    r"^Error: (?:Value must|Not an? |Value is not|Unknown|Unable to|No such (?:user|group)|Invalid value|.*\barity\b)|"
+    # Of an option's value or the file: an app's ValueError would have a traceback.
+    r"^Error: (?:Error: )?(?:log config .* not found|can't chdir to |No application module specified|"
+    r"invalid literal for |could not convert string to )"
 )
 _PLAIN = re.compile(r"gunicorn: error: |Failed to read config file: |^Invalid value for \w+: ")
 _HOOK = re.compile(
@@ -46,6 +49,13 @@ _READING = frozenset(
 )
 
 
+def _of_a_setting(trouble: Trouble) -> bool:
+    """Tell whether Gunicorn's own reading of a setting raised (WEB_CONCURRENCY=auto); certificates are told apart."""
+    error = trouble.error
+    inner = error.frames[-1].file if error is not None and error.frames else ""
+    return inner.endswith("gunicorn/config.py") and "file" not in (error.message if error is not None else "")
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from gunicorn's words, or from a traceback that enters the configuration file."""
     error = trouble.error
@@ -53,14 +63,14 @@ def match(trouble: Trouble) -> Finding | None:
     hook = next(
         (found["hook"] for frame in frames if "gunicorn" in frame.file and (found := _HOOK.search(frame.code))), None
     )
-    reading = any(frame.function in _READING for frame in frames)
+    reading = any(frame.function in _READING for frame in frames) or _of_a_setting(trouble)
     line = trouble.line(_PLAIN) or trouble.line(_SAID)
     if hook is None and not reading and not (line and trouble.role == "master"):
         return None
     what = f"the hook {hook} raised {error.text}" if hook and error else ""
     if not what:
         what = one_line(line[0].text if line else "")
-        what = f"{what} ({one_line(error.text)})" if error is not None and reading else what
+        what = f"{what} ({one_line(error.text)})" if what and error is not None and reading else what
     return conclude(
         trouble,
         f"Gunicorn's own configuration is unusable: {what or (one_line(error.text) if error else '')}",

@@ -101,7 +101,7 @@ def _empty(error: Raised, *, reads: bool) -> bool:
     text = error.text
     return bool(
         re.search(
-            r"invalid literal for int\(\)|could not convert string to float|'NoneType' object|not NoneType|"
+            r"invalid literal for int\(\)|could not convert string to float|'NoneType' object|not '?NoneType|"
             r"argument of type 'NoneType'",
             text,
         )

@@ -33,14 +33,14 @@ RULES: tuple[str, ...] = ()
 _TYPES = ("FileNotFoundError", "NotADirectoryError", "IsADirectoryError")
 _SAID = re.compile(
     r"\[Errno (?:2|20|21|28|30|116|122|5)\]|No space left on device|Read-only file system|"
-    r"Can't create workertmp|No usable temporary directory|"
+    r"Can't create (?:workertmp|pidfile)|isn't writable \[|No usable temporary directory|"
     r"unable to open database file|Disk quota exceeded|Stale (?:NFS )?file handle|disk I/O error|"
     r"database or disk is full",
     re.IGNORECASE,
 )
 _PATH = re.compile(
     r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|"
-    r"RuntimeError: (\S+) doesn't exist"
+    r"RuntimeError: (\S+) doesn't exist|'([^'\n]+)' isn't writable"
 )
 _SOCKET = re.compile(r"\.sock\b")
 

@@ -38,14 +38,15 @@ _SAID = re.compile(
     r"symbol lookup error|Library not loaded|incompatible architecture|Error loading shared library|"
     r"Error relocating|: symbol not found|"
     r"static TLS block|no pq wrapper available|libpq library not found|DLL load failed|failed to find libmagic|"
-    r"cannot load library|no library called|file too short$",
+    r"cannot load library|Can't open lib '|no library called|file too short$",
     re.IGNORECASE,
 )
 TELLTALE = re.compile(r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: ")
 WORDS = ("shared librar", "symbol lookup", "Error relocating")
 TELLTALE_CAUSE = Cause.OS_EXIT
 _LIBRARY = re.compile(
-    r"(?<![\w+.\-/])([\w+.\-/]{1,200}\.(?:so|dylib|dll)[\w.\-]{0,40})|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)"
+    r"(?<![\w+.\-/])([\w+.\-/]{1,200}\.(?:so|dylib|dll)[\w.\-]{0,40})|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)|"
+    r"Can't open lib '([^']{1,120})'"
 )
 
 

@@ -33,7 +33,8 @@ CAUSE_CLASS = "external-stop"
 RULES = ("BC513",)
 
 TELLTALE = re.compile(
-    r"[Ll]iveness probe (?:failed|errored)|failed liveness probe|Readiness probe failed|"
+    r"[Ll]iveness probe (?:failed|errored)|failed (?:liveness|startup) probe|"
+    r"Startup probe failed: .*statuscode: [1-5]\d\d|Readiness probe failed|"
     r"[Hh]ealth ?checks? (?:has |have )?failed|failed (?:ELB |container )?health checks|"
     r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|"
     r"start operation timed out|Timed out waiting for (?:the )?health|"

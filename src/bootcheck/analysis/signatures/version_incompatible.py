@@ -37,7 +37,9 @@ _SAID = re.compile(
     r"(?:VersionConflict|ContextualVersionConflict)|requires (?:a different )?Python|"
     r"is not compatible with|incompatible with|"
     r"Python version .* (?:or|and) (?:higher|later|newer)|numpy\.core\.multiarray failed to import|"
-    r"mutable default .* for field|"
+    r"mutable default .* for field|directly inherits TypingOnly|has been moved to the .{1,3}pydantic-settings|"
+    r"unsupported operand type\(s\) for \|: '(?:type|[\w.]*GenericAlias|_SpecialForm|\w*Meta\w*)' and|"
+    r"unsupported operand type\(s\) for \|: 'NoneType' and 'type'|'(?:type|ABCMeta)' object is not subscriptable|"
     r"has been removed (?:in|from)|was removed in|is no longer supported",
     re.IGNORECASE,
 )

@@ -91,6 +91,14 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "exec /usr/local/bin/gunicorn: exec format error\n",
     ),
     "config_file_error": (
+        "\nError: Error: log config '/srv/logging.ini' not found\n",
+        "\nError: can't chdir to '/srv/gone'\n",
+        "\nError: No application module specified.\n",
+        "\nError: invalid literal for int() with base 10: 'sixty'\n",
+        "Traceback (most recent call last):\n"
+        + frame("/venv/bin/gunicorn", "<module>", "from gunicorn.app.wsgiapp import run")
+        + frame(SITE + "gunicorn/config.py", "Workers", 'default = int(os.environ.get("WEB_CONCURRENCY", 1))')
+        + "ValueError: invalid literal for int() with base 10: 'auto'\n",
         "Failed to read config file: conf.py\nTraceback (most recent call last):\n"
         f'  File "{SITE}gunicorn/app/base.py", line 111, in get_config_from_filename\n    spec.loader.exec_module(mod)\n'
         '  File "/srv/conf.py", line 2, in <module>\n    workers = cpus()\n'
@@ -113,6 +121,16 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "ModuleNotFoundError: No module named 'uvicorn'\n]\n",
     ),
     "native_library": (
+        raising(
+            "django.core.exceptions.ImproperlyConfigured: Error loading MySQLdb module.\nDid you install mysqlclient?"
+        ).replace(
+            "    from shop import create_app\n",
+            "    from shop import create_app\nImportError: libmariadb.so.3: cannot open shared object file: No such file or directory\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+            + frame(SITE + "django/db/backends/mysql/base.py", "<module>", "raise ImproperlyConfigured("),
+        ),
+        raising(
+            "pyodbc.Error: ('01000', \"[01000] [unixODBC][Driver Manager]Can't open lib 'ODBC Driver 17 for SQL Server' : file not found (0) (SQLDriverConnect)\")"
+        ),
         raising(
             "ImportError: libGL.so.1: cannot open shared object file: No such file or directory",
             frame(SITE + "cv2/__init__.py"),
@@ -140,6 +158,14 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("OSError: [Errno 98] Address already in use", code="server.bind(('', 9000))"),
     ),
     "bad_bind_address": (
+        start().replace("0.0.0.0", "127.0.0.1")
+        + "2026-11-27T09:01:00Z proxy[e784] fra [error] [PC01] instance refused connection. is your app listening on 0.0.0.0:8080? make sure it is not only listening on 127.0.0.1\n",
+        master("").rstrip("\n")
+        + "\nTraceback (most recent call last):\n"
+        + frame("/venv/bin/gunicorn", "<module>", "sys.exit(run())")
+        + frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log, fds)")
+        + frame(SITE + "gunicorn/sock.py", "bind", "sock.bind(self.cfg_addr)")
+        + "OverflowError: bind(): port must be 0-65535.\n",
         master(
             "connection to ('10.9.9.9', 8000) failed: [Errno 99] Cannot assign requested address\nCan't connect to ('10.9.9.9', 8000)"
         ),
@@ -153,6 +179,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         master("connection to ('0.0.0.0', 80) failed: [Errno 13] Permission denied\nCan't connect to ('0.0.0.0', 80)"),
     ),
     "filesystem": (
+        "\nError: Error: '/srv/gone/error.log' isn't writable [FileNotFoundError(2, 'No such file or directory')]\n",
+        "\nError: /srv/gone doesn't exist. Can't create pidfile.\n",
         raising("FileNotFoundError: [Errno 2] No such file or directory: '/etc/shop.yaml'"),
         raising("OSError: [Errno 30] Read-only file system: '/app/cache'"),
         raising("FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp']"),
@@ -205,6 +233,16 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     ),
     "version_incompatible": (
         raising(
+            "AssertionError: Class <class 'sqlalchemy.sql.elements.SQLCoreOperations'> directly inherits TypingOnly but has additional attributes {'__firstlineno__'}.",
+            frame(SITE + "sqlalchemy/util/langhelpers.py"),
+        ),
+        raising("TypeError: unsupported operand type(s) for |: 'type' and 'NoneType'"),
+        raising("TypeError: unsupported operand type(s) for |: 'types.GenericAlias' and 'NoneType'"),
+        raising("TypeError: 'type' object is not subscriptable"),
+        raising(
+            "pydantic.errors.PydanticImportError: `BaseSettings` has been moved to the `pydantic-settings` package."
+        ),
+        raising(
             f"ImportError: cannot import name 'escape' from 'jinja2' ({SITE}jinja2/__init__.py)",
             frame(SITE + "flask/__init__.py", "<module>", "from jinja2 import escape"),
         ),
@@ -216,6 +254,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("AttributeError: module 'collections' has no attribute 'Mapping'"),
     ),
     "dependency_missing": (
+        raising(
+            "django.core.exceptions.ImproperlyConfigured: Error loading MySQLdb module.\nDid you install mysqlclient?"
+        ).replace(
+            "    from shop import create_app\n",
+            "    from shop import create_app\nModuleNotFoundError: No module named 'MySQLdb'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+            + frame(SITE + "django/db/backends/mysql/base.py", "<module>", "raise ImproperlyConfigured("),
+        ),
         raising(NO_FLASK),
         raising("ImportError: No module named flask_cors"),
         raising("django.core.exceptions.ImproperlyConfigured: Error loading psycopg2 or psycopg module"),
@@ -230,6 +275,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
+        raising(
+            "TypeError: int() argument must be a string, a bytes-like object or a real number, not 'NoneType'",
+            code='PORT = int(os.getenv("SMTP_PORT"))',
+        ),
         raising(
             "KeyError: 'SECRET_KEY'", frame("<frozen os>", "__getitem__"), code='SECRET = os.environ["SECRET_KEY"]'
         ),
@@ -273,6 +322,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         request("psycopg2.DatabaseError: error with status PGRES_TUPLES_OK and no message from the libpq"),
     ),
     "db_unreachable": (
+        raising("psycopg2.OperationalError: could not connect to server: Connection refused").replace(
+            "    from shop import create_app\n",
+            "    from shop import create_app\nModuleNotFoundError: No module named 'ujson'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+            + frame(SITE + "psycopg2/__init__.py", "connect", "conn = _connect(dsn)"),
+        ),
         raising(
             'psycopg2.OperationalError: could not connect to server: Connection refused\n\tIs the server running on host "db"'
         ),
@@ -300,6 +354,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     ),
     "boot_deadline": (),
     "boot_timeout": (
+        start()
+        + "Warning  Unhealthy  5s  kubelet  Startup probe failed: dial tcp 10.0.0.3:8000: connect: connection refused\n"
+        + TERM,
         "".join(
             f"[2026-11-27 09:0{minute}:00 +0000] [{12 + minute}] [INFO] Booting worker with pid: {12 + minute}\n"
             f"[2026-11-27 09:0{minute}:30 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:{12 + minute})\n"
@@ -314,6 +371,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
     ),
     "stopped_by_platform": (
+        start()
+        + "Warning  Unhealthy  5s  kubelet  Startup probe failed: HTTP probe failed with statuscode: 400\n"
+        + TERM,
+        start()
+        + "Normal  Killing  5s  kubelet  Container api failed startup probe, will be restarted\nWarning  Unhealthy  5s  kubelet  Startup probe failed: HTTP probe failed with statuscode: 400\n"
+        + TERM,
         start()
         + GET
         + 'Nov 27 09:04:58 node kubelet[3]: Liveness probe failed: Get "http://10.0.0.3:8000/health": context deadline exceeded\n'
@@ -345,12 +408,17 @@ POSITIVE: dict[str, tuple[str, ...]] = {
 NEGATIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (raising(NO_FLASK), start() + GET + "sh: ffmpeg: not found\n" + TERM),
     "config_file_error": (
+        raising("ValueError: invalid literal for int() with base 10: 'sixty'"),
+        "\nError: the weights can't be read\n",
         raising(NO_FLASK),
         start() + "Error: the cache is cold\n" + GET + TERM,
         "\nError: the database is empty\n",
     ),
     "worker_class_unavailable": (raising("ModuleNotFoundError: No module named 'gevent'"),),
-    "native_library": (raising("FileNotFoundError: [Errno 2] No such file or directory: 'libs/readme.so.txt'"),),
+    "native_library": (
+        raising("pyodbc.Error: ('08001', '[08001] Login timeout expired')"),
+        raising("FileNotFoundError: [Errno 2] No such file or directory: 'libs/readme.so.txt'"),
+    ),
     "tls_error": (
         raising("requests.exceptions.SSLError: certificate verify failed"),
         start()
@@ -361,12 +429,17 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.") + start().partition("\n")[2] + GET + TERM,
     ),
     "bad_bind_address": (
+        start()
+        + "2026-11-27T09:01:00Z proxy[e784] fra [error] instance refused connection. is your app listening on 0.0.0.0:8000?\n"
+        + GET
+        + TERM,
         master("Connection in use: ('0.0.0.0', 8000)\nCan't connect to ('0.0.0.0', 8000)"),
         raising("socket.gaierror: [Errno -2] Name or service not known"),
         start().replace("0.0.0.0", "127.0.0.1") + GET + TERM,
     ),
     "permission_denied": (raising("psycopg2.errors.InsufficientPrivilege: permission denied for table users"),),
     "filesystem": (
+        "\nError: Error: '/srv/error.log' isn't writable [PermissionError(13, 'Permission denied')]\n",
         raising("FileExistsError: [Errno 17] File exists: '/srv/x'"),
         request("FileNotFoundError: [Errno 2] No such file or directory: 'x'"),
     ),
@@ -389,6 +462,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
     "version_incompatible": (
+        raising("TypeError: unsupported operand type(s) for |: 'int' and 'NoneType'"),
+        raising("TypeError: 'function' object is not subscriptable"),
         raising(NO_FLASK),
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
         raising("TypeError: create_app() missing 1 required positional argument: 'config'"),
@@ -402,7 +477,14 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising(NO_FLASK),
         raising(f"ImportError: cannot import name 'escape' from 'jinja2' ({SITE}jinja2/__init__.py)"),
     ),
-    "env_config": (raising("KeyError: 'users'"), raising("ValueError: invalid literal for int() with base 10: 'x'")),
+    "env_config": (
+        raising(
+            "TypeError: int() argument must be a string, a bytes-like object or a real number, not 'NoneType'",
+            code="SIZE = int(read_size())",
+        ),
+        raising("KeyError: 'users'"),
+        raising("ValueError: invalid literal for int() with base 10: 'x'"),
+    ),
     "db_auth_failed": (raising("requests.exceptions.HTTPError: 401 Client Error"),),
     "db_too_many_connections": (raising("redis.exceptions.ConnectionError: max number of clients reached"),),
     "db_schema_missing": (raising('psycopg2.OperationalError: FATAL:  role "shop" does not exist'),),
@@ -421,7 +503,10 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     ),
     "app_startup_race": (request("sqlite3.IntegrityError: UNIQUE constraint failed: users.email"),),
     "boot_deadline": (worker("[CRITICAL] WORKER TIMEOUT (pid:11)"),),
-    "boot_timeout": (worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),),
+    "boot_timeout": (
+        start() + "Startup probe failed: HTTP probe failed with statuscode: 503\n" + TERM,
+        worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
+    ),
     "request_timeout": (worker("[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"),),
     "stopped_by_platform": (start() + GET + TERM, raising(NO_FLASK) + "Liveness probe failed: connection refused\n"),
     "stopped_in_boot": (

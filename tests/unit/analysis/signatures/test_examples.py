@@ -161,3 +161,12 @@ def test_a_signature_that_raises_is_said_and_passed_over():
     assert len(said) == 1
     assert "broken" in said[0]
     assert "ZeroDivisionError" in said[0]
+
+
+def test_an_error_without_a_traceback_blames_nobody():
+    """Gunicorn prints its own refusal and an app's RuntimeError alike."""
+    (incident,) = told("\nError: Already running on PID 7 (or pid file '/run/x.pid' is stale)\n").incidents
+
+    assert "app raised" not in incident.summary
+    assert incident.summary.startswith("Gunicorn gave up before it started a worker: Already running")
+    assert (incident.confidence, len(incident.against)) == ("low", 1)
