@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,12 +13,17 @@ from bootcheck.analysis.readers.wrapped import records_of
 
 MAX_BYTES = 8 << 20
 _LISTS = ("events", "entries", "results", "logs", "items")
+_EXPORT = re.compile(rb'\{\s*"(?:' + "|".join(_LISTS).encode() + rb')"\s*:\s*\[\s*\{')
 
 
 def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
-    """Tell whether the first line opens a document that it does not close."""
+    """Tell whether the first line opens a document that it does not close, or is a cloud's export."""
     first = head.lstrip(b"\xef\xbb\xbf \t\r\n").partition(b"\n")[0].rstrip()
-    return first in (b"{", b"[", b"[{") or (first[:1] == b"[" and first[1:2] in b"{" and len(first) > 1)
+    return (
+        first in (b"{", b"[", b"[{")
+        or _EXPORT.match(first) is not None
+        or (first[:1] == b"[" and first[1:2] in b"{" and len(first) > 1)
+    )
 
 
 def read(stream: Stream, intake: Intake) -> int:

@@ -41,7 +41,14 @@ class Record:
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _GUNICORN = re.compile(rf"\[(?P<time>{_TIME})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
 _GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
-_ISO = re.compile(rf"(?P<time>{_TIME})(?P<end>\s+|$)")
+_ISO = re.compile(rf"(?P<time>{_TIME})(?:\s+|$)")
+# CloudWatch's exports: `1772600767000,…`, `2026-11-27T09:15:37.000Z,…`
+_CSV = re.compile(rf"(?:(?P<ms>\d{{13}})|(?P<time>{_TIME})),(?P<text>.*)$")
+_GUNICORNS = (
+    r"(?=\[\d{4}-|Traceback \(|\s{2,}|[\w.]+(?:Error|Exception|Exit|Warning)\b|During handling |The above exception |"
+    r"\d+\.\d+\.\d+\.\d+ |Failed to |Error: |usage: |$)"
+)
+"""What may follow where a word alone would not prove that it is a prefix."""
 _SYSLOG_TIME = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
 _PREFIXES = (
     # journald and syslog: `Nov 27 09:15:37 web-1 gunicorn[812]: `
@@ -56,6 +63,11 @@ _PREFIXES = (
     re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.\-]{0,80}) *\| ?(?!\|)"),
     # kubectl --prefix
     re.compile(r"\[(?P<stream>pod/[\w./\-]+)\] ?"),
+    # stern: pod and container; the names of a Deployment's pods prove themselves, those of a StatefulSet do not
+    re.compile(
+        r"(?P<stream>[a-z0-9][a-z0-9.\-]{0,80}-(?=[a-z]*\d)[a-z0-9]{6,10}-[a-z0-9]{5} [a-z0-9][a-z0-9\-]{0,62}) "
+    ),
+    re.compile(rf"(?P<stream>[a-z][a-z0-9.\-]{{0,80}}-\d{{1,4}} [a-z0-9][a-z0-9\-]{{0,62}}) {_GUNICORNS}"),
 )
 _AFTER_TIME = (
     # CRI: `stderr F `
@@ -67,7 +79,11 @@ _AFTER_TIME = (
     # journald -o short-iso
     re.compile(r"(?P<host>[\w.\-]+) (?P<stream>[\w@./\-]+)\[(?P<pid>\d+)\]: ?"),
     # CloudWatch: the name of the stream
-    re.compile(r"(?P<stream>[\w\-]+/[\w.\-]+/[\w.\-]+) "),
+    re.compile(r"(?P<stream>[\w\-]+/[\w.\-]+/[\w.\-]+)[ \t]"),
+    # gcloud app logs: service and version
+    re.compile(r"(?P<stream>[a-z][\w\-]*\[[\w\-]+\])  "),
+    # CloudWatch: any other name, an instance's or a container's
+    re.compile(rf"(?P<stream>(?=\S*\d)[A-Za-z][\w.\-/\[\]$]{{3,120}})(?:\t|(?: {_GUNICORNS}))"),
 )
 _LEVEL = re.compile(r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|WARN|INFO|DEBUG|NOTICE|TRACE)\]?(?:[:\s\]|]|$)")
 _PYTHON_HEAD = re.compile(
@@ -118,6 +134,9 @@ def _head(record: Record, match: re.Match[str]) -> None:
 
 def _one_prefix(record: Record, text: str) -> str | None:
     if text[:4].isdigit():
+        match = _CSV.match(text)
+        if match is not None:
+            return _of_csv(record, match)
         match = _ISO.match(text)
         if match is not None:
             record.at = epoch(match["time"]) or record.at
@@ -133,6 +152,12 @@ def _one_prefix(record: Record, text: str) -> str | None:
             _note(record, match)
             return text[match.end() :]
     return None
+
+
+def _of_csv(record: Record, match: re.Match[str]) -> str:
+    record.at = int(match["ms"]) / 1000 if match["ms"] else epoch(match["time"]) or record.at
+    text = match["text"]
+    return text[1:-1].replace('""', '"') if len(text) > 1 and text[0] == text[-1] == '"' else text
 
 
 def _after_time(record: Record, text: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bootcheck.analysis.readers.prefixes import LOGGER, Record, clean, epoch, record_of
 
-_TEXT = ("log", "message", "MESSAGE", "msg", "event", "textPayload", "text", "body", "line")
+_TEXT = ("log", "message", "@message", "MESSAGE", "msg", "event", "textPayload", "text", "body", "line")
 _NESTED = ("jsonPayload", "data", "record", "fields", "_source", "result")
 _LEVEL = ("levelname", "level", "severity", "log.level", "levelName", "log_level")
 _TIME = (
@@ -29,6 +30,11 @@ _LOGGER = ("levelname", "logger", "logger_name", "log.logger", "lineno", "funcNa
 """Keys that a Python logger writes, and no platform."""
 _LEVELS = {"30": "INFO", "40": "WARNING", "50": "ERROR", "WARN": "WARNING", "FATAL": "CRITICAL"}
 MAX_TEXT_LINES = 2_000
+_CONTINUES = re.compile(
+    r"\s|$|Traceback \(most|During handling of the above|The above exception was|"
+    r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Configured)(?::|$)"
+)
+"""A line of a traceback that was wrapped line by line, each with a level of its own."""
 
 
 def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[Record]:
@@ -43,12 +49,12 @@ def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[R
         if not any(wrapper.get(key) == "" for key in _TEXT):
             return
         text = ""
-    carrier = "log" in wrapper or "MESSAGE" in wrapper or "textPayload" in wrapper
+    carrier = _is_carrier(wrapper)
     for number, part in enumerate(text.splitlines()[:MAX_TEXT_LINES] or [""]):
         record = record_of(part, source, line) if carrier or number else Record(clean(part), source, line)
         _fill(record, wrapper)
         if not number and not carrier:
-            record.headed = True
+            record.headed = _CONTINUES.match(part) is None
         yield record
     trace = _first_text(wrapper, _TRACE)
     if trace is not None:
@@ -56,6 +62,13 @@ def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[R
             continued = Record(clean(part), source, line)
             _fill(continued, wrapper)
             yield continued
+
+
+def _is_carrier(wrapper: Mapping[str, Any]) -> bool:
+    """Tell whether the text is a line as it was printed, and not a logger's message."""
+    if "log" in wrapper or "MESSAGE" in wrapper or "textPayload" in wrapper:
+        return True
+    return not any(key in wrapper for key in (*_LEVEL, *_TRACE, *_LOGGER, *_PID))
 
 
 def _fill(record: Record, wrapper: Mapping[str, Any]) -> None:

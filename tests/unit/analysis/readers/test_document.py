@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bootcheck.analysis import analyze
-from tests.unit.analysis.making import report, stored, told
+from tests.unit.analysis.making import classes, report, stored, told
+from tests.unit.analysis.signatures.examples import NO_FLASK, raising
 
 
 @pytest.mark.parametrize("indent", [None, 2])
@@ -55,3 +56,15 @@ def test_a_report_of_an_unknown_cause(tmp_path: Path):
 def test_other_json_is_no_report():
     """An open brace and a stray word do not make one."""
     assert told('{"kind": "pod", "status"\n').inputs.unreadable == []
+
+
+EVENTS = [{"timestamp": 1795771557000 + at, "message": line} for at, line in enumerate(raising(NO_FLASK).splitlines())]
+
+
+@pytest.mark.parametrize("indent", [None, 4])
+@pytest.mark.parametrize("extra", [{}, {"nextForwardToken": "f/1"}])
+def test_an_export_of_cloudwatch(indent: int | None, extra: dict[str, str]):
+    """`aws logs get-log-events`: one event a line, on one line or many."""
+    found = told(json.dumps({"events": EVENTS, **extra}, indent=indent) + "\n")
+
+    assert classes(found) == [("dependency-missing", 1)]

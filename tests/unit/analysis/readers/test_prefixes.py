@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.analysis.readers.prefixes import clean, epoch, record_of
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import NO_FLASK, raising
 
 AT = 1_795_771_557.0
 BARE = "Booting worker with pid: 31"
@@ -87,3 +89,52 @@ def test_any_time_is_a_time_or_none(text: str):
     at = epoch(text)
 
     assert at is None or isinstance(at, (int, float))
+
+
+POD = "shop-7d9c5b6f4-x2x9z"
+CARRIERS = {
+    "aws logs tail": "2026-11-27T09:00:01+00:00 i-0a1b2c3d {line}",
+    "aws logs tail, a container's stream": "2026-11-27T09:00:01.000000+00:00 web[4f2a]/x {line}",
+    "a tab after time and stream": "2026-11-27T09:00:01.000Z\tecs/web/4f2a\t{line}",
+    "gcloud app logs": "2026-11-27 09:00:01 default[20261127t050000]  {line}",
+    "stern": POD + " web {line}",
+    "stern, a stateful set": "shop-0 web {line}",
+    "CSV": "1795771557000,{line}",
+    "CSV with dates": "2026-11-27T09:00:01.000Z,{line}",
+}
+
+
+@pytest.mark.parametrize("carrier", CARRIERS)
+def test_a_traceback_survives_its_carrier(carrier: str):
+    """With every line's own indent and quotation marks."""
+    found = told("".join(CARRIERS[carrier].format(line=line) + "\n" for line in raising(NO_FLASK).splitlines()))
+
+    assert classes(found) == [("dependency-missing", 1)]
+
+
+def test_a_traceback_in_quoted_csv():
+    """What holds commas or quotation marks is quoted."""
+    lines = [line.replace('"', '""') for line in raising(NO_FLASK).splitlines()]
+    found = told("timestamp,message\n" + "".join(f'1795771557000,"{line}"\n' for line in lines))
+
+    assert classes(found) == [("dependency-missing", 1)]
+    assert record_of('1795771557000,"  File ""a.py"", line 1"', "x", 1).text == '  File "a.py", line 1'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-11-27 09:25:57 order-12 was shipped",
+        "2026-11-27 09:25:57 user[7] logged in",
+        "well-documented-about errors here",
+        "2026-11-27 09:25:57,123 hello",
+        "room-12 is booked",
+    ],
+)
+def test_a_message_is_no_prefix(line: str):
+    """A word with a number in it begins many a sentence."""
+    record = record_of(line, "x", 1)
+
+    assert record.stream == ""
+    assert line.endswith(record.text)
+    assert len(record.text.split()) >= 2

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from bootcheck.analysis.readers.wrapped import records_of
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import NO_FLASK, raising
 
 
 @pytest.mark.parametrize(
@@ -66,3 +70,14 @@ def test_a_time_that_is_none(time: object):
     (record,) = records_of({"message": "x", "time": time}, "x", 1)
 
     assert record.at is None
+
+
+@pytest.mark.parametrize("more", [{}, {"level": "error"}, {"severity": "ERROR", "pod": "web-1"}])
+def test_a_traceback_that_is_wrapped_line_by_line(more: dict[str, str]):
+    """Whether or not the carrier gives each line a level."""
+    lines = [
+        json.dumps({"message": line, "timestamp": "2026-11-27T09:00:01Z", **more})
+        for line in raising(NO_FLASK).splitlines()
+    ]
+
+    assert classes(told("\n".join(lines) + "\n")) == [("dependency-missing", 1)]
