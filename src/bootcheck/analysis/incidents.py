@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bootcheck.analysis.deaths import LOG, Death
@@ -23,6 +23,8 @@ MAX_PROCESSES = 200
 MAX_EVIDENCE = 12
 TOGETHER = 60.0
 """Seconds within which a master stops its workers because one of them failed."""
+INTERLEAVED = 2.0
+"""Seconds within which workers that fail alike print over each other."""
 _PID = re.compile(r" \(pid \d+\)")
 _FAILURES = frozenset(
     {
@@ -199,9 +201,9 @@ class Filter:
 def of_deaths(deaths: Iterable[Death]) -> list[Incident]:
     """Return the incidents: what stopped a server first, then the earliest."""
     groups: dict[tuple[str, ...], list[Death]] = {}
-    for death in _without_collateral(list(deaths)):
+    for death in _with_siblings(_without_collateral(list(deaths))):
         groups.setdefault(death.key, []).append(death)
-    parted = [part for group in groups.values() for part in _by_step(group)]
+    parted = [part for group in _folded(groups.values()) for part in _by_step(group)]
     ordered = sorted(parted, key=_urgency)
     return [_incident(group) for group in ordered]
 
@@ -227,6 +229,49 @@ def _without_collateral(deaths: list[Death]) -> list[Death]:
         else:
             first.collateral += 1
     return kept
+
+
+def _with_siblings(deaths: list[Death]) -> list[Death]:
+    """Give a worker whose traceback is lost among another's lines the cause of that one."""
+    told = [death for death in deaths if death.kind == LOG and death.cause is Cause.EXCEPTION and death.subject]
+    by_place: dict[str, list[Death]] = {}
+    for death in told:
+        by_place.setdefault(_place(death), []).append(death)
+    return [_like_a_sibling(death, by_place.get(_place(death), ())) for death in deaths]
+
+
+def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
+    unsaid = death.kind == LOG and death.cause is Cause.EXCEPTION and not death.subject and not death.specific
+    if not unsaid or death.ready or death.at is None:
+        return death
+    for other in others:
+        if other.at is not None and not other.ready and abs(other.at - death.at) <= INTERLEAVED:
+            return replace(
+                death,
+                finding=other.finding,
+                cause_class=other.cause_class,
+                subject=other.subject,
+                specific=other.specific,
+            )
+    return death
+
+
+def _folded(groups: Iterable[list[Death]]) -> list[list[Death]]:
+    """Make one of what a server's processes met in different ways: a request that failed, the master that ended."""
+    kept: dict[tuple[str, ...], list[Death]] = {}
+    result: list[list[Death]] = []
+    for group in groups:
+        first = group[0]
+        places = {_place(death) for death in group}
+        if len(places) > 1 or not first.subject or not all(death.kind == LOG and death.specific for death in group):
+            result.append(group)
+            continue
+        same = kept.setdefault((*places, first.cause_class, first.subject), group)
+        if same is group:
+            result.append(group)
+        else:
+            same.extend(group)
+    return result
 
 
 def _place(death: Death) -> str:
@@ -298,7 +343,7 @@ def _spokesman(group: list[Death]) -> Death:
     """Return the death that speaks for all: of the step that most of them stood in, a report rather than a log."""
     steps = Counter(death.step for death in group if death.step)
     usual = steps.most_common(1)[0][0] if steps else None
-    return min(group, key=lambda death: (death.step != usual, death.kind == LOG))
+    return min(group, key=lambda death: (death.step != usual, death.kind == LOG, death.cause is Cause.NONE))
 
 
 def _summary(text: str, count: int) -> str:

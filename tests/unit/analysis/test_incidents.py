@@ -12,6 +12,7 @@ from bootcheck.analysis.readers.prefixes import epoch
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding, Severity
 from tests.unit.analysis.making import AT, LOGS, classes, report, stored, told
+from tests.unit.analysis.signatures.examples import NO_FLASK, SITE, frame, raising, start
 
 KEYS = {
     "id", "code", "slug", "cause", "cause_class", "summary", "action", "confirm", "confidence", "evidence", "against",
@@ -346,3 +347,45 @@ def test_error_lines_that_fit_nothing_are_grouped():
 def test_an_explained_line_is_not_unexplained():
     """Gunicorn's own error lines and the traceback of a death belong to the incident."""
     assert told((LOGS / "dependency-missing" / "worker-23.0.0.log").read_text()).unexplained == ()
+
+
+def test_one_limit_that_worker_and_master_meet():
+    """A request that failed and the master that ended of the same are one incident: the death speaks."""
+    head = "[2026-11-27 09:02:00 +0000] "
+    text = (
+        start()
+        + f"{head}[11] [ERROR] Socket error processing request.\nOSError: [Errno 24] Too many open files\n"
+        + f"{head}[10] [ERROR] Unhandled exception in main loop\nTraceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/arbiter.py", "run", "self.manage_workers()")
+        + "OSError: [Errno 24] Too many open files\n"
+    )
+    (incident,) = told(text).incidents
+
+    assert (incident.cause_class, incident.cause, incident.count) == ("resource-limit", "exception", 2)
+
+
+def _two_workers(lost_at: str) -> str:
+    """Return the log of two workers of which one has no traceback of its own."""
+    other = "[2026-11-27 09:00:00 +0000] [12] [INFO] Booting worker with pid: 12\n"
+    lost = f"[2026-11-27 {lost_at} +0000] [12] [ERROR] Exception in worker process\n"
+    exiting = "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+    return start() + other + raising(NO_FLASK).removeprefix(start()).replace(exiting, exiting + lost)
+
+
+def test_two_workers_that_print_over_each_other():
+    """The one whose traceback is lost counts with the other."""
+    assert classes(told(_two_workers("09:00:01"))) == [("dependency-missing", 2)]
+
+
+def test_a_worker_that_failed_later_is_told_apart():
+    """Minutes later it may have failed of something else."""
+    assert ("app-exception", 1) in classes(told(_two_workers("09:03:00")))
+
+
+def test_interleaved_line_by_line():
+    """As two processes with one stderr write."""
+    before, found, rest = raising(NO_FLASK).removeprefix(start()).partition(NO_FLASK + "\n")
+    doubled = "".join(line + line.replace("[11]", "[12]") for line in (before + found).splitlines(keepends=True))
+    booting = "[2026-11-27 09:00:00 +0000] [12] [INFO] Booting worker with pid: 12\n"
+
+    assert classes(told(start() + booting + doubled + rest)) == [("dependency-missing", 2)]
