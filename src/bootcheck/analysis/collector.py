@@ -14,7 +14,7 @@ from bootcheck.analysis.logs import Log
 from bootcheck.analysis.quoting import template
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tellings import Tellings, merge
-from bootcheck.analysis.trouble import BOOT, Trouble
+from bootcheck.analysis.trouble import BOOT, STOP, Trouble
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding, Severity
@@ -72,6 +72,7 @@ class Collector:
         if log is not None:
             log.end()
             self._by_telltale(log, source)
+            self._killed_in_stop(log)
         self.inputs.files += read and self._understood
         self.inputs.lines += lines
 
@@ -206,6 +207,18 @@ class Collector:
             best = precedence(diagnosis.cause_class)
             told = replace(trouble, said=diagnosis.finding.evidence)
             self._deaths.append(deaths.of_trouble(told, diagnosis, source))
+
+    def _killed_in_stop(self, log: Log) -> None:
+        if log.killed_in_stop and not self._classes:
+            self.trouble(
+                Trouble(
+                    cause=Cause.SIGKILL_GRACEFUL_TIMEOUT,
+                    role="master",
+                    moment=STOP,
+                    said=tuple(log.killed_in_stop),
+                    around=log.around,
+                )
+            )
 
     def _warnings(self, document: Mapping[str, Any]) -> None:
         attributes = document.get("attributes")

@@ -70,6 +70,11 @@ class Log:
         if event is not None:
             self._notes.heard(event, record)
 
+    @property
+    def killed_in_stop(self) -> list[Evidence]:
+        """Return the platform's word for a SIGKILL after an ordered stop."""
+        return self._notes.killed_in_stop
+
     def end(self) -> None:
         """Tell what is open at the log's end."""
         for container in self._containers.values():

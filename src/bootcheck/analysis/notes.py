@@ -35,6 +35,7 @@ _ENDS_ALL = re.compile(
     r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)"
 )
 """A server that answers requests after such a line is not the one that it speaks of."""
+_KILLED = re.compile(r"\b137\b")
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy")
 _READINESS = re.compile(r"Readiness probe failed")
 _NAMED = re.compile(r"^(?P<stream>[\w.\-]+) exited with code \d")
@@ -73,11 +74,18 @@ class Notes:
         self._notes: list[_Note] = []
         self._streams: set[str] = set()
         self._over: set[str] = set()
+        self._stopping: set[str] = set()
+        self._late: list[_Note] = []
 
     @property
     def waiting(self) -> bool:
         """True while a request that is answered later would change what a note means."""
         return len(self._streams) <= 1 and any(not note.settled for note in self._notes)
+
+    @property
+    def killed_in_stop(self) -> list[Evidence]:
+        """A SIGKILL that ended the server after a stop had been ordered, at the end of the log."""
+        return [note.said for note in self._late if self._counts(note)][:1]
 
     def take(self, record: Record, *, symptom: bool, knows: Callable[[int], bool]) -> bool:
         """Keep a line that speaks of a trouble; False where it is somebody else's."""
@@ -87,6 +95,10 @@ class Notes:
         ends_all = _ENDS_ALL.search(text) is not None
         if ends_all and self._over and self._over == self._streams:
             # It had ended by itself before.
+            return False
+        if ends_all and self._stopping and self._stopping == self._streams and _KILLED.search(text) is not None:
+            if len(self._late) < MAX_NOTES:
+                self._late.append(_Note(evidence(record), record.stream, record.at, probed=False, ends_all=True))
             return False
         if len(self._notes) < MAX_NOTES:
             probed = _PROBED.search(text) is not None
@@ -103,9 +115,13 @@ class Notes:
             self._streams.add(record.stream)
         if kind in (said.START, said.BOOTING):
             self._over.discard(record.stream)
+            self._stopping.discard(record.stream)
         elif kind == said.HALT:
             self._over.add(record.stream)
-        stops = kind in (said.START, said.HALT) or (kind == said.SIGNAL and match["name"] in STOPPING)
+        ordered = kind == said.SIGNAL and match["name"] in STOPPING
+        if ordered:
+            self._stopping.add(record.stream)
+        stops = ordered or kind in (said.START, said.HALT)
         if not stops and kind != said.SERVING:
             return
         for note in self._notes:

@@ -107,6 +107,25 @@ def test_a_server_that_had_ended_by_itself():
     assert "Reason" in END
 
 
+STOPPING = "[2026-11-27 09:05:00 +0000] [10] [INFO] Handling signal: term\n"
+
+
+def test_a_kill_after_an_ordered_stop():
+    """It took too long to stop: memory has nothing to do with it."""
+    end = "api-1 exited with code 137\n"
+
+    assert classes(told(compose(start() + GET + STOPPING) + end)) == [("shutdown-timeout", 1)]
+    assert classes(told(compose(start() + GET + TERM) + end)) == []
+    assert classes(told(compose(start() + GET + STOPPING) + end.replace("api", "celery"))) == []
+
+
+def test_a_kill_of_the_next_server():
+    """The stop was another one's."""
+    text = compose(start() + GET + STOPPING + start() + GET) + "api-1 exited with code 137\n"
+
+    assert classes(told(text)) == [("oom-kill", 1)]
+
+
 def test_a_line_is_evidence_once():
     """Also where it is both what was said and what proves it."""
     (incident,) = told("heroku[web.1]: Error R15 (Memory quota vastly exceeded)\n").incidents

@@ -78,6 +78,8 @@ _AFTER_TIME = (
     re.compile(r"(?P<stream>\w+\[\w+\]) \w{3} \[\w+\] ?"),
     # journald -o short-iso
     re.compile(r"(?P<host>[\w.\-]+) (?P<stream>[\w@./\-]+)\[(?P<pid>\d+)\]: ?"),
+    # rsyslog with ISO times, of a program that names no pid
+    re.compile(rf"(?P<host>[\w.\-]+) (?P<stream>[\w@./\-]+): ?{_GUNICORNS}"),
     # CloudWatch: the name of the stream
     re.compile(r"(?P<stream>[\w\-]+/[\w.\-]+/[\w.\-]+)[ \t]"),
     # gcloud app logs: service and version

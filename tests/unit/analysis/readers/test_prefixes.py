@@ -97,6 +97,7 @@ CARRIERS = {
     "aws logs tail, a container's stream": "2026-11-27T09:00:01.000000+00:00 web[4f2a]/x {line}",
     "a tab after time and stream": "2026-11-27T09:00:01.000Z\tecs/web/4f2a\t{line}",
     "gcloud app logs": "2026-11-27 09:00:01 default[20261127t050000]  {line}",
+    "rsyslog with ISO times": "2026-11-27T09:00:01.5+00:00 host1 gunicorn: {line}",
     "stern": POD + " web {line}",
     "stern, a stateful set": "shop-0 web {line}",
     "CSV": "1795771557000,{line}",
@@ -126,6 +127,7 @@ def test_a_traceback_in_quoted_csv():
     [
         "2026-11-27 09:25:57 order-12 was shipped",
         "2026-11-27 09:25:57 user[7] logged in",
+        "2026-11-27 09:25:57 payment failed: declined",
         "well-documented-about errors here",
         "2026-11-27 09:25:57,123 hello",
         "room-12 is booked",
