@@ -26,6 +26,7 @@ def test_without_anonymous_files_a_healthy_life_is_no_death(serve):
     (worker,) = server.workers()
     os.kill(worker, signal.SIGKILL)
     server.wait_for_reports()
+    server.wait_ready(10)
     assert server.stop() == 0
 
     assert server.death()["verdict"]["cause"] == "sigkill_external"

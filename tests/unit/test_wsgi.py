@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import jsonschema
 import pytest
 
-from bootcheck import checks, run_startup_diagnostics, step
+from bootcheck import checks, run_startup_diagnostics, step, wsgi
 from bootcheck.checks.base import Context, Moment
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.finding import Finding
@@ -42,6 +42,13 @@ class Judge:
             context.recorder.passed("judge.app", self.phase, app=str(context.app))
         return
         yield
+
+
+@pytest.fixture(autouse=True)
+def _no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This process may have loaded a server for another test; it runs under none."""
+    for name in wsgi._SERVERS:
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 @pytest.fixture

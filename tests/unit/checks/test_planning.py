@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-
 import pytest
 
 from bootcheck import checks
@@ -12,6 +9,7 @@ from bootcheck.checks.base import Context, Server, run
 from bootcheck.checks.planning import plan
 from bootcheck.recorder import Recorder
 from bootcheck.settings import Settings
+from tests.unit.children import interpreter
 
 
 def told(planned: list) -> list[tuple[str, str, bool]]:
@@ -81,7 +79,7 @@ def test_checks_run_in_the_order_of_the_list():
 def test_the_name_of_a_check_is_its_function_whoever_imports_its_module_first(first: str):
     """An import binds a submodule in its package under its name; users of `checks.env` mean the function."""
     code = f"{first}\nfrom bootcheck import checks\nchecks.env('A')\nfrom bootcheck.checks import env\nenv('A')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = interpreter(code)
 
     assert done.returncode == 0, done.stderr
 

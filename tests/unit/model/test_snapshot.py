@@ -133,9 +133,10 @@ def test_the_last_word_on_tags_is_the_process_s_own():
 
 def test_requests_in_flight_are_told_where_somebody_knows_them():
     """Nothing is said where nobody does."""
-    told = taken(answer={**ANSWER, "requests": [{"path": "/"}]})
+    request = {"method": "GET", "path": "/", "running_s": 0.5}
+    told = taken(answer={**ANSWER, "requests": [request]})
 
-    assert told["attributes"]["bootcheck.requests"] == [{"path": "/"}]
+    assert told["attributes"]["bootcheck.requests"] == [request]
     assert "bootcheck.requests" not in taken()["attributes"]
 
 
