@@ -6,7 +6,6 @@ that the master can still read after the process died), and says so.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Mapping
@@ -15,6 +14,11 @@ from typing import Any
 from bootcheck.model.journal import HEAD, READY, Key
 from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.stderr import Say, say
+
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows: `run_startup_diagnostics` works there, without the lock
+    fcntl = None  # type: ignore[assignment]
 
 MAX_JOURNAL = 4 << 20
 """Bytes of a journal that are read."""
@@ -35,8 +39,10 @@ class Journal:
         self._notify = notify
         self._owner = os.getpid()
         self._spare = spare_fd
+        self._spare_identity = _identity(spare_fd)
         self._fd = directory.create(key.file_name, append=True)
-        if self._fd >= 0:
+        self._identity = _identity(self._fd)
+        if self._fd >= 0 and fcntl is not None:
             try:
                 # POSIX locks belong to the process, so a forked child does not keep this one alive.
                 fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -55,11 +61,17 @@ class Journal:
             return
         on_disk = self._fd >= 0 and self._to_disk(line)
         # The master finds the file by the head and counts on `ready` whatever the disk does.
-        if self._spare >= 0 and (not on_disk or record["t"] in _ESSENTIAL):
+        essential = not on_disk or record["t"] in _ESSENTIAL
+        if essential and self._spare >= 0 and _identity(self._spare) == self._spare_identity:
             os.write(self._spare, line)
 
     def _to_disk(self, line: bytes) -> bool:
         before = time.monotonic()
+        if _identity(self._fd) != self._identity:
+            # Somebody closed every descriptor, and the number is another file's, or a socket's, by now.
+            self._fd = -1
+            self._notify(f"bootcheck: the journal of pid {os.getpid()} was closed by somebody else and stops here.")
+            return False
         try:
             written = os.write(self._fd, line)
         except OSError as exc:
@@ -81,6 +93,16 @@ class Journal:
             f"bootcheck: the journal in {self._directory.path} stops here ({why}). "
             f"pid {os.getpid()} goes on in memory; the boot is not affected."
         )
+
+
+def _identity(fd: int) -> tuple[int, int] | None:
+    if fd < 0:
+        return None
+    try:
+        info = os.fstat(fd)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def make_spare() -> int:

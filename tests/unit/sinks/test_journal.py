@@ -78,7 +78,7 @@ def test_a_line_is_one_write(reports: ReportDirectory, monkeypatch: pytest.Monke
         return os.write(fd, data)
 
     journal = Journal(reports, KEY)
-    monkeypatch.setattr(module, "os", SimpleNamespace(write=count, getpid=os.getpid))
+    monkeypatch.setattr(module, "os", SimpleNamespace(write=count, getpid=os.getpid, fstat=os.fstat))
     recorder = Recorder([journal])
     with recorder.step("x", size="y" * 5000):
         pass
@@ -121,6 +121,7 @@ class Disk:
     """Stands for `os` as the journal sees it: a disk that is full, broken or slow from the n-th write on."""
 
     getpid = staticmethod(os.getpid)
+    fstat = staticmethod(os.fstat)
 
     def __init__(self, fault: str, spare: int, good: int = 1) -> None:
         self.fault = fault
@@ -270,3 +271,25 @@ def test_a_record_written_after_the_directory_was_removed_is_still_on_its_way(
 
     assert journal.on_disk
     assert said == []
+
+
+def test_a_descriptor_that_is_another_file_by_now_is_not_written_to(reports: ReportDirectory, tmp_path: Path):
+    """An app that closes every descriptor gets our number for a file or a connection of its own."""
+
+    def act() -> list[str]:
+        said: list[str] = []
+        spare = os.memfd_create("spare")
+        journal = Journal(reports, Key("worker", 1, 2), spare_fd=spare, notify=said.append)
+        journal.write({"t": "head"}, b"one\n")
+        for number in (journal._fd, spare):
+            theirs = os.open(tmp_path / f"theirs-{number}", os.O_WRONLY | os.O_CREAT)
+            os.dup2(theirs, number)
+        journal.write({"t": "head"}, b"two\n")
+        journal.write({"t": "head"}, b"three\n")
+        return [*said, *(str(path.stat().st_size) for path in sorted(tmp_path.glob("theirs-*")))]
+
+    told, _ = forked(act)
+
+    assert told[1:] == ["0", "0"]
+    assert "closed by somebody else" in told[0]
+    assert Path(f"{reports.path}/worker-1-2.jsonl").read_bytes() == b"one\n"
