@@ -20,6 +20,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("python", paths, ids=ids, indirect=True, scope="session")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what starts servers, the longest first: at the end short tests keep every core busy."""
+    items.sort(key=lambda item: ("integration" not in item.path.parts, item.path.name != "test_matrix.py"))
+
+
 @pytest.fixture(scope="session")
 def python(request: pytest.FixtureRequest) -> Interpreter:
     """An interpreter with its Gunicorn."""

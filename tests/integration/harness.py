@@ -213,6 +213,12 @@ def parent_of(pid: int) -> int:
         return 0
 
 
+def as_from_a_terminal() -> None:
+    """Give signals their default actions: whoever started the tests with nohup or `&` had some ignored."""
+    for signo in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+        signal.signal(signo, signal.SIG_DFL)
+
+
 class Server:
     """One `gunicorn` in a directory: what it prints, what it reports, and which processes it has."""
 
@@ -310,6 +316,7 @@ class Server:
                 stderr=err,
                 umask=self._umask,
                 start_new_session=True,
+                preexec_fn=as_from_a_terminal,  # noqa: PLW1509 - no thread here
             )
         return self
 

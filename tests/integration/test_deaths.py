@@ -80,9 +80,8 @@ FATAL = {
     "segfault": Fatal("import ctypes\nctypes.string_at(0)", "native_crash", None, signal="SIGSEGV"),
     "abort": Fatal("import os\nos.abort()", "native_crash", None, signal="SIGABRT"),
 }
-DEATHS = [(name, "sync") for name in FATAL] + [
-    (name, kind) for kind in EVERY_CLASS[1:] for name in ("exception", "exit-1", "os-exit-1", "segfault")
-]
+DEATHS = [(name, "sync") for name in FATAL]
+"""The other worker classes: test_matrix.py."""
 
 
 @pytest.mark.parametrize(("name", "kind"), DEATHS)
@@ -175,7 +174,7 @@ def test_a_master_that_disappears_in_its_preload_is_swept(serve, body):
     assert report["attributes"]["process.pid"] != server.pid
 
 
-@pytest.mark.parametrize("kind", EVERY_CLASS)
+@pytest.mark.parametrize("kind", ["sync", "gevent"])
 @pytest.mark.parametrize("block", BLOCKS)
 def test_sigterm_in_an_import_ends_it_at_once(serve, kind, block):
     """A worker stopped in a blocking import is gone long before its import would end, and says where it was."""

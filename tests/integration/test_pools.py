@@ -249,7 +249,8 @@ def test_the_masters_own_connections_live_on(pooled):
     actions = Counter(record["action"] for records in guards(server).values() for record in records)
     assert set(actions) <= {"neutralised", "invalidated"}
     assert actions["neutralised"] >= 10 * 5
-    assert not server.reports("crash"), server.story()
+    # A worker that another one's last request had replaced may be in the middle of its boot at the stop.
+    assert {report["verdict"]["cause"] for report in server.reports("crash")} <= {"sigterm"}, server.story()
 
 
 def test_a_session_left_open_at_import_is_clean(pooled):

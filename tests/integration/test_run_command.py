@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import HELLO_ASGI, PATIENCE, Server, alive, parent_of, wait_until
+from tests.integration.harness import HELLO_ASGI, PATIENCE, Server, alive, as_from_a_terminal, parent_of, wait_until
 from tests.integration.servers import free_port
 
 GUNICORN_READY = r"Booting worker with pid"
@@ -763,6 +763,7 @@ def _controlling_terminal() -> None:
     import termios
 
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    as_from_a_terminal()
 
 
 TERMINAL = """

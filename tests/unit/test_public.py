@@ -207,7 +207,7 @@ def test_an_armed_server_loads_the_standard_library_bootcheck_and_gunicorn_only(
     assert set(found) == {"master", "worker", "worker-booted"}
     for process, names in found.items():
         assert "bootcheck.recorder" in names, process
-        assert foreign(names - plain, "gunicorn", "app", "__config__") == set(), process
+        assert foreign(names - plain, "gunicorn", "app", "__config__", "bootcheck_siginfo") == set(), process
         unwanted = (
             "bootcheck.analysis",
             "bootcheck.render",

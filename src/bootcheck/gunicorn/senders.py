@@ -132,7 +132,8 @@ def sender_of(death: Death) -> Told | None:
 
 
 def _is_master(death: Death, sender: Told) -> bool:
-    master = death.boot.head.get("ppid") if death.boot.role == "worker" else None
+    child = death.boot.role in ("worker", "dirty-arbiter", "dirty-worker")
+    master = death.boot.head.get("ppid") if child else None
     return master is not None and sender.get("pid") == master
 
 
