@@ -222,7 +222,10 @@ def test_the_server_gets_the_mask_and_the_dispositions_that_it_would_have_alone(
     script = "print([line for line in open('/proc/self/status') if line[:6] in ('SigBlk', 'SigIgn')])"
     server = below(script=script)
     server.wait()
-    alone = subprocess.run([python.path, "script.py"], cwd=server.home, capture_output=True, text=True, check=True)
+    alone = subprocess.run(
+        [python.path, "script.py"], cwd=server.home, capture_output=True, text=True, check=True,
+        preexec_fn=as_from_a_terminal,
+    )  # fmt: skip
 
     assert server.stdout == alone.stdout
 
