@@ -47,6 +47,8 @@ def theirs(name: str, calls: list[Any]) -> Any:
 def test_gunicorn_takes_our_hook_and_the_users_still_runs(name: str):
     """The number of parameters is the one that Gunicorn checks, the arguments pass through."""
     cfg, calls = Config(), []
+    if name not in cfg.settings:
+        pytest.skip("this Gunicorn has no such hook")
     cfg.set(name, theirs(name, calls))
     chain.install(cfg, {name: around(calls)})
 
@@ -60,6 +62,8 @@ def test_gunicorn_takes_our_hook_and_the_users_still_runs(name: str):
 @pytest.mark.parametrize("name", HOOKS)
 def test_the_arity_is_that_of_the_installed_gunicorn(name: str):
     """Its own default hook has as many parameters."""
+    if name not in Config().settings:
+        pytest.skip("this Gunicorn has no such hook")
     assert len(inspect.signature(Config().settings[name].get()).parameters) == chain.ARITY[name]
 
 
