@@ -147,6 +147,12 @@ class Cell:
     @property
     def known_miss(self) -> str | None:
         """Why this cell's report is known not to be as it must be, or None."""
+        if (
+            self.base.name == "sys.exit(1) in a request"
+            and self.worker_class == "gthread"
+            and self.python.gunicorn < (21,)
+        ):
+            return "the thread pool of Gunicorn 20 keeps the exception: nothing dies, and nothing answers"
         return self.base.missed.get(self.worker_class)
 
     @property
