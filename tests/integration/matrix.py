@@ -166,8 +166,8 @@ class Cell:
         """Cells with the same answer can die one after the other in one place; None: this one cannot."""
         kind = self.kind
         never_ends = self.preload and kind.moment is Moment.IMPORT and kind.cause is None
-        perhaps = kind.optional and kind.halts is not None
-        if never_ends or perhaps or self.known_miss or kind.target != "app:app" or kind.declared:
+        # Who survives an optional one may be unfit to serve: Gunicorn's thread pool loses a thread to SystemExit.
+        if never_ends or kind.optional or self.known_miss or kind.target != "app:app" or kind.declared:
             return None
         where = (self.python.path, self.worker_class, self.preload)
         return (self.ends_server, *where, kind.memory, *kind.options, *kind.environ.items())
@@ -193,8 +193,8 @@ def covering(python: Interpreter) -> list[Cell]:
             if (cell := Cell(kind, worker_class, preload, python)).lacks() is None and cell.known_miss is None
         ]
         if there:
-            # A step without a factor in common with ten visits every combination in turn.
-            chosen.append(there[number * 3 % len(there)])
+            # One after the other visits every combination, however many there are.
+            chosen.append(there[number % len(there)])
     return chosen
 
 
@@ -404,7 +404,8 @@ def settle(server: Server, kind: Kind, victims: list[int]) -> None:
         wait_until(lambda: not server.processes(), "the end of all processes", 20)
         server.start()
     current(server)
-    answer(server)
+    if not survived:
+        answer(server)
     assert server.stop(stop_of(server)) == 0, "the stop of a healthy server failed"
 
 
