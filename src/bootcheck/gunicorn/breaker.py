@@ -10,11 +10,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from bootcheck.gunicorn import seams
 from bootcheck.model.cause import Cause
 from bootcheck.model.codes import CODES
+from bootcheck.sinks.stderr import say
+
+if TYPE_CHECKING:
+    from bootcheck.gunicorn.receiver import Receiver
 
 WAVES = 5
+EXIT = 3
+"""What a server exits with that is stopped."""
 PATIENT_WAVES = 10
 """Waves of foreign signals, memory kills and boot deadlines before respawns slow down."""
 LONGEST_PAUSE = 30.0
@@ -81,3 +89,17 @@ class Breaker:
     def _hold(self, waves: int) -> None:
         if waves > 0:
             self._held_until = self._clock() + min(LONGEST_PAUSE, 0.5 * 2.0 ** min(waves, 10))
+
+
+def stop(receiver: Receiver, breaker: Breaker) -> None:
+    """Stop the server with the reason, unless a worker has made it meanwhile."""
+    if receiver.any_ready():
+        breaker.became_ready()
+        return
+    say(
+        f"bootcheck: THE SERVER STOPS: {breaker.waves} waves of workers died before any was ready. "
+        f"The last one: {breaker.last_summary}"
+    )
+    receiver.boot_failures += 1
+    breaker.became_ready()
+    seams.halt("bootcheck: workers die again and again before any is ready.", EXIT)

@@ -91,7 +91,7 @@ class DirtyReceiver(Receiver):
     def _ended(self, pid: int, status: int, usage: Any) -> int | None:
         child = self._children.pop(pid, None)
         if child is not None:
-            self._account(pid, child, status, usage)
+            self._took(pid, child, status, usage)
         return None
 
     def _facts(self, child: Child) -> dict[str, Any]:

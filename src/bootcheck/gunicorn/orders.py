@@ -70,13 +70,8 @@ class Orders:
         return wrapper
 
     def _tell(self, signo: signal.Signals, tell: Hook) -> None:
-        # Up to 23 workers are accounted for in the handler of SIGCHLD: it must not come upon a module
-        # of ours that is half loaded.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        try:
+        with self._master.receiver.undisturbed():
             chain.quietly(tell)(signo)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def _stops(self, signo: signal.Signals) -> None:
         from bootcheck.gunicorn import senders

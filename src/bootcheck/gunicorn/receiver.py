@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import THEIRS, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS
-from bootcheck.gunicorn import seams
+from bootcheck.gunicorn import chain, seams
+from bootcheck.model.bootreport import partial_name
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
 from bootcheck.probes import black_box
 from bootcheck.probes.cgroup import Kills, memory_group
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from bootcheck.model.report import Report
 
 MAX_FAULT = 64 << 10
-LOOP_EXIT = 3
-"""What a server exits with that the loop breaker stops."""
 LAST_WAIT = 1.0
 """Seconds at the end of a stop for workers that the master killed and did not wait for."""
 
@@ -54,6 +54,8 @@ class Child:
         self.order: dict[str, Any] | None = None
         """What the master acted upon when it sent the first."""
         self.done = False
+        self.told = False
+        """True once its report is being published."""
         self.published = False
         self.retired = False
         """True where its parent ended it as one too many."""
@@ -66,6 +68,9 @@ class Receiver:
         self._master = master
         self._children: dict[int, Child] = {}
         self._forking: Child | None = None
+        self._late: list[tuple[int, Child, int, Any]] = []
+        """Ends that are known and not accounted for."""
+        self._busy = False
         self._blocked = False
         self.kills = Kills(memory_group())
         self.boot_failures = 0
@@ -149,9 +154,10 @@ class Receiver:
             child.order = child.order or self._master.orders.current
             child.sent.append(int(signo))
             if signo in (signal.SIGABRT, signal.SIGKILL):
-                from bootcheck.probes.usage import usage_of
+                with self.undisturbed():
+                    from bootcheck.probes.usage import usage_of
 
-                child.last_seen = usage_of(pid) or child.last_seen
+                    child.last_seen = usage_of(pid) or child.last_seen
 
     def look(self) -> None:
         """Look around once per turn of the master's loop."""
@@ -179,14 +185,7 @@ class Receiver:
         Returns the status that Gunicorn is to see where that is another one: it stops the whole
         server at exit codes 3 and 4, also while other workers serve.
         """
-        if not self.is_here:
-            return None
-        # Up to 23 this runs in the handler of SIGCHLD: a second one must not interrupt the first.
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        try:
-            return self._ended(pid, status, usage)
-        finally:
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return self._ended(pid, status, usage) if self.is_here else None
 
     def _ended(self, pid: int, status: int, usage: Any) -> int | None:
         arbiter = self._master.arbiter
@@ -203,7 +202,7 @@ class Receiver:
         stops = os.WIFEXITED(status) and os.WEXITSTATUS(status) in seams.app_error_code(arbiter)
         spared = stops and not self._master.stopping and self.any_ready()
         self.boot_failures += stops and not spared
-        self._account(pid, child, status, usage)
+        self._took(pid, child, status, usage)
         if not spared:
             return None
         if self.breaker is not None:
@@ -218,11 +217,51 @@ class Receiver:
         # Without a head it may be anybody's child: a user's hook forks too, and PID 1 reaps orphans.
         return any(record.get("pid") == pid for record in records if record["t"] == HEAD)
 
+    def _took(self, pid: int, child: Child, status: int, usage: Any) -> None:
+        # At once, whenever the account comes: Gunicorn still has it in its list.
+        child.done = True
+        self._late.append((pid, child, status, usage))
+        self.account()
+
+    def account(self) -> None:
+        """Account for every end that is known and not told yet."""
+        if self._busy:
+            return
+        self._busy = True
+        try:
+            while self._late:
+                end = self._late.pop(0)
+                try:
+                    self._account(*end)
+                except Exception as exc:  # noqa: BLE001 - the other ends must not go with it
+                    chain.complain("accounting for a death", exc)
+                except BaseException:
+                    # Gunicorn's halt, raised by the handler of SIGCHLD: the stop accounts for what is left.
+                    if not end[1].told:
+                        self._late.insert(0, end)
+                    raise
+        finally:
+            self._busy = False
+
+    @contextlib.contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Only note the ends that come meanwhile, and account for them afterwards.
+
+        Up to 23 they come in the handler of SIGCHLD, which may interrupt anything, also an import of
+        ours: what the account needs would be half loaded.
+        """
+        before, self._busy = self._busy, True
+        try:
+            yield
+        finally:
+            self._busy = before
+            self.account()
+
     def _account(self, pid: int, child: Child, status: int, usage: Any) -> None:
         from bootcheck.gunicorn import circumstances, obituary
         from bootcheck.gunicorn.verdict import Death
 
-        child.done = True
+        foreign_kill = os.waitstatus_to_exitcode(status) == -signal.SIGKILL and int(signal.SIGKILL) not in child.sent
         self._publish_for(pid, child)
         boot, key = self._boot_of(pid, child)
         death = Death(
@@ -231,7 +270,7 @@ class Receiver:
             sent=tuple(child.sent),
             order=child.order,
             timed_out=bool(getattr(child.worker, "aborted", False)),
-            oom_kills=self.kills.since(killed=_is_sigkill(status) and int(signal.SIGKILL) not in child.sent),
+            oom_kills=self.kills.since(killed=foreign_kill),
             fault=self._fault_of(key),
             peak_rss_bytes=None if usage is None else usage.ru_maxrss * 1024,
             memory_limit_bytes=self.kills.limit_bytes(),
@@ -246,6 +285,7 @@ class Receiver:
         stored: str | None = ""
         if report is not None:
             headline = f"{child.role.upper()} {pid} DIED ({report.verdict.cause})"
+            child.told = True
             stored = self._master.publisher.death(report, headline)
             if THEIRS and death.fault and self._master.console.mode != "off":
                 # Python was told to print it on stderr, and our file took it.
@@ -256,6 +296,7 @@ class Receiver:
             self._master.directory.remove(partial_name(pid))
         if child.spare_fd >= 0:
             close_quietly(child.spare_fd)
+            child.spare_fd = -1
 
     def _facts(self, child: Child) -> dict[str, Any]:
         return {} if child.age is None else {"bootcheck.worker.age": child.age}
@@ -299,20 +340,11 @@ class Receiver:
 
     def _break_loop(self) -> None:
         """Stop the server when its workers die of the same permanent cause again and again."""
-        breaker = self.breaker
-        if breaker is None or not breaker.tripped:
-            return
-        self._settle_forking(self._master.arbiter)
-        if self.any_ready():
-            breaker.became_ready()
-            return
-        say(
-            f"bootcheck: THE SERVER STOPS: {breaker.waves} waves of workers died before any was ready. "
-            f"The last one: {breaker.last_summary}"
-        )
-        self.boot_failures += 1
-        breaker.became_ready()
-        seams.halt("bootcheck: workers die again and again before any is ready.", LOOP_EXIT)
+        if self.breaker is not None and self.breaker.tripped:
+            from bootcheck.gunicorn.breaker import stop
+
+            self._settle_forking(self._master.arbiter)
+            stop(self, self.breaker)
 
     def _forget(self, key: Key, *, told: bool) -> None:
         """Remove a dead worker's files, except a journal whose report could not be stored."""
@@ -364,12 +396,4 @@ class Receiver:
                     self.ended(pid, status, usage)
             if left:
                 time.sleep(0.01)
-
-
-def _is_sigkill(status: int) -> bool:
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-
-
-def partial_name(pid: int) -> str:
-    """Return the name under which a worker that drops its privileges prepares its boot report."""
-    return f".boot-{pid}.tmp"
+        self.account()

@@ -15,7 +15,7 @@ from bootcheck.guards import snapshot
 from bootcheck.guards.native_crash import FaultFile, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
 from bootcheck.gunicorn import seams
-from bootcheck.gunicorn.receiver import Child, partial_name
+from bootcheck.gunicorn.receiver import Child
 from bootcheck.gunicorn.server import head, kind_of
 from bootcheck.gunicorn.witness import Witness
 from bootcheck.model import bootreport, journal
@@ -78,7 +78,7 @@ class WorkerBoot:
         self._fault = FaultFile(master.directory.create(self.key.fault_name, append=True))
         if self._drops_privileges:
             # After the change of user this directory is closed to us: the name is given later, by the master.
-            self._partial = master.directory.create(partial_name(self._pid))
+            self._partial = master.directory.create(bootreport.partial_name(self._pid))
         self._record_head()
         self.recorder.inherit(master.recorder)
         self._boot = self.recorder.step(self.boot_step, Phase.WORKER, **self._facts())

@@ -61,6 +61,11 @@ def file_name(report: Mapping[str, Any], at: float) -> str:
     return f"boot-{compact(at)}-{FINGERPRINT}-{report['role']}-{report['attributes']['process.pid']}.json"
 
 
+def partial_name(pid: int) -> str:
+    """Return the name under which a worker that drops its privileges prepares its boot report."""
+    return f".boot-{pid}.tmp"
+
+
 def encoded(report: Mapping[str, Any]) -> bytes:
     """Return the file's content."""
     # A line per key, and per entry of a list: as readable as an indent, which would need the encoder in Python.

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from bootcheck.parent.descendants import _is_copy, children, daemon_of, upgrade_of
+from tests.integration.harness import wait_until
 
 
 def test_living_children_are_found_and_dead_ones_are_not():
@@ -22,7 +23,8 @@ def test_the_new_master_of_an_upgrade_names_the_old_one():
     """As Gunicorn does since 19.9, whatever its title is."""
     new = subprocess.Popen(["cat"], stdin=subprocess.PIPE, env={"GUNICORN_PID": "4711"})
     try:
-        assert upgrade_of(4711) == new.pid
+        # It is a child a moment before its environment can be read.
+        wait_until(lambda: upgrade_of(4711) == new.pid, "the new master", 30)
         assert upgrade_of(471) is None
     finally:
         new.communicate()

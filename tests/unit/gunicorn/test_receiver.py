@@ -1,0 +1,97 @@
+"""Ends that come while others are accounted for: none is lost, none is told twice."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bootcheck.gunicorn.receiver import Child, Receiver
+
+
+class Halt(BaseException):
+    """Stands for Gunicorn's HaltServer."""
+
+
+class Noting(Receiver):
+    """A receiver whose account of an end is a note, and what the test does meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__(SimpleNamespace(is_here=True))  # type: ignore[arg-type]
+        self.told: list[int] = []
+        self.meanwhile: dict[int, Any] = {}
+
+    def ends(self, pid: int) -> None:
+        """Take the end of a child, as a handler of SIGCHLD does at any moment."""
+        self._took(pid, Child(SimpleNamespace(age=pid), -1), 0, None)
+
+    def _account(self, pid: int, child: Child, status: int, usage: Any) -> None:
+        self.meanwhile.pop(pid, lambda: None)()
+        child.told = True
+        self.told.append(pid)
+
+
+def test_an_end_that_interrupts_an_account_is_told_after_it():
+    """Modules that the first one is loading are whole by then."""
+    receiver = Noting()
+    receiver.meanwhile = {1: lambda: (receiver.ends(2), receiver.ends(3)), 2: lambda: receiver.ends(4)}
+    receiver.ends(1)
+
+    assert receiver.told == [1, 2, 3, 4]
+
+
+def test_an_end_in_work_that_must_not_be_disturbed_is_told_after_it():
+    """Also where one such work is inside another."""
+    receiver = Noting()
+    with receiver.undisturbed():
+        with receiver.undisturbed():
+            receiver.ends(1)
+        receiver.ends(2)
+        assert receiver.told == []
+
+    assert receiver.told == [1, 2]
+
+
+def test_a_halt_in_the_middle_of_an_account_loses_none():
+    """Gunicorn raises it in the handler that interrupted us; its stop accounts for the rest."""
+    receiver = Noting()
+
+    def halt() -> None:
+        receiver.ends(2)
+        raise Halt
+
+    receiver.meanwhile = {1: halt}
+    with pytest.raises(Halt):
+        receiver.ends(1)
+    assert receiver.told == []
+    receiver.account()
+
+    assert receiver.told == [1, 2]
+
+
+def test_a_fault_of_ours_in_one_account_costs_that_one(capfd: pytest.CaptureFixture[str]):
+    """It is said, and the others are told."""
+    receiver = Noting()
+
+    def fail() -> None:
+        receiver.ends(2)
+        raise ZeroDivisionError
+
+    receiver.meanwhile = {1: fail}
+    receiver.ends(1)
+
+    assert receiver.told == [2]
+    assert "accounting for a death failed (ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_an_end_that_waits_for_its_account_is_no_child_any_more():
+    """Gunicorn keeps it in its list a while: entered again, its closed descriptor would be a newer child's."""
+    receiver = Noting()
+    child = Child(SimpleNamespace(age=1), -1)
+    with receiver.undisturbed():
+        receiver._took(7, child, 0, None)
+        receiver._settle_forking(SimpleNamespace(WORKERS={7: SimpleNamespace(bootcheck_child=child)}))
+
+        assert receiver._children == {}
+    assert receiver.told == [7]
