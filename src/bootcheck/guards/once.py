@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from typing import Any
 
 from bootcheck.model.encode import plain, shorten
 from bootcheck.model.errors import BootcheckError, OnceFailed
+from bootcheck.sinks.directory import unnamed
 
 try:
     import fcntl
@@ -63,7 +63,7 @@ class Once:
         if fcntl is None:  # pragma: no cover - Windows
             msg = "guards.Once needs POSIX record locks, which this system does not have. Run the server on Linux."
             raise BootcheckError(msg)
-        self._fd = _anonymous_file()
+        self._fd = _shared_file()
         self._identity = _identity(self._fd)
         self._inside: dict[tuple[int, str], int] = {}
 
@@ -201,18 +201,11 @@ class Once:
         return state
 
 
-def _anonymous_file() -> int:
-    if hasattr(os, "memfd_create"):
-        try:
-            fd = os.memfd_create("bootcheck-once")
-        except OSError:
-            fd = -1
-        if fd >= 0:
-            # Every process appends through the one description that the forks share.
-            fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
-            return fd
-    fd, path = tempfile.mkstemp(prefix="bootcheck-once-")
-    os.unlink(path)
+def _shared_file() -> int:
+    fd = unnamed("bootcheck-once")
+    if fd < 0:
+        return fd
+    # Every process appends through the one description that the forks share.
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
     return fd
 

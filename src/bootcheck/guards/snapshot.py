@@ -27,7 +27,7 @@ from typing import Any
 from bootcheck.model.journal import NOTE, Key
 from bootcheck.probes.stacks import of_frame, of_greenlets, of_tasks
 from bootcheck.recorder import current
-from bootcheck.sinks.directory import ReportDirectory
+from bootcheck.sinks.directory import ReportDirectory, in_memory
 
 SIGNAL = int(getattr(signal, "SIGRTMIN", -7)) + 7
 """Python answers. Unused by Gunicorn, its worker classes and the C library; 0 where there are no real-time signals."""
@@ -127,13 +127,15 @@ def arm(  # noqa: PLR0913 - what an answer needs
         before = signal.getsignal(SIGNAL) if SIGNAL else None
         if before not in (signal.SIG_DFL, _asked):
             return {"number": None, "why": TAKEN if SIGNAL else "this system has no such signal"}
-        fd = -1 if on_disk else _anonymous()
+        fd = -1 if on_disk else in_memory(MEMORY)
         on_disk = fd < 0
         if on_disk:
-            fd = directory.create(key.dump_name, append=True)
+            fd = directory.create(key.dump_name)
         if fd < 0:
             disarm()
             return {"number": None, "why": "no file could be made for its stacks"}
+        # faulthandler and Python both write, and a command empties it in between.
+        fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
         if before is not _asked:
             signal.signal(SIGNAL, _asked)
         from_c = all(signal.getsignal(signo) is signal.SIG_DFL for signo in (FROM_C, FROM_C_ALONE))
@@ -144,16 +146,6 @@ def arm(  # noqa: PLR0913 - what an answer needs
     except Exception as exc:  # noqa: BLE001 - a process that cannot be looked at boots all the same
         return {"number": None, "why": f"arming failed: {type(exc).__name__}"}
     return {"number": SIGNAL, "from_c": from_c, "fd": fd, "on_disk": on_disk}
-
-
-def _anonymous() -> int:
-    """Return a file in memory, which costs a boot next to nothing; -1 where the system has none."""
-    try:
-        fd = os.memfd_create(MEMORY)
-    except (AttributeError, OSError):
-        return -1
-    fcntl.fcntl(fd, fcntl.F_SETFL, os.O_APPEND)
-    return fd
 
 
 def disarm() -> None:

@@ -27,6 +27,7 @@ from bootcheck.model import journal
 from bootcheck.model.checkpoint import Outcome, Phase
 from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.recorder import Recorder
+from bootcheck.sinks.directory import unnamed
 
 if TYPE_CHECKING:
     from bootcheck.gunicorn.master import Master
@@ -95,7 +96,7 @@ class _Child:
             # Either may be closed, full, or None: then nothing is buffered that could be written twice.
             with contextlib.suppress(AttributeError, OSError, ValueError):
                 stream.flush()
-        self._spare = os.memfd_create("bootcheck-preflight") if hasattr(os, "memfd_create") else -1
+        self._spare = unnamed("bootcheck-preflight")
         self._read, write = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:

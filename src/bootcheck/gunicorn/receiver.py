@@ -17,7 +17,7 @@ from bootcheck.model.bootreport import partial_name
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
 from bootcheck.probes import black_box
 from bootcheck.probes.cgroup import Kills, memory_group
-from bootcheck.probes.process import start_ticks
+from bootcheck.probes.process import measures, start_ticks
 from bootcheck.sinks.journal import MAX_JOURNAL, make_spare, spare_contents
 from bootcheck.sinks.stderr import say
 
@@ -154,14 +154,13 @@ class Receiver:
             child.order = child.order or self._master.orders.current
             child.sent.append(int(signo))
             if signo in (signal.SIGABRT, signal.SIGKILL):
-                with self.undisturbed():
-                    from bootcheck.probes.usage import usage_of
-
-                    child.last_seen = usage_of(pid) or child.last_seen
+                seen = measures(pid)
+                # What only waits to be reaped has no memory any more.
+                child.last_seen = seen if seen.get("process.memory.usage") else child.last_seen
 
     def look(self) -> None:
         """Look around once per turn of the master's loop."""
-        self.kills.settle()
+        self.kills.look()
         self._master.orders.watch()
         self._settle_forking(self._master.arbiter)
         for pid, child in list(self._children.items()):

@@ -26,6 +26,7 @@ from bootcheck.model.errors import BootcheckError, CheckOptionError
 from bootcheck.model.finding import Evidence, Finding
 from bootcheck.probes.fault_text import of_fault_text
 from bootcheck.recorder import Recorder
+from bootcheck.sinks.directory import unnamed
 from bootcheck.sinks.memory import Memory
 
 CONFIG_NAMES = ("bootcheck.conf.py", "gunicorn.conf.py")
@@ -182,7 +183,7 @@ class AppLoad:
     inside: Sequence[Planned] = ()
     """Checks of the workers' moment."""
     budget: float = 60.0
-    fault_fd: int = field(default_factory=lambda: os.memfd_create("bootcheck-fault"), repr=False)
+    fault_fd: int = field(default_factory=lambda: unnamed("bootcheck-fault"), repr=False)
     """Where the child's stacks go if native code ends it, or if it never comes back."""
 
     @property

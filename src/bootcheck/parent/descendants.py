@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 
-from bootcheck.probes.process import command_line
+from bootcheck.probes.process import ENDED, command_line, contents, stat_of
 
 PATIENCE = 2.0
 """Seconds for a copy that a server left to become a daemon, or to end."""
@@ -21,7 +21,7 @@ def children() -> list[int]:
 def upgrade_of(ended: int) -> int | None:
     """Return the new master that Gunicorn's SIGUSR2 left, which names the old one in its environment."""
     mark = f"GUNICORN_PID={ended}".encode()
-    return next((pid for pid in children() if mark in _read(f"/proc/{pid}/environ").split(b"\0")), None)
+    return next((pid for pid in children() if mark in contents(f"/proc/{pid}/environ").split(b"\0")), None)
 
 
 def daemon_of(command: Sequence[str], is_armed: Callable[[int], bool]) -> int | None:
@@ -79,23 +79,5 @@ def command_after_exec(pid: int) -> list[str]:
 
 def parent_of(pid: int | str) -> int:
     """Return the parent of a living process, 0 where it is gone or waits to be reaped."""
-    # The command in field 2 may hold spaces and brackets: count from its closing one.
-    fields = _read(f"/proc/{pid}/stat").rpartition(b")")[2].split()
-    return int(fields[1]) if len(fields) > 1 and fields[0] not in (b"Z", b"X", b"x") else 0
-
-
-def _read(path: str) -> bytes:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        found = b""
-        while piece := os.read(fd, 65536):
-            found += piece
-    except OSError:
-        return b""
-    else:
-        return found
-    finally:
-        os.close(fd)
+    fields = stat_of(pid)
+    return int(fields[1]) if len(fields) > 1 and fields[0] not in ENDED else 0

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.parent import descendants, journals, kernel
 from bootcheck.parent.launch import start
-from bootcheck.parent.memory import MemoryKills
 from bootcheck.parent.origin import command_of, origin_of
 from bootcheck.parent.signals import STOP, Signals, name_of
 from bootcheck.parent.tail import Relay, Unread
 from bootcheck.parent.terminal import Terminal
+from bootcheck.probes.cgroup import Kills, memory_group
 from bootcheck.probes.process import start_ticks
 from bootcheck.settings import Settings
 from bootcheck.sinks.console import Console
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bootcheck.model.redactor import Redactor
     from bootcheck.parent.account import Accounts
 
+RECENT = 2.0
+"""Seconds in which a kill for memory may have been that of the server: more is below it than in a worker."""
 TURN = 1.0
 """Seconds between two looks at the count of memory kills."""
 _MAX_REAPED = 256
@@ -60,7 +62,7 @@ class Watch:
         self._console = Console("off" if settings.disabled else settings.log)
         self._signals = Signals()
         self._terminal = Terminal()
-        self._memory = MemoryKills()
+        self._kills = Kills(memory_group(), RECENT)
         self._tail = Relay(self._signals) if tail else Unread()
         self._reaped: dict[int, tuple[int, Any]] = {}
         self._masking: Redactor | None = None
@@ -105,7 +107,7 @@ class Watch:
         self._terminal.take()
 
     def _look_at_memory(self) -> None:
-        kills = self._memory.look()
+        kills = self._kills.look()
         if kills:
             plural = "process" if kills == 1 else "processes"
             self._console.note(f"the kernel killed {kills} {plural} of this control group for memory")
@@ -212,8 +214,8 @@ class Watch:
         self._books().settle(
             self._child,
             died=died,
-            oom_kills=self._memory.recent(),
-            limit_bytes=self._memory.limit_bytes,
+            oom_kills=self._kills.since(killed=True),
+            limit_bytes=self._kills.limit_bytes(),
             stderr=self._tail.text,
         )
 

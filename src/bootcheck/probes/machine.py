@@ -7,6 +7,8 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from bootcheck.probes.process import contents
+
 _FLAGS = frozenset(
     (
         *("sse4_1", "sse4_2", "avx", "avx2", "fma", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "amx_tile"),
@@ -32,7 +34,7 @@ def facts() -> dict[str, Any]:
         "process.runtime.description": sys.version.replace("\n", " "),
         "bootcheck.libc": libc(),
         "bootcheck.cpu.flags": cpu_flags(),
-        "bootcheck.core_pattern": _read("/proc/sys/kernel/core_pattern", 512).strip() or None,
+        "bootcheck.core_pattern": _text("/proc/sys/kernel/core_pattern", 512).strip() or None,
     }
 
 
@@ -49,21 +51,17 @@ def libc() -> str | None:
         version = None
     if version:
         return version
-    return "musl" if "ld-musl" in _read("/proc/self/maps", 1 << 20) else None
+    return "musl" if "ld-musl" in _text("/proc/self/maps", 1 << 20) else None
 
 
 def cpu_flags(text: str | None = None) -> list[str] | None:
     """Return those of the CPU's features that native code is built for."""
-    for line in (_read("/proc/cpuinfo", 1 << 16) if text is None else text).splitlines():
+    for line in (_text("/proc/cpuinfo", 1 << 16) if text is None else text).splitlines():
         name, colon, value = line.partition(":")
         if colon and name.strip() in ("flags", "Features"):
             return sorted(_FLAGS.intersection(value.split()))
     return None
 
 
-def _read(path: str, limit: int) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read(limit)
-    except OSError:
-        return ""
+def _text(path: str, limit: int) -> str:
+    return contents(path, limit).decode("utf-8", "replace")

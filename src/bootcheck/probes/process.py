@@ -8,6 +8,8 @@ from functools import lru_cache
 
 # Windows has no O_CLOEXEC; there, nothing of this can be read anyway.
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+ENDED = (b"Z", b"X", b"x")
+"""States of a process that only waits to be reaped."""
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
@@ -44,30 +46,40 @@ class Rss:
             self._fd = -1
 
 
-def start_ticks(pid: int | None = None) -> int:
-    """Return field 22 of /proc/PID/stat (clock ticks after the machine's start), 0 where unknown."""
+def contents(path: str, limit: int = 1 << 20) -> bytes:
+    """Return what a file of /proc or /sys says, empty where it cannot be read."""
     try:
-        fd = os.open(f"/proc/{'self' if pid is None else pid}/stat", _READ)
+        fd = os.open(path, _READ)
     except OSError:
-        return 0
+        return b""
+    found = b""
     try:
-        # The command in field 2 may hold spaces and brackets: count from its closing one.
-        return int(os.read(fd, 1024).rpartition(b")")[2].split()[19])
-    except (OSError, IndexError, ValueError):
-        return 0
+        while len(found) < limit and (piece := os.read(fd, min(limit, 65536))):
+            found += piece
+    except OSError:
+        # The process has ended meanwhile: half of what it was is nothing.
+        return b""
     finally:
         os.close(fd)
+    return found
+
+
+def stat_of(pid: int | str) -> list[bytes]:
+    """Return the fields of /proc/PID/stat from the state (field 3) on, empty where it cannot be read."""
+    # The command in field 2 may hold spaces and brackets: count from its closing one.
+    return contents(f"/proc/{pid}/stat", 4096).rpartition(b")")[2].split()
+
+
+def start_ticks(pid: int | None = None) -> int:
+    """Return field 22 of /proc/PID/stat (clock ticks after the machine's start), 0 where unknown."""
+    fields = stat_of("self" if pid is None else pid)
+    return int(fields[19]) if len(fields) > 19 else 0
 
 
 def is_running(pid: int, ticks: int) -> bool:
     """Tell whether the process that started then still runs; one that only waits to be reaped does not."""
-    if ticks <= 0 or start_ticks(pid) != ticks:
-        return False
-    try:
-        state = _read(f"/proc/{pid}/stat", 1024).rpartition(b")")[2].split()[0]
-    except (OSError, IndexError):
-        return False
-    return state not in (b"Z", b"X", b"x")
+    fields = stat_of(pid)
+    return ticks > 0 and len(fields) > 19 and int(fields[19]) == ticks and fields[0] not in ENDED
 
 
 def started_at(ticks: int) -> float | None:
@@ -75,7 +87,7 @@ def started_at(ticks: int) -> float | None:
     if ticks <= 0:
         return None
     try:
-        uptime = float(_read("/proc/uptime", 64).split()[0])
+        uptime = float(contents("/proc/uptime").split()[0])
         return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
     except (OSError, ValueError, IndexError):
         return None
@@ -84,18 +96,12 @@ def started_at(ticks: int) -> float | None:
 @lru_cache(maxsize=1)
 def boot_id() -> str:
     """Return the machine's boot id, empty where unknown: pids and ticks repeat after a restart."""
-    try:
-        return _read("/proc/sys/kernel/random/boot_id", 64).decode("ascii").strip()
-    except OSError:
-        return ""
+    return contents("/proc/sys/kernel/random/boot_id").decode("ascii", "replace").strip()
 
 
 def command_line(pid: int) -> list[str]:
     """Return the arguments of a process, empty where they cannot be read."""
-    try:
-        raw = _read(f"/proc/{pid}/cmdline", 65536)
-    except OSError:
-        return []
+    raw = contents(f"/proc/{pid}/cmdline", 65536)
     return [part.decode("utf-8", "replace") for part in raw.rstrip(b"\0").split(b"\0")] if raw else []
 
 
@@ -111,7 +117,7 @@ def measures(pid: int) -> dict[str, int]:
     """Return memory, descriptors and threads of a process under their OpenTelemetry names, as far as readable."""
     found: dict[str, int] = {}
     try:
-        pages = _read(f"/proc/{pid}/statm", 64).split()
+        pages = contents(f"/proc/{pid}/statm").split()
         found["process.memory.virtual"], found["process.memory.usage"] = (int(count) * _PAGE for count in pages[:2])
         found["process.thread.count"] = len(os.listdir(f"/proc/{pid}/task"))
     except (OSError, IndexError, ValueError):
@@ -124,20 +130,13 @@ def measures(pid: int) -> dict[str, int]:
 
 def status_of(pid: int) -> dict[str, str]:
     """Return the fields of /proc/PID/status, empty where there is no such process."""
-    try:
-        text = _read(f"/proc/{pid}/status", 65536).decode("utf-8", "replace")
-    except OSError:
-        return {}
+    text = contents(f"/proc/{pid}/status").decode("utf-8", "replace")
     return {name: value.strip() for name, _, value in (line.partition(":") for line in text.splitlines())}
 
 
 def environment_of(pid: int) -> dict[str, str]:
     """Return the environment that a process was started with, empty where it cannot be read."""
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            parts = file.read(1 << 20).split(b"\0")
-    except OSError:
-        return {}
+    parts = contents(f"/proc/{pid}/environ").split(b"\0")
     pairs = (os.fsdecode(part).partition("=") for part in parts if b"=" in part)
     return {name: value for name, _, value in pairs}
 
@@ -147,11 +146,3 @@ def in_container() -> bool:
     return (
         "KUBERNETES_SERVICE_HOST" in os.environ or os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv")
     )
-
-
-def _read(path: str, limit: int) -> bytes:
-    fd = os.open(path, _READ)
-    try:
-        return os.read(fd, limit)
-    finally:
-        os.close(fd)

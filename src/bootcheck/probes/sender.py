@@ -20,6 +20,8 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
+from bootcheck.probes.process import contents, stat_of
+
 HERE = "this namespace"
 OUTSIDE = "outside this PID namespace"
 KERNEL = "kernel"
@@ -123,7 +125,7 @@ def _command(pid: int, kept: bytes) -> str | None:
         return None
     whole = kept
     if len(kept) == _extension.COMMAND_SIZE:
-        whole = _read(f"/proc/{pid}/cmdline")
+        whole = contents(f"/proc/{pid}/cmdline")
         if not whole.startswith(kept):
             # Gone, and only its beginning is known. An argument that was cut may be half a secret:
             # no list of whole ones would find it.
@@ -139,10 +141,10 @@ def _surroundings() -> dict[str, Any]:
     parent = os.getppid()
     if parent and _proc_is_ours():
         told["own_parent"] = parent
-        command = _read(f"/proc/{parent}/cmdline").rstrip(b"\0").replace(b"\0", b" ")
+        command = contents(f"/proc/{parent}/cmdline").rstrip(b"\0").replace(b"\0", b" ")
         told["own_parent_command"] = command.decode("utf-8", "replace")
-    # After the name: state, ppid, group, session, terminal, the terminal's foreground group.
-    fields = _read("/proc/self/stat").rpartition(b")")[2].split()
+    # State, ppid, group, session, terminal, the terminal's foreground group.
+    fields = stat_of("self")
     if len(fields) > 5 and fields[4] != b"0" and fields[2] == fields[5]:
         told["terminal"] = True
     return told
@@ -154,16 +156,3 @@ def _proc_is_ours() -> bool:
         return os.readlink("/proc/self") == str(os.getpid())
     except OSError:
         return False
-
-
-def _read(path: str) -> bytes:
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""
-    try:
-        return os.read(fd, 65536)
-    except OSError:
-        return b""
-    finally:
-        os.close(fd)

@@ -6,9 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from bootcheck.probes.process import contents
+
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 MAX_TASKS = 2_000
-_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
 
 Thread = dict[str, Any]
 
@@ -47,28 +48,20 @@ def _percent(part: float, whole: float) -> float:
 
 def _task(pid: int, tid: int) -> Thread | None:
     try:
-        raw = _read(f"/proc/{pid}/task/{tid}/stat")
+        raw = contents(f"/proc/{pid}/task/{tid}/stat")
         # The name may hold spaces and brackets: it ends at the last one.
         name = raw.partition(b"(")[2].rpartition(b")")[0].decode("utf-8", "replace")
         fields = raw.rpartition(b")")[2].split()
         used, waited = _times(pid, tid, (int(fields[11]) + int(fields[12])) / _TICK)
         return {"name": name, "state": fields[0].decode("ascii"), "cpu_s": used, "waited_s": waited}
-    except (OSError, IndexError, ValueError):
+    except (IndexError, ValueError):
         return None
 
 
 def _times(pid: int, tid: int, ticks: float) -> tuple[float, float]:
     """Return seconds on a CPU and waiting for one, to the nanosecond; else what the kernel's ticks of 10 ms say."""
     try:
-        used, waited = (int(field) / 1e9 for field in _read(f"/proc/{pid}/task/{tid}/schedstat").split()[:2])
-    except (OSError, ValueError):
+        used, waited = (int(field) / 1e9 for field in contents(f"/proc/{pid}/task/{tid}/schedstat").split()[:2])
+    except ValueError:
         return ticks, 0.0
     return (round(used, 6), round(waited, 6)) if used or not ticks else (ticks, 0.0)
-
-
-def _read(path: str) -> bytes:
-    fd = os.open(path, _READ)
-    try:
-        return os.read(fd, 4096)
-    finally:
-        os.close(fd)

@@ -335,6 +335,28 @@ def places(environ: Mapping[str, str], *, base: str = "/tmp") -> Iterator[tuple[
     yield f"{base}/bootcheck-{_euid()}", None
 
 
+def in_memory(name: str) -> int:
+    """Return a descriptor of a file that is in memory only, -1 where the system has none; the name is for people."""
+    try:
+        return os.memfd_create(name)
+    except (AttributeError, OSError):
+        # Python as some distributors build it has no memfd_create; a sandbox may forbid it.
+        return -1
+
+
+def unnamed(name: str) -> int:
+    """Return a descriptor of a file that nobody can open by a name: in memory, else on disk; -1 where there is none."""
+    fd = in_memory(name)
+    if fd >= 0:
+        return fd
+    try:
+        fd, path = tempfile.mkstemp(prefix=f"{name}-")
+        os.unlink(path)
+    except OSError:
+        return -1
+    return fd
+
+
 def _euid() -> int:
     return os.geteuid() if hasattr(os, "geteuid") else 0
 

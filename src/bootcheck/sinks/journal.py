@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bootcheck.model.journal import HEAD, READY, Key
-from bootcheck.sinks.directory import ReportDirectory
+from bootcheck.sinks.directory import ReportDirectory, unnamed
 from bootcheck.sinks.stderr import Say, say
 
 try:
@@ -107,22 +107,7 @@ def _identity(fd: int) -> tuple[int, int] | None:
 
 def make_spare() -> int:
     """Return a descriptor of a file without a name, for a journal that outlives its process; -1 where there is none."""
-    try:
-        return os.memfd_create("bootcheck-journal")
-    except (AttributeError, OSError):
-        # Python as some distributors build it has no memfd_create; a sandbox may forbid it.
-        return _unlinked()
-
-
-def _unlinked() -> int:
-    import tempfile
-
-    try:
-        fd, path = tempfile.mkstemp(prefix="bootcheck-journal-")
-        os.unlink(path)
-    except OSError:
-        return -1
-    return fd
+    return unnamed("bootcheck-journal")
 
 
 def spare_contents(fd: int) -> bytes:

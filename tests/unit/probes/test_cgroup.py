@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -85,45 +84,85 @@ def test_here_it_is_found_or_not_but_never_an_error():
     assert found is None or found.oom_kills() is None or found.oom_kills() >= 0
 
 
-class Counted:
-    """A group whose count of kills is what the test says."""
+class Group:
+    """A control group whose counter the test sets."""
 
-    def __init__(self) -> None:
-        self.kills = 3
+    def __init__(self, count: int | None) -> None:
+        self.count = count
 
-    def oom_kills(self) -> int:
-        """Return the count."""
-        return self.kills
+    def oom_kills(self) -> int | None:
+        """Return what the kernel counted."""
+        return self.count
 
-    def limit_bytes(self) -> int:
+    def limit_bytes(self) -> int | None:
         """Return a limit."""
-        return 1 << 30
+        return 1 << 20
+
+
+def kills(count: int | None) -> tuple[Kills, Group, list[float]]:
+    """Return the subject, its group and its clock."""
+    group, now = Group(count), [100.0]
+    return Kills(group, 2.0, lambda: now[0]), group, now  # type: ignore[arg-type]
+
+
+def test_what_was_counted_before_the_start_does_not_count():
+    """A container that was killed for memory yesterday starts with a count."""
+    subject, _, _ = kills(7)
+
+    assert subject.look() == 0
+    assert subject.since(killed=True) == 0
 
 
 def test_two_kills_before_the_first_look_explain_two_deaths():
     """The kernel kills the second worker before the first one is reaped."""
-    group = Counted()
-    kills = Kills(group)  # type: ignore[arg-type]
-    assert kills.since(killed=True) == 0
-    group.kills = 5
+    subject, group, _ = kills(3)
+    assert subject.since(killed=True) == 0
+    group.count = 5
 
-    assert [kills.since(killed=True) for _ in range(3)] == [2, 1, 0]
+    assert [subject.since(killed=True) for _ in range(3)] == [2, 1, 0]
 
 
-def test_a_kill_that_no_death_came_of_is_forgotten_after_a_while(monkeypatch: pytest.MonkeyPatch):
+def test_a_rise_that_a_look_has_seen_still_explains_a_death_right_after_it():
+    """The kernel counts before its victim is gone."""
+    subject, group, now = kills(7)
+    group.count = 9
+
+    assert subject.look() == 2
+    assert subject.look() == 0
+    now[0] += 1
+    assert subject.since(killed=True) == 2
+
+
+def test_an_old_rise_explains_nothing():
     """A subprocess of the app was killed: a later `kill -9` of a worker is not the kernel's."""
-    now = [100.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
-    group = Counted()
-    kills = Kills(group)  # type: ignore[arg-type]
-    group.kills = 4
-    kills.settle()
-    now[0] += 10
-    kills.settle()
-    assert kills.since(killed=False) == 1
-    group.kills = 5
-    kills.settle()
-    now[0] += 31
-    kills.settle()
+    subject, group, now = kills(0)
+    group.count = 1
+    subject.look()
+    now[0] += 1.5
+    group.count = 2
+    subject.look()
+    now[0] += 1
+    assert subject.since(killed=True) == 1
+    now[0] += 2
 
-    assert kills.since(killed=True) == 0
+    assert subject.since(killed=True) == 0
+
+
+def test_a_death_of_another_kind_settles_what_was_before_it():
+    """Nobody else is looked for then."""
+    subject, group, _ = kills(0)
+    group.count = 2
+
+    assert subject.since(killed=False) == 2
+    assert subject.since(killed=True) == 0
+
+
+def test_an_unreadable_count_is_unknown():
+    """Not zero."""
+    subject, group, _ = kills(None)
+
+    assert subject.look() == 0
+    assert subject.since(killed=True) is None
+    assert subject.limit_bytes() == 1 << 20
+    group.count = 1
+    assert subject.since(killed=True) is None

@@ -43,9 +43,9 @@ def test_libc_without_a_version(monkeypatch):
         raise ValueError(name)
 
     monkeypatch.setattr(os, "confstr", refuse)
-    monkeypatch.setattr(machine, "_read", lambda path, limit: "/lib/ld-musl-x86_64.so.1")
+    monkeypatch.setattr(machine, "_text", lambda path, limit: "/lib/ld-musl-x86_64.so.1")
     assert machine.libc() == "musl"
-    monkeypatch.setattr(machine, "_read", lambda path, limit: "")
+    monkeypatch.setattr(machine, "_text", lambda path, limit: "")
     assert machine.libc() is None
     monkeypatch.setattr(os, "confstr", lambda name: "glibc 2.36")
     assert machine.libc() == "glibc 2.36"

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from bootcheck.probes import process
+from tests.integration.harness import wait_until
 from tests.unit.children import forked
 
 
@@ -142,6 +143,8 @@ def test_status_and_environment_of_a_process():
     assert process.status_of(2**22 + 1) == {}
     with subprocess.Popen(["sleep", "60"], env={"NAME": "a=b", "EMPTY": ""}) as child:
         try:
+            # It is there a moment before its environment is.
+            wait_until(lambda: process.environment_of(child.pid), "the environment", 30)
             assert process.environment_of(child.pid) == {"NAME": "a=b", "EMPTY": ""}
         finally:
             child.kill()

@@ -74,7 +74,7 @@ def test_a_process_that_is_not_there_has_no_threads(pid: int):
 def test_a_name_with_brackets_is_read_whole(tmp_path, monkeypatch):
     """Whoever names a thread may write what he likes."""
     lines = {"stat": b"7 (a) b (c) S " + b"0 " * 10 + b"150 50 0\n", "schedstat": b"0 0 0\n"}
-    monkeypatch.setattr(threads, "_read", lambda path: lines[path.rpartition("/")[2]])
+    monkeypatch.setattr(threads, "contents", lambda path: lines[path.rpartition("/")[2]])
     monkeypatch.setattr(threads, "_TICK", 100)
 
     assert threads._task(7, 7) == {"name": "a) b (c", "state": "S", "cpu_s": 2.0, "waited_s": 0.0}
