@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn import obituary
 from bootcheck.gunicorn.circumstances import of_fault
+from bootcheck.gunicorn.claim import Claim, claim, left_behind
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.boot import Boot
-from bootcheck.model.journal import SWEPT, Key, key_of, read_lines
+from bootcheck.model.journal import Key, read_lines
 from bootcheck.model.stamps import compact
 from bootcheck.probes.process import boot_id, is_running
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from bootcheck.gunicorn.master import Master
 
 MAX_SWEPT = 200
-MAX_JOURNAL = 4 << 20
+MAX_REPORT = 4 << 20
 ABANDONED = 3600.0
 """Seconds after which a half-written file belongs to nobody: writing one takes milliseconds."""
 
@@ -28,49 +29,16 @@ def sweep(master: Master) -> int:
     """Report every dead predecessor whose journal has no end; return how many were reported."""
     reported = 0
     names = list(master.directory.names(0.2))
-    keys = [(key, name) for name in names if (key := _left_behind(name)) is not None and key != master.key]
+    keys = [(key, name) for name in names if (key := left_behind(name)) is not None and key != master.key]
     for key, name in keys[:MAX_SWEPT]:
         if name == key.file_name and _alive(master, key):
             continue
-        lock = _claim(master, name, claimed := SWEPT + key.file_name)
-        if lock < 0:
-            continue
-        try:
-            reported += _report(master, key, claimed, names)
-            master.directory.remove(claimed)
-            master.directory.forget(key)
-        finally:
-            os.close(lock)
+        claimed = claim(master.directory, name)
+        if claimed is not None:
+            with claimed:
+                reported += _report(master, claimed, names)
     _remove_abandoned(master, names)
     return reported
-
-
-def _left_behind(name: str) -> Key | None:
-    """Read the name of a journal, or of one that a sweep claimed and was itself killed over."""
-    return key_of(name.removeprefix(SWEPT))
-
-
-def _claim(master: Master, name: str, claimed: str) -> int:
-    """Make a journal ours, or return -1: two servers may start at once, and only one may report it.
-
-    The lock is flock's: unlike the owner's it stays when the file is read, and ends with us.
-    """
-    fd = master.directory.open_existing(name)
-    if fd < 0:
-        return -1
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(fd)
-        return -1
-    if name != claimed and not master.directory.rename(name, claimed):
-        os.close(fd)
-        return -1
-    if name == claimed and not os.fstat(fd).st_nlink:
-        # Another sweep was done with it between our look at the names and now.
-        os.close(fd)
-        return -1
-    return fd
 
 
 def _remove_abandoned(master: Master, names: list[str]) -> None:
@@ -91,30 +59,25 @@ def _reported(master: Master, boot: Boot, names: list[str]) -> bool:
     since = compact(boot.head.get("at") or 0.0)
     mark = str(boot.head.get("server_id")).encode()
     return any(
-        name.startswith("crash-") and name.endswith(ending) and name[6:] >= since and mark in _report_text(master, name)
+        name.startswith("crash-")
+        and name.endswith(ending)
+        and name[6:] >= since
+        and mark in master.directory.read(name, MAX_REPORT)
         for name in names
     )
 
 
-def _report_text(master: Master, name: str) -> bytes:
-    return master.directory.read(name, MAX_JOURNAL)
-
-
-def _report(master: Master, key: Key, claimed: str, names: list[str]) -> int:
-    records, broken = read_lines(master.directory.read(claimed, MAX_JOURNAL).splitlines())
-    boot = Boot.from_records(records, broken)
-    if boot.end is not None or not records or _reported(master, boot, names):
+def _report(master: Master, claimed: Claim, names: list[str]) -> int:
+    boot, fault, role = claimed.boot, claimed.fault, claimed.key.role
+    if boot.end is not None or claimed.is_empty or _reported(master, boot, names):
         return 0
-    if "pid" not in boot.head:
-        boot = Boot.from_records([{"t": "head", "role": key.role, "pid": key.pid}, *records], broken)
-    fault = master.directory.read(key.fault_name, 64 << 10).decode("utf-8", "replace")
     told = of_fault(fault, master.environ, master.redactor) if "Fatal Python error:" in fault else {}
     death = Death(boot=boot, fault=fault, extra={"bootcheck.swept": True, **told})
     common: dict[str, Any] = {"host.name": boot.head.get("host"), "bootcheck.server.id": boot.head.get("server_id")}
     report = obituary.report_of(death, common, at=boot.last_at)
     if report is None:
         return 0
-    master.publisher.death(report, f"AN EARLIER {key.role.upper()} (pid {key.pid}) DIED UNREPORTED")
+    master.publisher.death(report, f"AN EARLIER {role.upper()} (pid {boot.pid}) DIED UNREPORTED")
     return 1
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import NATIVE_SIGNALS
 from bootcheck.gunicorn import obituary
+from bootcheck.gunicorn.claim import Claim, claim
 from bootcheck.gunicorn.verdict import Death
-from bootcheck.model.boot import Boot
 from bootcheck.model.journal import Key, key_of, read_lines, report_name
 from bootcheck.model.redactor import Redactor
 from bootcheck.model.stamps import compact
@@ -22,8 +22,6 @@ from bootcheck.sinks.directory import ReportDirectory
 if TYPE_CHECKING:
     from bootcheck.parent.watch import Child
 
-MAX_JOURNAL = 4 << 20
-MAX_FAULT = 64 << 10
 MAX_REPORT = 1 << 20
 LOOK = 0.5
 """Seconds for the names in a directory."""
@@ -61,12 +59,17 @@ class Accounts:
                 report = bystatus.report_of(child, oom_kills, limit_bytes, stderr(), self._redactor)
                 self._publish(report, f"THE SERVER DIED ({report.verdict.cause})")
             return
-        boot, fault = self._claim(key)
-        if not boot.head:
-            # A sweep of another server took it first, or will: the report is its to write.
-            return
-        self._server_id = boot.head.get("server_id")
-        self._forget(key)
+        claimed = claim(self._open(), key.file_name)
+        # Without one a sweep of another server took it first: the report is its to write.
+        if claimed is not None:
+            with claimed:
+                self._server_id = claimed.boot.head.get("server_id")
+                self._settle_claimed(child, claimed, died=died, oom_kills=oom_kills, limit_bytes=limit_bytes)
+
+    def _settle_claimed(
+        self, child: Child, claimed: Claim, *, died: bool, oom_kills: int | None, limit_bytes: int | None
+    ) -> None:
+        boot = claimed.boot
         # What has an end was told by itself; what was ready and ended as ordered is no death.
         if boot.end is not None or not (died or boot.ready_at is None):
             return
@@ -74,7 +77,7 @@ class Accounts:
             boot=boot,
             status=child.status if boot.pid == child.pid else _as_the_shell_said(child.status),
             oom_kills=oom_kills,
-            fault=fault,
+            fault=claimed.fault,
             peak_rss_bytes=child.usage.ru_maxrss * 1024,
             memory_limit_bytes=limit_bytes,
             extra={"process.parent_pid": os.getpid(), **bystatus.usage_of(child.usage)},
@@ -136,12 +139,15 @@ class Accounts:
             status, usage = reaped.get(key.pid, (None, None))
             if status is None and os.path.exists(f"/proc/{key.pid}"):
                 continue
-            boot, fault = self._claim(key)
-            own_death = status is not None and _own_death(status) and key.pid not in killed
-            if boot.head and boot.end is None and own_death:
-                extra = {} if usage is None else bystatus.usage_of(usage)
-                self._fold(Death(boot=boot, status=status, fault=fault, extra=extra), f"WORKER {key.pid} DIED")
-            self._forget(key)
+            claimed = claim(self._open(), key.file_name)
+            if claimed is None:
+                continue
+            with claimed:
+                own_death = status is not None and _own_death(status) and key.pid not in killed
+                if claimed.boot.end is None and own_death:
+                    extra = {} if usage is None else bystatus.usage_of(usage)
+                    death = Death(boot=claimed.boot, status=status, fault=claimed.fault, extra=extra)
+                    self._fold(death, f"WORKER {key.pid} DIED")
 
     # -- files ----------------------------------------------------------------------------------
 
@@ -154,23 +160,6 @@ class Accounts:
         """Return a journal's first line, empty where it is of another machine or cannot be read."""
         records, _ = read_lines(self._open().read(key.file_name, 4096).splitlines()[:1])
         return records[0] if records and records[0].get("boot_id") == boot_id() else {}
-
-    def _claim(self, key: Key) -> tuple[Boot, str]:
-        """Take a journal, so that no sweep reports it as well; an empty boot where one was first."""
-        directory = self._open()
-        claimed = f".swept-{key.file_name}"
-        if not directory.rename(key.file_name, claimed):
-            return Boot(head={}), ""
-        records, broken = read_lines(directory.read(claimed, MAX_JOURNAL).splitlines())
-        fault = directory.read(key.fault_name, MAX_FAULT).decode("utf-8", "replace")
-        boot = Boot.from_records(records, broken)
-        if "pid" not in boot.head:
-            boot = Boot.from_records([{"t": "head", "role": key.role, "pid": key.pid}, *records], broken)
-        return boot, fault
-
-    def _forget(self, key: Key) -> None:
-        self._open().remove(f".swept-{key.file_name}")
-        self._open().remove(key.fault_name)
 
     # -- publishing -----------------------------------------------------------------------------
 
