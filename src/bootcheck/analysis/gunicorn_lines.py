@@ -6,7 +6,8 @@ Texts and versions: facts proven on real servers; see `tests/data/gunicorn_logs`
 from __future__ import annotations
 
 import re
-import signal
+
+from bootcheck.model.signals import signal_name
 
 START = "start"
 LISTENING = "listening"
@@ -93,20 +94,3 @@ def signal_of(match: re.Match[str]) -> str:
         return str(match["name"])
     number = int(match["number"][:4])
     return signal_name(number - 128 if number > 128 else number)
-
-
-_NAMES = {
-    1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
-    10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
-}  # fmt: skip
-"""Linux's numbers, whatever machine reads the log."""
-
-
-def signal_name(number: int) -> str:
-    """Return SIGTERM for 15."""
-    if number in _NAMES:
-        return _NAMES[number]
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -84,14 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def seconds(text: str) -> float:
-    """Return an option's number of seconds: finite and more than 0."""
+def seconds(text: str, *, most: float = MAX_SECONDS) -> float:
+    """Return an option's number of seconds: more than 0 and at most `most`."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value <= MAX_SECONDS:
-        msg = f"{text!r} is no number of seconds: it must be more than 0 and at most {MAX_SECONDS:,.0f}"
+    if not 0 < value <= most:
+        msg = f"{text!r} is no number of seconds: it must be more than 0 and at most {most:,.0f}"
         raise argparse.ArgumentTypeError(msg)
     return value
 

@@ -24,8 +24,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from typing import TextIO
 
+from bootcheck.cli import seconds
 from bootcheck.render import Style
 
 NAME = "dump"
@@ -38,7 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("pids", nargs="+", type=_pid, metavar="PID", help="a worker or a master")
     parser.add_argument("--dir", metavar="DIR", help="the report directory of these processes")
     parser.add_argument(
-        "--seconds", type=_seconds, default=1.0, metavar="S", help="how long CPU is measured (default 1.0)"
+        "--seconds",
+        type=partial(seconds, most=MAX_SECONDS),
+        default=1.0,
+        metavar="S",
+        help="how long CPU is measured (default 1.0)",
     )
     parser.add_argument(
         "--force",
@@ -79,14 +85,3 @@ def _pid(text: str) -> int:
         msg = f"{text!r} is no process id"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0.0 < seconds <= MAX_SECONDS:
-        msg = f"{text!r} is not a number of seconds from above 0 to {MAX_SECONDS:.0f}"
-        raise argparse.ArgumentTypeError(msg)
-    return seconds

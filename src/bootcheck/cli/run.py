@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 from typing import TextIO
 
+from bootcheck.cli import seconds
 from bootcheck.parent import GRACE
 from bootcheck.parent import run as run_below
 
@@ -36,7 +37,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--grace",
-        type=float,
+        type=seconds,
         default=GRACE,
         metavar="S",
         help=f"seconds for what a dead server left behind, before it is killed ({GRACE:g})",

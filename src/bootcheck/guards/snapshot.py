@@ -86,7 +86,7 @@ class Answering:
         return False
 
     def _report(self, answer: Mapping[str, Any]) -> None:
-        from bootcheck.model import snapshot
+        from bootcheck.model import bootreport, snapshot
         from bootcheck.probes.process import measures
         from bootcheck.probes.threads import measured, of_process
 
@@ -101,7 +101,7 @@ class Answering:
             stacks=answer["stacks"],
         )
         report = snapshot.report_of(taken)
-        path = self._directory.store(snapshot.file_name(report), snapshot.encoded(report))
+        path = self._directory.store(bootreport.file_name(report, taken.at), bootreport.encoded(report))
         self._note(f"snapshot of {self.key.role} {self.pid}, report {path or 'not stored'}")
 
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bootcheck.gunicorn import senders
-from bootcheck.gunicorn.verdict import Death, signal_name
+from bootcheck.gunicorn.verdict import Death
+from bootcheck.model.signals import signal_name
 from bootcheck.model.stamps import rfc3339
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from bootcheck.guards.snapshot import ANSWER, FROM_C, FROM_C_ALONE, SIGNAL
 from bootcheck.gunicorn.armed import Armed, Refused, find
-from bootcheck.model import snapshot
+from bootcheck.model import bootreport, snapshot
 from bootcheck.model.journal import read_lines
 from bootcheck.model.redactor import Redactor, secrets_of
 from bootcheck.probes.fault_text import last_dump
@@ -122,7 +122,7 @@ def _ask(found: Look, armed: Armed, handle: int, seconds: float, *, force: bool)
     )
     found.report = snapshot.report_of(taken)
     found.conspicuous = bool(taken.busy) or answer is None
-    found.path = _store(armed, found.report)
+    found.path = _store(armed, found.report, taken.at)
 
 
 def _take_turn(fd: int, pid: int) -> None:
@@ -263,10 +263,10 @@ def _name(threads: Sequence[dict[str, Any]], stacks: Sequence[Mapping[str, Any]]
         thread["native"] = thread["native_id"] not in names if all_known else None
 
 
-def _store(armed: Armed, report: Mapping[str, Any]) -> str | None:
+def _store(armed: Armed, report: Mapping[str, Any], at: float) -> str | None:
     """Store the report beside the process's other files, for the same reader."""
-    name = snapshot.file_name(report)
-    path = armed.directory.store(name, snapshot.encoded(report))
+    name = bootreport.file_name(report, at)
+    path = armed.directory.store(name, bootreport.encoded(report))
     # Somebody may look every minute for a year.
     armed.directory.prune()
     if path is not None and os.geteuid() == 0:

@@ -11,9 +11,10 @@ import time
 from collections import deque
 from typing import Any
 
-from bootcheck.gunicorn.verdict import Death, signal_name
+from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.journal import report_name
 from bootcheck.model.report import Report
+from bootcheck.model.signals import signal_name
 from bootcheck.model.stamps import rfc3339
 from bootcheck.sinks.directory import ReportDirectory
 

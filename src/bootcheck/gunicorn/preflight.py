@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from bootcheck.checks.base import Context, Moment, Planned, run, run_one
 from bootcheck.checks.planning import plan
 from bootcheck.gunicorn.absorption import Absorption
-from bootcheck.gunicorn.verdict import signal_name
 from bootcheck.model import journal
 from bootcheck.model.checkpoint import Outcome, Phase
 from bootcheck.model.finding import Evidence, Finding, Severity
+from bootcheck.model.signals import signal_name
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.directory import unnamed
 

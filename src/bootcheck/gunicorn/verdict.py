@@ -16,6 +16,7 @@ from bootcheck.model.cause import CODE_OF_CAUSE, Cause
 from bootcheck.model.checkpoint import Checkpoint
 from bootcheck.model.finding import Evidence, Severity
 from bootcheck.model.report import Verdict
+from bootcheck.model.signals import signal_name
 
 _STOP = frozenset({int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGQUIT)})
 
@@ -134,14 +135,6 @@ def code_of(death: Death, cause: Cause) -> str | None:
         declared = [finding for finding in errors if finding.declared] or errors
         return declared[0].code if declared else "BC002"
     return CODE_OF_CAUSE.get(cause)
-
-
-def signal_name(signo: int) -> str:
-    """Return SIGTERM for 15; a number that has no name stays a number."""
-    try:
-        return signal.Signals(signo).name
-    except ValueError:
-        return f"signal {signo}"
 
 
 def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]:  # noqa: C901, PLR0911

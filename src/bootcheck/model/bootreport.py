@@ -58,7 +58,8 @@ def boot_report(
 
 def file_name(report: Mapping[str, Any], at: float) -> str:
     """Return the report's name in the report directory."""
-    return f"boot-{compact(at)}-{FINGERPRINT}-{report['role']}-{report['attributes']['process.pid']}.json"
+    what, pid = f"{report['kind']}-{compact(at)}-{report['fingerprint']}", report["attributes"]["process.pid"]
+    return f"{what}-{report['role']}-{pid}.json"
 
 
 def partial_name(pid: int) -> str:

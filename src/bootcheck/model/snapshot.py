@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bootcheck.model import bootreport, journal
-from bootcheck.model.stamps import new_id, rfc3339
 
 FINGERPRINT = "5ee05ee05ee05ee0"
 """All looks share it: they have no fault to tell apart."""
 BUSY = 90.0
 """Percent of one CPU that the threads of a busy process want together."""
 MAIN = "MainThread"
-_COMPACT = {ord(char): None for char in "-:."}
 
 
 class Taken:
@@ -50,13 +47,9 @@ class Taken:
         """The innermost step that is open, by the process's own word where it has one."""
         if self.answer is not None:
             return self.answer.get("step")
-        open_steps: dict[Any, str] = {}
-        for record in self.records:
-            if record["t"] == journal.CHECKPOINT and record.get("outcome") == "entered":
-                open_steps[record.get("seq")] = str(record.get("name"))
-            elif "of" in record:
-                open_steps.pop(record["of"], None)
-        return list(open_steps.values())[-1] if open_steps else None
+        from bootcheck.model.boot import Boot
+
+        return Boot.from_records(self.records).open_step
 
     @property
     def busy(self) -> list[Mapping[str, Any]]:
@@ -75,47 +68,20 @@ class Taken:
 
 
 def report_of(taken: Taken) -> dict[str, Any]:
-    """Return the report of a look."""
+    """Return the report of a look: what a boot report says of the process, and what was seen of it."""
     answer = taken.answer or {}
-    head = taken.head
-    annotations = {
-        record["name"]: record["value"]
-        for record in taken.records
-        if record["t"] == journal.ANNOTATION and "name" in record and "value" in record
-    }
-    return {
-        "schema_version": 1,
-        "report_id": new_id(),
-        "kind": "snapshot",
-        "timestamp": rfc3339(taken.at),
-        "role": head.get("role", "worker"),
-        "incomplete": bool(taken.missing),
-        "step": taken.step,
-        "verdict": _verdict(taken),
-        "findings": [record["finding"] for record in taken.records if record["t"] == journal.FINDING],
-        "fingerprint": FINGERPRINT,
-        "attributes": {**_attributes(taken), **taken.measures},
-        "stacks": _ordered(taken),
-        "guards": [
-            {key: value for key, value in record.items() if key != "t"}
-            for record in taken.records
-            if record["t"] == journal.GUARD
-        ],
-        "checkpoints": [bootreport.entry(record) for record in taken.records if record["t"] == journal.CHECKPOINT],
-        "annotations": {**annotations, **answer.get("annotations", {})},
-        "redaction": {"hidden_count": int(answer.get("hidden", 0) or 0)},
-    }
-
-
-def file_name(report: Mapping[str, Any]) -> str:
-    """Return the report's name in the report directory."""
-    at = str(report["timestamp"]).translate(_COMPACT)
-    return f"snapshot-{at}-{FINGERPRINT}-{report['role']}-{report['attributes']['process.pid']}.json"
-
-
-def encoded(report: Mapping[str, Any]) -> bytes:
-    """Return the file's content."""
-    return json.dumps(report, indent=1, default=str).encode("ascii") + b"\n"
+    report = bootreport.boot_report(taken.records, {}, at=taken.at, hidden=int(answer.get("hidden", 0) or 0))
+    report.update(
+        kind="snapshot",
+        incomplete=bool(taken.missing),
+        step=taken.step,
+        verdict=_verdict(taken),
+        fingerprint=FINGERPRINT,
+        attributes={**_attributes(taken), **taken.measures},
+        stacks=_ordered(taken),
+        annotations={**report["annotations"], **answer.get("annotations", {})},
+    )
+    return report
 
 
 def place(thread: Mapping[str, Any], stacks: Sequence[Mapping[str, Any]]) -> str | None:

@@ -13,7 +13,7 @@ from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 from bootcheck.model.redactor import Redactor
 from bootcheck.model.report import Report
-from bootcheck.parent.signals import name_of
+from bootcheck.model.signals import signal_name
 from bootcheck.parent.tail import last_lines
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _told(report: Report, child: Child, command: str, lines: list[str], *, known
     verdict = report.verdict
     cause = verdict.cause
     summary, action = _words(cause, child, command)
-    passed = [f"{name_of(signo)} from {origin}" for signo, origin in child.told if origin]
+    passed = [f"{signal_name(signo)} from {origin}" for signo, origin in child.told if origin]
     evidence = [
         *verdict.evidence,
         *(Evidence(source="bootcheck run", text=f"{text} had been passed on to it") for text in passed),
@@ -99,18 +99,18 @@ def _words(cause: Cause, child: Child, command: str) -> tuple[str, tuple[str, ..
     if cause is Cause.OS_EXIT:
         code = os.WEXITSTATUS(child.status)
         return f"{who} ended with status {code}.", ("Read the last lines that it printed.", arm)
-    signal_name = name_of(os.WTERMSIG(child.status))
+    ended_by = signal_name(os.WTERMSIG(child.status))
     if cause is Cause.OOM:
         what = "Raise the memory limit, or lower the number of workers or what each one loads."
         return f"The kernel killed the server (pid {child.pid}, {command}) for memory.", (what,)
     if cause is Cause.NATIVE_CRASH:
         what = "Start it with PYTHONFAULTHANDLER=1: the next one prints the stack that entered native code."
-        return f"{who} was ended by {signal_name}: a fault in native code.", (what, arm)
+        return f"{who} was ended by {ended_by}: a fault in native code.", (what, arm)
     if cause is Cause.SIGKILL_EXTERNAL:
         what = "Ask who may kill processes here: an operator, a script, a memory killer of the host."
         return f"{who} got SIGKILL, and it was not the memory limit that sent it.", (what,)
     if any(signo == os.WTERMSIG(child.status) for signo, _ in child.told):
-        what = f"{signal_name} came through `bootcheck run`, and this server has no handler for it."
-        return f"{who} was ended by {signal_name}, which was passed on to it.", (what,)
+        what = f"{ended_by} came through `bootcheck run`, and this server has no handler for it."
+        return f"{who} was ended by {ended_by}, which was passed on to it.", (what,)
     what = "Find who signals the server itself. Whoever wants to stop it signals `bootcheck run`."
-    return f"{who} was ended by {signal_name}, which did not come through its parent.", (what,)
+    return f"{who} was ended by {ended_by}, which did not come through its parent.", (what,)

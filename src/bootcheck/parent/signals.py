@@ -42,11 +42,3 @@ class Signals:
     def wait(self, seconds: float) -> signal.struct_siginfo | None:
         """Return the next signal, or None after so many seconds."""
         return signal.sigtimedwait(self.all, seconds)
-
-
-def name_of(signo: int) -> str:
-    """Return SIGTERM for 15; a number that has no name stays a number."""
-    try:
-        return signal.Signals(signo).name
-    except ValueError:
-        return f"signal {signo}"

@@ -8,10 +8,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.model.signals import signal_name
 from bootcheck.parent import descendants, journals, kernel
 from bootcheck.parent.launch import start
 from bootcheck.parent.origin import command_of, origin_of
-from bootcheck.parent.signals import STOP, Signals, name_of
+from bootcheck.parent.signals import STOP, Signals
 from bootcheck.parent.tail import Relay, Unread
 from bootcheck.parent.terminal import Terminal
 from bootcheck.probes.cgroup import Kills, memory_group
@@ -146,7 +147,7 @@ class Watch:
         self._child.told.append((signo, origin))
         del self._child.told[:-20]
         if stops:
-            self._console.note(f"{name_of(signo)} from {origin}; passed on to pid {self._child.pid}")
+            self._console.note(f"{signal_name(signo)} from {origin}; passed on to pid {self._child.pid}")
 
     def _continue(self) -> None:
         """Let the server go on: a terminal had stopped its whole group."""
@@ -161,7 +162,7 @@ class Watch:
         try:
             os.kill(pid, signo)
         except (ProcessLookupError, PermissionError) as exc:
-            self._console.note(f"{name_of(signo)} could not be passed on to pid {pid}: {exc.strerror}")
+            self._console.note(f"{signal_name(signo)} could not be passed on to pid {pid}: {exc.strerror}")
 
     def _mask(self, text: str) -> str:
         if self._masking is None:

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.gunicorn import obituary
-from bootcheck.gunicorn.verdict import Death, cause_of, code_of, signal_name, verdict_of
+from bootcheck.gunicorn.verdict import Death, cause_of, code_of, verdict_of
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import CODE_OF_CAUSE, Cause
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.finding import Finding, Severity
 from bootcheck.model.report import schema
+from bootcheck.model.signals import signal_name
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.memory import Memory
 from tests.strategies import steady

@@ -8,9 +8,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from bootcheck.model.bootreport import encoded, file_name
 from bootcheck.model.journal import report_name
 from bootcheck.model.report import schema
-from bootcheck.model.snapshot import Taken, encoded, file_name, report_of
+from bootcheck.model.snapshot import Taken, report_of
 
 HEAD = {
     "t": "head",
@@ -67,7 +68,7 @@ def taken(**changes: Any) -> dict[str, Any]:
     }
     report = report_of(Taken(**{**facts, **changes}))
     jsonschema.validate(json.loads(encoded(report)), schema())
-    assert report_name(file_name(report)) is not None
+    assert report_name(file_name(report, facts["at"])) is not None
     return report
 
 

@@ -1,0 +1,21 @@
+"""Signals by their names."""
+
+from __future__ import annotations
+
+import signal
+
+_LINUX = {
+    1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL",
+    10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
+}  # fmt: skip
+"""Linux's numbers, whatever machine reads a report or a log."""
+
+
+def signal_name(signo: int) -> str:
+    """Return SIGTERM for 15; a number that has no name stays a number."""
+    if signo in _LINUX:
+        return _LINUX[signo]
+    try:
+        return signal.Signals(signo).name
+    except ValueError:
+        return f"signal {signo}"
