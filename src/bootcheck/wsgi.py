@@ -39,6 +39,7 @@ from bootcheck.sinks.console import Console
 from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.journal import Journal
 from bootcheck.sinks.memory import Memory
+from bootcheck.sinks.pruning import prune
 from bootcheck.sinks.stderr import say
 
 _SERVERS = ("uwsgi", "granian", "waitress", "mod_wsgi", "gunicorn.arbiter", "uvicorn", "hypercorn", "cheroot")
@@ -148,7 +149,7 @@ class _Run:
         recorder.fact(journal.END, status=result.exit_code)
         if path is not None:
             directory.remove(key.file_name)
-        directory.prune()
+        prune(directory)
         return replace(result, report_path=path)
 
     def _outcome(self, recorder: Recorder, db: Any, checks: Sequence[Check]) -> Diagnostics:

@@ -56,6 +56,17 @@ import bootcheck
 
 bootcheck.arm(globals())
 """
+STUBBORN = """
+import time
+def app(environ, start_response):
+    open("busy", "w").close()
+    while True:
+        try:
+            time.sleep(60)
+        except BaseException:
+            pass
+"""
+"""An app that no order ends: each request stays in it."""
 TURN = """
 import os
 

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.integration.harness import HELLO, HELLO_ASGI, PATIENCE, alive, functions_of, names_of, sleeps, wait_until
+from tests.integration.harness import (
+    HELLO,
+    HELLO_ASGI,
+    PATIENCE,
+    STUBBORN,
+    alive,
+    functions_of,
+    names_of,
+    sleeps,
+    wait_until,
+)
 
 EVERY_CLASS = ("sync", "gthread", "gevent", "asgi", "uvicorn")
 BLOCKED = """
@@ -348,17 +358,7 @@ def test_a_blocked_loop_is_gunicorns_timeout(serve, kind):
 
 def test_the_kill_after_the_grace_period(serve):
     """A worker that the master kills at the end of its stop is no victim of memory or of strangers."""
-    app = """
-        import os, signal, time
-        def app(environ, start_response):
-            open("busy", "w").close()
-            while True:
-                try:
-                    time.sleep(60)
-                except BaseException:
-                    pass
-    """
-    server = serve(app=app, options=["--graceful-timeout", "1"])
+    server = serve(app=STUBBORN, options=["--graceful-timeout", "1"])
     server.wait_ready()
     server.get_in_vain("/")
     wait_until((server.home / "busy").exists, "the request's arrival")

@@ -19,6 +19,7 @@ from tests.integration.harness import (
     HELLO,
     HELLO_ASGI,
     SOURCE,
+    STUBBORN,
     TURN,
     Interpreter,
     alive,
@@ -311,17 +312,7 @@ def test_a_sender_that_is_gone_leaves_its_name_and_its_parent(serve, extension):
 
 def test_a_kill_after_the_grace_period_names_who_began_the_stop(serve, extension):
     """The worker's end is the master's doing; that the master was told is somebody else's."""
-    app = """
-        import time
-        def app(environ, start_response):
-            open("busy", "w").close()
-            while True:
-                try:
-                    time.sleep(60)
-                except BaseException:
-                    pass
-    """
-    server = serve(app=app, options=["--graceful-timeout", "1"])
+    server = serve(app=STUBBORN, options=["--graceful-timeout", "1"])
     server.wait_ready()
     server.get_in_vain("/")
     wait_until((server.home / "busy").exists, "the request's arrival")

@@ -51,18 +51,6 @@ class Lines:
 
 
 @pytest.fixture
-def memory() -> Memory:
-    """What was recorded."""
-    return Memory()
-
-
-@pytest.fixture
-def said() -> list[str]:
-    """What was said on stderr."""
-    return []
-
-
-@pytest.fixture
 def recorder(memory: Memory, said: list[str]) -> Recorder:
     """A recorder with a still clock."""
     return Recorder([memory], clock=lambda: 9.0, rss=lambda: 4096, notify=said.append)

@@ -56,6 +56,7 @@ HELPERS: dict[str, dict[str, str]] = {
         "banner": "lays out the last screen",
         "base": "what a sink is",
         "directory": "the place that files go to",
+        "pruning": "keeps a directory small",
         "stderr": "the one write to descriptor 2",
     },
     "analysis.signatures": {},

@@ -18,7 +18,7 @@ from typing import Any
 
 from bootcheck.model.encode import plain, shorten
 from bootcheck.model.errors import BootcheckError, OnceFailed
-from bootcheck.sinks.directory import unnamed
+from bootcheck.sinks.directory import identity_of, unnamed
 
 try:
     import fcntl
@@ -64,7 +64,7 @@ class Once:
             msg = "guards.Once needs POSIX record locks, which this system does not have. Run the server on Linux."
             raise BootcheckError(msg)
         self._fd = _shared_file()
-        self._identity = _identity(self._fd)
+        self._identity = identity_of(self._fd)
         self._inside: dict[tuple[int, str], int] = {}
 
     def run(self, name: str, function: Callable[[], Any]) -> tuple[bool, Any]:
@@ -144,7 +144,7 @@ class Once:
 
     def _usable(self) -> bool:
         """Tell whether the descriptor is still ours: a number may be closed and given to another file."""
-        return self._fd >= 0 and _identity(self._fd) == self._identity
+        return self._fd >= 0 and identity_of(self._fd) == self._identity
 
     def _lock(self, name: str) -> bool:
         try:
@@ -208,14 +208,6 @@ def _shared_file() -> int:
     # Every process appends through the one description that the forks share.
     fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
     return fd
-
-
-def _identity(fd: int) -> tuple[int, int] | None:
-    try:
-        found = os.fstat(fd)
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _birth() -> float:

@@ -22,6 +22,7 @@ from bootcheck.model.redactor import Redactor, secrets_of
 from bootcheck.probes.fault_text import last_dump
 from bootcheck.probes.process import command_line, environment_of, measures, status_of
 from bootcheck.probes.threads import measured, of_process
+from bootcheck.sinks.pruning import prune
 
 SILENCE = 3.0
 """Seconds without an answer of Python, until that itself is what is known; a loaded machine is slow."""
@@ -268,7 +269,7 @@ def _store(armed: Armed, report: Mapping[str, Any], at: float) -> str | None:
     name = bootreport.file_name(report, at)
     path = armed.directory.store(name, bootreport.encoded(report))
     # Somebody may look every minute for a year.
-    armed.directory.prune()
+    prune(armed.directory)
     if path is not None and os.geteuid() == 0:
         fd = armed.directory.open_existing(name)
         if fd >= 0:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from bootcheck.sinks.base import Sink
 
 Hook = Callable[..., Any]
+FEW = 60
+"""Files of a report directory that are below every limit."""
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)
 
 
@@ -108,12 +110,11 @@ class Master:
 
     def _sweep(self) -> None:
         names = list(self.directory.names())
-        if any(name.startswith(".") or journal.key_of(name) not in (None, self.key) for name in names):
+        left = any(name.startswith(".") or journal.key_of(name) not in (None, self.key) for name in names)
+        if left or len(names) > FEW:
             from bootcheck.gunicorn.sweep import sweep
 
             sweep(self)
-        if names:
-            self.directory.prune()
 
     def _open(self) -> None:
         """Begin the records of this process; again after Gunicorn forked itself into a daemon."""

@@ -15,6 +15,7 @@ from bootcheck.model.boot import Boot
 from bootcheck.model.journal import Key, read_lines
 from bootcheck.model.stamps import compact
 from bootcheck.probes.process import boot_id, is_running
+from bootcheck.sinks.pruning import prune
 
 if TYPE_CHECKING:
     from bootcheck.gunicorn.master import Master
@@ -26,7 +27,7 @@ ABANDONED = 3600.0
 
 
 def sweep(master: Master) -> int:
-    """Report every dead predecessor whose journal has no end; return how many were reported."""
+    """Report every dead predecessor whose journal has no end, and prune; return how many were reported."""
     reported = 0
     names = list(master.directory.names(0.2))
     keys = [(key, name) for name in names if (key := left_behind(name)) is not None and key != master.key]
@@ -38,6 +39,7 @@ def sweep(master: Master) -> int:
             with claimed:
                 reported += _report(master, claimed, names)
     _remove_abandoned(master, names)
+    prune(master.directory)
     return reported
 
 

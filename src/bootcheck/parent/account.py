@@ -18,6 +18,7 @@ from bootcheck.parent import bystatus
 from bootcheck.probes.process import boot_id
 from bootcheck.sinks.console import Console
 from bootcheck.sinks.directory import ReportDirectory
+from bootcheck.sinks.pruning import prune
 
 if TYPE_CHECKING:
     from bootcheck.parent.watch import Child
@@ -176,7 +177,7 @@ class Accounts:
                 self._console.note(note)
             self._publisher = obituary.Publisher(self._open(), self._console)
         self._publisher.death(report, headline, stops_server=report.role == "master")
-        self._open().prune()
+        prune(self._open())
 
 
 def _as_the_shell_said(status: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from bootcheck.analysis.quoting import quoted
 from bootcheck.model.finding import Evidence, Finding
 from bootcheck.render import Style, snapshot
-from bootcheck.render.text import finding_lines, paragraph, plain, section
+from bootcheck.render.text import dicts, finding_lines, paragraph, plain, request_line, seconds_of, section, stack_lines
 
 MAX_CHECKPOINTS = 15
 MAX_FRAMES = 12
@@ -27,9 +27,9 @@ def lines(document: Mapping[str, Any], source: str, style: Style) -> Iterator[st
     yield from _findings(document, style)
     yield from _traceback(attributes)
     yield from _threads(attributes)
-    yield from _stacks(document)
-    yield from _log(_dicts(attributes.get("bootcheck.log")))
-    yield from _imports(_dicts(attributes.get("bootcheck.imports")))
+    yield from stack_lines(dicts(document.get("stacks")), most=MAX_STACKS, frames=MAX_FRAMES)
+    yield from _log(dicts(attributes.get("bootcheck.log")))
+    yield from _imports(dicts(attributes.get("bootcheck.imports")))
     yield from _checkpoints(document)
 
 
@@ -50,7 +50,7 @@ def _conclusion(
     yield from section("Requests", _requests(attributes), style)
     yield from section("Used", _used(attributes), style)
     yield from section("Before", _lives(_mapping(attributes.get("bootcheck.previous_lives"))), style)
-    yield from section("Evidence", [_fact(item) for item in _dicts(verdict.get("evidence"))], style)
+    yield from section("Evidence", [_fact(item) for item in dicts(verdict.get("evidence"))], style)
     yield from section("Against", _texts(verdict.get("against")), style)
     yield from section("Missing", _texts(verdict.get("missing")), style)
     yield from section("What to do", _texts(verdict.get("action")), style)
@@ -82,7 +82,7 @@ def _who(document: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:
 
 
 def _findings(document: Mapping[str, Any], style: Style) -> Iterator[str]:
-    for number, item in enumerate(_dicts(document.get("findings")), 1):
+    for number, item in enumerate(dicts(document.get("findings")), 1):
         try:
             finding = Finding.from_dict(item)
         except (KeyError, ValueError, TypeError):
@@ -102,32 +102,12 @@ def _traceback(attributes: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {line}"
 
 
-def _stacks(document: Mapping[str, Any]) -> Iterator[str]:
-    stacks = _dicts(document.get("stacks"))
-    for stack in stacks[:MAX_STACKS]:
-        frames = _dicts(stack.get("frames"))
-        if not frames:
-            continue
-        yield ""
-        yield plain(f"Stack of {stack.get('thread')}, innermost first")
-        for frame in frames[:MAX_FRAMES]:
-            yield plain(f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}")
-        if len(frames) > MAX_FRAMES:
-            yield f"  and {len(frames) - MAX_FRAMES} more"
-    if len(stacks) > MAX_STACKS:
-        yield ""
-        yield f"{len(stacks) - MAX_STACKS} more stacks (--format json has them)"
-
-
 def _requests(attributes: Mapping[str, Any]) -> list[str]:
     """Return a line per request that was in flight; also that none was, or that nobody knows."""
     if "bootcheck.requests" not in attributes or not attributes.get("bootcheck.ready"):
         return []
     count = attributes.get("bootcheck.requests.count")
-    told = [
-        quoted(f"{item.get('method')} {item.get('path')} for {_seconds(item.get('running_s'))}")
-        for item in _dicts(attributes["bootcheck.requests"])[:MAX_REQUESTS]
-    ]
+    told = [request_line(item) for item in dicts(attributes["bootcheck.requests"])[:MAX_REQUESTS]]
     if not told:
         return ["none in flight" if count == 0 else "unknown"]
     if isinstance(count, int) and count > len(told):
@@ -152,16 +132,12 @@ def _used(attributes: Mapping[str, Any]) -> list[str]:
 def _lives(lives: Mapping[str, Any]) -> list[str]:
     """Return one line about the workers that ended before this one, where there were any."""
     earlier = _mapping(lives.get("earlier_starts"))
-    last = [*_dicts(earlier.get("last")), *_dicts(lives.get("last"))][-3:]
+    last = [*dicts(earlier.get("last")), *dicts(lives.get("last"))][-3:]
     if not last:
         return []
-    told = "; ".join(f"{life.get('cause')} after {_seconds(life.get('uptime_s'))}" for life in last)
+    told = "; ".join(f"{life.get('cause')} after {seconds_of(life.get('uptime_s'))}" for life in last)
     here, before = lives.get("ended"), earlier.get("deaths")
     return [quoted(f"{here} workers of this master ended, {before} deaths are known of earlier starts; last: {told}")]
-
-
-def _seconds(value: object) -> str:
-    return f"{value:.1f} s" if isinstance(value, (int, float)) else "unknown time"
 
 
 def _log(log: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -182,7 +158,7 @@ def _imports(imports: list[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _checkpoints(document: Mapping[str, Any]) -> Iterator[str]:
-    checkpoints = _dicts(document.get("checkpoints"))
+    checkpoints = dicts(document.get("checkpoints"))
     if not checkpoints:
         return
     last = checkpoints[-MAX_CHECKPOINTS:]
@@ -204,10 +180,6 @@ def _fact(item: Mapping[str, Any]) -> str:
 
 def _texts(value: object) -> list[str]:
     return [quoted(str(item)) for item in value] if isinstance(value, list) else []
-
-
-def _dicts(value: object) -> list[Mapping[str, Any]]:
-    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from bootcheck.analysis.quoting import quoted
 from bootcheck.model.snapshot import title
 from bootcheck.render import Style
-from bootcheck.render.text import paragraph, plain, section
+from bootcheck.render.text import paragraph, plain, request_line, section, stack_lines
 
 MAX_LINES = 20
 MAX_FRAMES = 15
@@ -32,7 +32,7 @@ def of_report(report: Mapping[str, Any], source: str | None, style: Style) -> It
     yield from section("Who", [_who(report, attributes)], style)
     yield from section("Uses", [_uses(attributes)], style)
     yield from section("Step", [report["step"]] if report["step"] else [], style)
-    yield from section("Requests", [quoted(str(one)) for one in attributes.get("bootcheck.requests", ())], style)
+    yield from section("Requests", [request_line(one) for one in attributes.get("bootcheck.requests", ())], style)
     told = [f"{name}={value}" for name, value in report["annotations"].items()]
     yield from section("Tags", [quoted(" ".join(told))] if told else [], style)
     yield from section("Missing", verdict["missing"], style)
@@ -40,7 +40,7 @@ def of_report(report: Mapping[str, Any], source: str | None, style: Style) -> It
     yield from section("Report", [source] if source else [], style, wrap=False)
     yield ""
     yield from threads(attributes)
-    yield from _stacks(report["stacks"])
+    yield from stack_lines(report["stacks"], most=MAX_STACKS, frames=MAX_FRAMES)
 
 
 def threads(attributes: Mapping[str, Any]) -> Iterator[str]:
@@ -58,22 +58,6 @@ def threads(attributes: Mapping[str, Any]) -> Iterator[str]:
         yield plain(f"  {share} {thread.get('state')} {title(thread)}  {where}".rstrip())
     if len(found) > MAX_LINES:
         yield f"  and {len(found) - MAX_LINES} more (--format json lists them)"
-
-
-def _stacks(stacks: list[Mapping[str, Any]]) -> Iterator[str]:
-    for stack in stacks[:MAX_STACKS]:
-        frames = stack["frames"]
-        if not frames:
-            continue
-        yield ""
-        yield plain(f"Stack of {stack['thread']}, innermost first")
-        for frame in frames[:MAX_FRAMES]:
-            yield plain(f"  {frame['file']}:{frame['line']} in {frame['function']}")
-        if len(frames) > MAX_FRAMES:
-            yield f"  and {len(frames) - MAX_FRAMES} more"
-    if len(stacks) > MAX_STACKS:
-        yield ""
-        yield f"{len(stacks) - MAX_STACKS} more stacks (--format json has them)"
 
 
 def _who(report: Mapping[str, Any], attributes: Mapping[str, Any]) -> str:

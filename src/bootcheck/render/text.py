@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
+from bootcheck.analysis.quoting import quoted
 from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.render import Checked, Style
 
@@ -202,6 +203,38 @@ def paragraph(text: str, style: Style, *, indent: int = 0, bold: bool = False) -
 def plain(text: str) -> str:
     """Return the text without anything that a terminal would obey."""
     return _CONTROL.sub("", text)
+
+
+def dicts(value: object) -> list[Mapping[str, Any]]:
+    """Return the objects in a list that a file says is one."""
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
+
+
+def stack_lines(stacks: Sequence[Mapping[str, Any]], *, most: int, frames: int) -> Iterator[str]:
+    """Yield the first stacks of a report, and of each the innermost frames."""
+    for stack in stacks[:most]:
+        told = dicts(stack.get("frames"))
+        if not told:
+            continue
+        yield ""
+        yield plain(f"Stack of {stack.get('thread')}, innermost first")
+        for frame in told[:frames]:
+            yield plain(f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}")
+        if len(told) > frames:
+            yield f"  and {len(told) - frames} more"
+    if len(stacks) > most:
+        yield ""
+        yield f"{len(stacks) - most} more stacks (--format json has them)"
+
+
+def request_line(request: Mapping[str, Any]) -> str:
+    """Return a request in flight as `GET /orders for 2.1 s`."""
+    return quoted(f"{request.get('method')} {request.get('path')} for {seconds_of(request.get('running_s'))}")
+
+
+def seconds_of(value: object) -> str:
+    """Return a time in seconds, or that nobody knows it."""
+    return f"{value:.1f} s" if isinstance(value, (int, float)) else "unknown time"
 
 
 def _of(subject: str) -> str:

@@ -33,12 +33,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 
-from bootcheck.model.journal import Key, report_name
+from bootcheck.model.journal import Key
 
 RULES: tuple[str, ...] = ("BC001",)
-MAX_REPORTS = 500
-MAX_BYTES = 64 * 1024 * 1024
-PRUNE_SECONDS = 0.05
+LOOK_SECONDS = 0.05
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -137,7 +135,7 @@ class ReportDirectory:
         """Rename a file atomically; False where another process was first or it cannot be done."""
         return self._timed(lambda: _rename(old, new, self._fd)) >= 0
 
-    def names(self, seconds: float = PRUNE_SECONDS) -> Iterator[str]:
+    def names(self, seconds: float = LOOK_SECONDS) -> Iterator[str]:
         """Yield file names for at most that long: a directory may hold a hundred thousand."""
         if not self:
             return
@@ -164,39 +162,6 @@ class ReportDirectory:
         self._close()
         self._open()
 
-    def prune(self, *, keep: int = MAX_REPORTS, max_bytes: int = MAX_BYTES, seconds: float = PRUNE_SECONDS) -> int:
-        """Remove the oldest reports over the limits, the first and last of each fingerprint kept.
-
-        Goes by names alone, opens no file, and stops after `seconds`: the next start goes on.
-        Returns how many files were removed.
-        """
-        deadline = time.monotonic() + seconds
-        reports = sorted(found for found in map(report_name, self.names(seconds * 0.6)) if found is not None)
-        first = {fingerprint: name for _, fingerprint, name in reversed(reports)}
-        last = {fingerprint: name for _, fingerprint, name in reports}
-        protected = {*first.values(), *last.values()}
-        removed = 0
-        excess = len(reports) - keep
-        spare = self._bytes_over(reports, max_bytes) if 0 < len(reports) <= keep * 4 else 0
-        for only_unprotected in (True, False):
-            # The endpoints give way only where there are more of them than the limit allows.
-            for _, _, name in reports:
-                if (excess <= 0 and spare <= 0) or time.monotonic() > deadline:
-                    return removed
-                if (name in protected) is only_unprotected:
-                    continue
-                size = self._size(name)
-                if self.remove(name):
-                    removed += 1
-                    excess -= 1
-                    spare -= size
-            if excess <= 0:
-                break
-        return removed
-
-    def _bytes_over(self, reports: list[tuple[str, str, str]], max_bytes: int) -> int:
-        return sum(self._size(name) for _, _, name in reports) - max_bytes
-
     def written_at(self, name: str) -> float | None:
         """Return when a file was last written (epoch seconds), or None where it is not there."""
         try:
@@ -204,7 +169,8 @@ class ReportDirectory:
         except OSError:
             return None
 
-    def _size(self, name: str) -> int:
+    def size_of(self, name: str) -> int:
+        """Return a file's bytes, 0 where it is not there."""
         try:
             return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_size
         except OSError:
@@ -355,6 +321,17 @@ def unnamed(name: str) -> int:
     except OSError:
         return -1
     return fd
+
+
+def identity_of(fd: int) -> tuple[int, int] | None:
+    """Return what makes an open file that file, None where it is closed: its number may be another's by now."""
+    if fd < 0:
+        return None
+    try:
+        info = os.fstat(fd)
+    except OSError:
+        return None
+    return info.st_dev, info.st_ino
 
 
 def _euid() -> int:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bootcheck.model.journal import HEAD, READY, Key
-from bootcheck.sinks.directory import ReportDirectory, unnamed
+from bootcheck.sinks.directory import ReportDirectory, identity_of, unnamed
 from bootcheck.sinks.stderr import Say, say
 
 try:
@@ -39,9 +39,9 @@ class Journal:
         self._notify = notify
         self._owner = os.getpid()
         self._spare = spare_fd
-        self._spare_identity = _identity(spare_fd)
+        self._spare_identity = identity_of(spare_fd)
         self._fd = directory.create(key.file_name, append=True)
-        self._identity = _identity(self._fd)
+        self._identity = identity_of(self._fd)
         if self._fd >= 0 and fcntl is not None:
             try:
                 # POSIX locks belong to the process, so a forked child does not keep this one alive.
@@ -62,12 +62,12 @@ class Journal:
         on_disk = self._fd >= 0 and self._to_disk(line)
         # The master finds the file by the head and counts on `ready` whatever the disk does.
         essential = not on_disk or record["t"] in _ESSENTIAL
-        if essential and self._spare >= 0 and _identity(self._spare) == self._spare_identity:
+        if essential and self._spare >= 0 and identity_of(self._spare) == self._spare_identity:
             os.write(self._spare, line)
 
     def _to_disk(self, line: bytes) -> bool:
         before = time.monotonic()
-        if _identity(self._fd) != self._identity:
+        if identity_of(self._fd) != self._identity:
             # Somebody closed every descriptor, and the number is another file's, or a socket's, by now.
             self._fd = -1
             self._notify(f"bootcheck: the journal of pid {os.getpid()} was closed by somebody else and stops here.")
@@ -93,16 +93,6 @@ class Journal:
             f"bootcheck: the journal in {self._directory.path} stops here ({why}). "
             f"pid {os.getpid()} goes on in memory; the boot is not affected."
         )
-
-
-def _identity(fd: int) -> tuple[int, int] | None:
-    if fd < 0:
-        return None
-    try:
-        info = os.fstat(fd)
-    except OSError:
-        return None
-    return info.st_dev, info.st_ino
 
 
 def make_spare() -> int:

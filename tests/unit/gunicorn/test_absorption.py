@@ -14,18 +14,6 @@ from bootcheck.sinks.memory import Memory
 
 
 @pytest.fixture
-def memory() -> Memory:
-    """What was recorded."""
-    return Memory()
-
-
-@pytest.fixture
-def said() -> list[str]:
-    """What was said on stderr."""
-    return []
-
-
-@pytest.fixture
 def recorder(memory: Memory, said: list[str]) -> Recorder:
     """The master's."""
     return Recorder([memory], notify=said.append)

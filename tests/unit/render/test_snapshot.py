@@ -29,7 +29,7 @@ def look(threads: list[dict[str, Any]], stacks: list[dict[str, Any]], **changes:
     head = {"t": "head", "role": "worker", "pid": 7, "host": "web-3", "at": 100.0}
     taken = Taken(
         records=[head, {"t": "ready", "at": 101.0}],
-        answer={"annotations": {"release": "1.2"}, "requests": [{"path": "/x"}]},
+        answer={"annotations": {"release": "1.2"}, "requests": [{"method": "GET", "path": "/x", "running_s": 1.5}]},
         at=160.0,
         threads=threads,
         measures={"process.memory.usage": 5 << 20, "process.thread.count": 1, "process.unix.file_descriptor.count": 9},
@@ -58,7 +58,7 @@ def test_the_busiest_thread_is_the_first_thing_to_see():
     assert "Who        worker 7 on web-3, up 60 s, ready" in text
     assert "Uses       5.0 MB of memory, 9 descriptors, 1 thread\n" in text
     assert "Tags       release=1.2" in text
-    assert "Requests   {'path': '/x'}" in text
+    assert "Requests   GET /x for 1.5 s" in text
     assert "   40.0 % (+58 % waiting for a CPU) R search (9)  spin (app.py:12)" in text
     assert "Stack of search, innermost first\n  /srv/app.py:12 in spin" in text
 
