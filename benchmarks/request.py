@@ -1,18 +1,20 @@
 """CPU time of a worker per request: plain Gunicorn against the same with bootcheck, interleaved.
 
-    python benchmarks/request.py [--requests 20000] [--batch 500] [--worker-class sync]
+    python benchmarks/request.py [--pairs 9] [--requests 8000] [--worker-class sync]
 
-Two servers with one worker each run side by side and are asked in turn, a batch each, the order
-alternating. Before and after each batch the worker's CPU time is read from /proc (schedstat, which
-counts nanoseconds, threads included). Prints the median of both, the median of the differences of
-neighbouring batches, and its 95 % interval by resampling: what lies within it is not resolved.
-Then the hook alone, in a loop: the least of many runs, which no other process disturbs.
+Several pairs of servers with one worker each, the two of a pair side by side are asked in turn, a batch each,
+the order alternating. A `sync` worker is asked from within: its own `handle` gets one end of a socket pair,
+so that its CPU time (thread clock, nanoseconds) holds the whole of Gunicorn's work for a request
+and no wait for another process. Workers of other classes are asked over the network, and their CPU
+time is read from /proc (schedstat, threads included). Prints the median of both, the median of the
+differences of each pair, and its 95 % interval by resampling: what lies within it is not resolved. Then the hook alone, in a loop: the least of many runs, which no other disturbs.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import os
 import random
 import re
@@ -44,6 +46,31 @@ async def app(scope, receive, send):
     await send({"type": "http.response.body", "body": b"ok"})
 """
 CONF = "import bootcheck\nbootcheck.arm(globals())\n"
+INSIDE = """
+import socket, time
+
+def post_worker_init(worker):
+    worker.run = lambda: answer_batches(worker)
+
+def answer_batches(worker):
+    control = socket.socket(socket.AF_UNIX)
+    control.connect("control")
+    while True:
+        order = control.recv(64)
+        if not order:
+            return
+        worker.notify()
+        begun = time.thread_time_ns()
+        for _ in range(int(order)):
+            ours, theirs = socket.socketpair()
+            ours.sendall(REQUEST)
+            ours.shutdown(socket.SHUT_WR)  # Gunicorn 27 waits for the end of what the client has to say
+            worker.handle(worker.sockets[0], theirs, ("127.0.0.1", 50000))
+            while ours.recv(4096):
+                pass
+            ours.close()
+        control.sendall(b"%d" % (time.thread_time_ns() - begun))
+"""
 REQUEST = b"GET /orders/12345/items?page=3 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 BUDGET_US = 2.0
 SOURCE = str(Path(__file__).resolve().parents[1] / "src")
@@ -57,7 +84,9 @@ class Server:
         self.folder.mkdir()
         asynchronous = worker_class == "asgi" or "uvicorn" in worker_class.lower()
         (self.folder / "app.py").write_text(ASGI if asynchronous else WSGI)
-        (self.folder / "conf.py").write_text(CONF if armed else "")
+        self.inside = worker_class == "sync"
+        inside = f"REQUEST = {REQUEST!r}\n{INSIDE}" if self.inside else ""
+        (self.folder / "conf.py").write_text(inside + (CONF if armed else ""))
         command = [
             sys.executable,
             "-m",
@@ -76,11 +105,18 @@ class Server:
             "BOOTCHECK_DIR": str(self.folder / "reports"),
             "BOOTCHECK_LOG": "off",
         }
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self.folder / "control"))
+        listener.listen()
+        listener.settimeout(60)
         with (self.folder / "log").open("wb") as log:
             self.process = subprocess.Popen(command, cwd=self.folder, env=environ, stdout=log, stderr=log)
         self.port = int(self._wait(r"Listening at: http://127\.0\.0\.1:(\d+)"))
         self.worker = int(self._wait(r"Booting worker with pid: (\d+)"))
-        self.ask(200)
+        if self.inside:
+            self.control, _ = listener.accept()
+        listener.close()
+        self.batch(200)
 
     def _wait(self, pattern: str) -> str:
         for _ in range(600):
@@ -110,18 +146,26 @@ class Server:
 
     def batch(self, count: int) -> float:
         """Return microseconds of CPU per request of one batch."""
+        if self.inside:
+            self.control.sendall(b"%d" % count)
+            answer = self.control.recv(64)
+            if not answer:
+                sys.exit((self.folder / "log").read_text())
+            return int(answer) / count / 1000
         before = self.cpu()
         self.ask(count)
         return (self.cpu() - before) / count / 1000
 
     def stop(self) -> None:
         """End it."""
+        if self.inside:
+            self.control.close()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait()
 
 
-def compare(options: argparse.Namespace) -> None:
-    """Ask both servers in turn and print what a request costs."""
+def one_pair(options: argparse.Namespace) -> list[tuple[float, float]]:
+    """Return what a request cost on both servers, plain and armed, for each pair of batches."""
     with tempfile.TemporaryDirectory() as name:
         servers = [Server(Path(name), options.worker_class, armed=armed) for armed in (False, True)]
         try:
@@ -133,12 +177,19 @@ def compare(options: argparse.Namespace) -> None:
         finally:
             for server in servers:
                 server.stop()
-    plain, armed = (statistics.median(part) for part in zip(*rounds, strict=True))
-    differences = [on - off for off, on in rounds]
+    return rounds
+
+
+def compare(options: argparse.Namespace) -> None:
+    """Ask both servers in turn, several pairs of them, and print what a request costs."""
+    pairs = [one_pair(options) for _ in range(options.pairs)]
+    plain, armed = (statistics.median(part) for part in zip(*itertools.chain(*pairs), strict=True))
+    # Two processes with the same code differ by some microseconds for their whole life: a pair is one measurement.
+    differences = [statistics.median(on - off for off, on in rounds) for rounds in pairs]
     chance = random.Random(1)  # noqa: S311 - nothing here is secret
     medians = sorted(statistics.median(chance.choices(differences, k=len(differences))) for _ in range(2000))
     low, high = medians[50], medians[-51]
-    print(f"{options.worker_class}: {len(rounds)} batches of {options.batch} requests on each server")
+    print(f"{options.worker_class}: {len(pairs)} pairs of servers, {options.requests} requests each")
     print(f"  worker CPU per request: plain {plain:.2f} us, armed {armed:.2f} us")
     print(f"  difference: {statistics.median(differences):+.2f} us, 95 % within {low:+.2f} .. {high:+.2f} us")
     print(f"  resolution: +-{(high - low) / 2:.2f} us; budget {BUDGET_US} us")
@@ -187,8 +238,9 @@ def least_of_app(app: Callable[..., Awaitable[None]]) -> float:
 def main() -> None:
     """Run the comparison and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--requests", type=int, default=20_000)
-    parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--pairs", type=int, default=9)
+    parser.add_argument("--requests", type=int, default=8_000)
+    parser.add_argument("--batch", type=int, default=200)
     parser.add_argument("--worker-class", default="sync")
     options = parser.parse_args()
     compare(options)
