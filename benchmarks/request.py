@@ -7,7 +7,8 @@ the order alternating. A `sync` worker is asked from within: its own `handle` ge
 so that its CPU time (thread clock, nanoseconds) holds the whole of Gunicorn's work for a request
 and no wait for another process. Workers of other classes are asked over the network, and their CPU
 time is read from /proc (schedstat, threads included). Prints the median of both, the median of the
-differences of each pair, and its 95 % interval by resampling: what lies within it is not resolved. Then the hook alone, in a loop: the least of many runs, which no other disturbs.
+differences of each pair, and its 95 % interval by resampling: what lies within it is not resolved.
+Then the hook alone, in a loop: the least of many runs, which no other process disturbs.
 """
 
 from __future__ import annotations
