@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -20,9 +21,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("python", paths, ids=ids, indirect=True, scope="session")
 
 
+FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
+
+
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what starts servers, the longest first: at the end short tests keep every core busy."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the rest of a product to the full run; begin with what starts servers, the longest first.
+
+    At the end short tests then keep every core busy.
+    """
+    rest = [] if FULL else [item for item in items if item.get_closest_marker("full")]
+    if rest:
+        config.hook.pytest_deselected(items=rest)
+        items[:] = [item for item in items if not item.get_closest_marker("full")]
     items.sort(key=lambda item: ("integration" not in item.path.parts, item.path.name != "test_matrix.py"))
 
 

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pytest
 
 from bootcheck.model.report import LINE_PREFIX, MAX_ANNOUNCEMENT, schema
 
@@ -53,7 +54,9 @@ async def app(scope, receive, send):
 """
 ARMED = """
 import bootcheck
+from bootcheck.sinks.directory import ReportDirectory
 
+ReportDirectory.SLOW = 30  # seconds: a crowded machine is no slow disk
 bootcheck.arm(globals())
 """
 STUBBORN = """
@@ -102,6 +105,12 @@ _OWN_FAULTS = re.compile(
     r"^.*(?:Please report this|checkpoint \d+ was lost|is out of use in pid|record was lost).*$", re.MULTILINE
 )
 _TAG = "HARNESS_TAG"
+
+
+def partly(values: Sequence[Any], *always: Any) -> list[Any]:
+    """Return parameters of which only `always` belong to the default run, and all to the full one."""
+    assert set(always) < set(values), "what always runs is a part of the whole"
+    return [value if value in always else pytest.param(value, marks=pytest.mark.full) for value in values]
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tests.integration.harness import (
     alive,
     functions_of,
     names_of,
+    partly,
     sleeps,
     wait_until,
 )
@@ -184,7 +185,7 @@ def test_a_master_that_disappears_in_its_preload_is_swept(serve, body):
     assert report["attributes"]["process.pid"] != server.pid
 
 
-@pytest.mark.parametrize("kind", ["sync", "gevent"])
+@pytest.mark.parametrize("kind", partly(["sync", "gevent"], "sync"))
 @pytest.mark.parametrize("block", BLOCKS)
 def test_sigterm_in_an_import_ends_it_at_once(serve, kind, block):
     """A worker stopped in a blocking import is gone long before its import would end, and says where it was."""
@@ -205,7 +206,7 @@ def test_sigterm_in_an_import_ends_it_at_once(serve, kind, block):
 
 
 @pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
-@pytest.mark.parametrize("kind", ["sync", "uvicorn"])
+@pytest.mark.parametrize("kind", partly(["sync", "uvicorn"], "sync"))
 def test_a_server_stopped_in_boot_stops_at_once(serve, kind, signo):
     """The master's stop reaches workers in their import; each leaves a report that names the master."""
     server = serve(app=app_of(kind, BLOCKED.format(block=BLOCKS["sleep"])), worker_class=kind, workers=2)
@@ -285,7 +286,7 @@ def test_sigterm_right_after_the_fork_is_never_lost(serve, tmp_path):
     assert all(report["step"] for report in found)
 
 
-@pytest.mark.parametrize("kind", ["sync", "gevent", "uvicorn"])
+@pytest.mark.parametrize("kind", partly(["sync", "gevent", "uvicorn"], "sync", "uvicorn"))
 def test_sigkill_from_outside(serve, kind):
     """A SIGKILL that the master did not send is called just that, with the step in which it came."""
     server = serve(
@@ -371,7 +372,7 @@ def test_the_kill_after_the_grace_period(serve):
 
 
 @pytest.mark.parametrize("hook", ["post_fork", "post_worker_init"])
-@pytest.mark.parametrize("kind", ["sync", "gevent"])
+@pytest.mark.parametrize("kind", partly(["sync", "gevent"], "sync"))
 def test_an_exception_in_a_users_hook(serve, hook, kind):
     """An exception of the user's own hook ends the boot as it does without bootcheck, and is reported."""
     arguments = "server, worker" if hook == "post_fork" else "worker"
@@ -614,7 +615,7 @@ def test_asgi_lifespan_that_raises_where_it_is_required(serve):
     assert report["attributes"]["exception.message"] == "no luck"
 
 
-@pytest.mark.parametrize("kind", ["asgi", "uvicorn"])
+@pytest.mark.parametrize("kind", partly(["asgi", "uvicorn"], "asgi"))
 @pytest.mark.parametrize("block", ["await asyncio.sleep(60)", "__import__('time').sleep(60)"], ids=["await", "block"])
 def test_sigterm_in_a_lifespan_that_hangs(serve, kind, block):
     """A worker is not ready before its lifespan has started: a stop ends it at once and says so."""

@@ -307,6 +307,7 @@ def test_a_slow_disk_costs_one_slow_write_at_most(serve, tmp_path):
     log = tmp_path / "slow.log"
     server = serve(
         app=DYING,
+        config="import bootcheck\nbootcheck.arm(globals())\n",
         reports=folder,
         stored=False,
         environ={"LD_PRELOAD": str(library), "SLOW_FOLDER": str(folder), "SLOW_LOG": str(log)},

@@ -17,7 +17,7 @@ import pytest
 
 from bootcheck.guards.snapshot import SIGNAL
 from bootcheck.gunicorn.dump import Look, look
-from tests.integration.harness import ARMED, PATIENCE, SOURCE, Server, alive, functions_of, sleeps, wait_until
+from tests.integration.harness import ARMED, PATIENCE, SOURCE, Server, alive, functions_of, partly, sleeps, wait_until
 from tests.integration.test_boot import nobody, public_home  # noqa: F401 - fixtures
 from tests.unit.children import forked
 
@@ -179,7 +179,7 @@ def test_greenlets_that_wait_are_shown(serve):
     assert (request["method"], request["path"]) == ("GET", "/waiting")
 
 
-@pytest.mark.parametrize("kind", ["asgi", "uvicorn"])
+@pytest.mark.parametrize("kind", partly(["asgi", "uvicorn"], "asgi"))
 def test_tasks_that_wait_are_shown(serve, kind):
     """The thread itself is in the loop's select."""
     server = serve(app=ASGI, worker_class=kind, options=OPTIONS).wait_ready()
@@ -271,7 +271,7 @@ def test_a_boot_that_hangs_is_seen_in_its_step(serve):
     assert alive(worker)
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", partly(ALL, "sync", "gevent", "asgi"))
 def test_a_master_and_its_worker_in_one_command(serve, kind):
     """Several pids, one JSON document; both go on, and stop in order afterwards."""
     server = serve(app=app_for(kind), worker_class=kind, options=OPTIONS).wait_ready()
@@ -303,7 +303,7 @@ def test_a_master_and_its_worker_in_one_command(serve, kind):
 # -- it disturbs nothing
 
 
-@pytest.mark.parametrize("kind", ALL)
+@pytest.mark.parametrize("kind", partly(ALL, "gthread", "uvicorn"))
 def test_a_worker_under_load_answers_every_request(serve, kind):
     """Twenty looks while clients ask without a pause: all answers are 200."""
     server = serve(app=app_for(kind), worker_class=kind, options=("--graceful-timeout", "20")).wait_ready()

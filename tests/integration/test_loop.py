@@ -7,7 +7,7 @@ import textwrap
 
 import pytest
 
-from tests.integration.harness import HELLO, alive, functions_of, wait_until
+from tests.integration.harness import HELLO, alive, functions_of, partly, wait_until
 
 WAVES = 5
 FATAL = {
@@ -22,7 +22,7 @@ HANGS = {
 }
 
 
-@pytest.mark.parametrize("workers", [1, 4])
+@pytest.mark.parametrize("workers", partly([1, 4], 4))
 @pytest.mark.parametrize("name", FATAL)
 def test_a_fatal_import_stops_the_server(serve, name, workers):
     """Plain Gunicorn starts such a worker again without end; here the server ends with 3 and the diagnosis."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tests.integration.harness import PATIENCE, wait_until
+from tests.integration.harness import PATIENCE, partly, wait_until
 
 REQUESTS = 1_000
 FEWER = 400
@@ -142,7 +142,7 @@ def ask(server, count: int, *, until_bad: bool = False) -> Answers:
     return answers
 
 
-@pytest.fixture(params=MODULES)
+@pytest.fixture(params=partly(list(MODULES), "postgresql+psycopg", "mysql+pymysql"))
 def url(request, python):
     """A URL of a real server for each driver that the interpreter has; encryption would hide rows that are mixed up."""
     if not {"sqlalchemy", MODULES[request.param]} <= python.has:

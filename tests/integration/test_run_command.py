@@ -19,7 +19,16 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import HELLO_ASGI, PATIENCE, Server, alive, as_from_a_terminal, parent_of, wait_until
+from tests.integration.harness import (
+    HELLO_ASGI,
+    PATIENCE,
+    Server,
+    alive,
+    as_from_a_terminal,
+    parent_of,
+    partly,
+    wait_until,
+)
 from tests.integration.servers import free_port
 
 GUNICORN_READY = r"Booting worker with pid"
@@ -124,7 +133,11 @@ def nothing_written(server: Server) -> bool:
 # -- an ordered stop is no death -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], ids=lambda signo: signo.name)
+@pytest.mark.parametrize(
+    "signo",
+    partly([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], signal.SIGTERM, signal.SIGQUIT),
+    ids=lambda signo: signo.name,
+)
 def test_an_armed_server_stops_as_told_and_leaves_no_crash(below, signo):
     """The signal is passed on, the exit status is the server's, and its sender is named."""
     server = below(workers=2).wait_ready(2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -131,9 +132,9 @@ def test_signatures_stand_in_the_order_of_their_classes():
 # -- codes and pages
 
 
-def rules_of(path: Path) -> tuple[str, ...]:
-    """Return the codes that a file says it implements, read as `explain` does: without importing it."""
-    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+def rules_of(tree: ast.Module) -> tuple[str, ...]:
+    """Return the codes that a module says it implements, read as `explain` does: without importing it."""
+    for node in tree.body:
         if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
             if isinstance(target, ast.Name) and target.id == "RULES":
@@ -141,74 +142,73 @@ def rules_of(path: Path) -> tuple[str, ...]:
     return ()
 
 
-IMPLEMENTED = {
-    path: rules
-    for path in sorted(ROOT.rglob("*.py"))
-    if (rules := rules_of(path)) or (path.parent.name == "signatures" and path.stem != "__init__")
-}
+@functools.cache
+def sources() -> dict[Path, tuple[str, ast.Module]]:
+    """Return text and syntax tree of every module; not at import, which every process of a test run pays for."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(ROOT.rglob("*.py"))}
+    return {path: (text, ast.parse(text)) for path, text in texts.items()}
 
 
-def ids(path: Path) -> str:
-    """Return a file's name for a test id."""
-    return str(path.relative_to(ROOT))
+def implemented() -> dict[Path, tuple[str, ...]]:
+    """Return the codes of each module that has a page."""
+    return {
+        path: rules
+        for path, (_, tree) in sources().items()
+        if (rules := rules_of(tree)) or (path.parent.name == "signatures" and path.stem != "__init__")
+    }
 
 
 def test_every_code_is_implemented_by_exactly_one_module():
     """`explain` prints that module's docstring."""
-    named = [code for rules in IMPLEMENTED.values() for code in rules]
+    named = [code for rules in implemented().values() for code in rules]
     assert sorted(named) == sorted(CODES)
 
 
 def test_every_module_with_codes_is_read_by_explain():
     """A page that no list names is never seen."""
-    dotted = {"bootcheck." + ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in IMPLEMENTED}
+    dotted = {"bootcheck." + ".".join(path.relative_to(ROOT).with_suffix("").parts) for path in implemented()}
     assert dotted == set(MODULES)
 
 
-@pytest.mark.parametrize("path", IMPLEMENTED, ids=ids)
-def test_the_page_has_its_five_headings_and_speaks_of_each_code(path: Path):
+def test_each_page_has_its_five_headings_and_speaks_of_each_code():
     """Title, then the headings in order, each followed by text, and every code by name."""
-    page = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-    title, _, body = page.partition("\n")
-    assert re.fullmatch(r"\S.*\.", title), title
-    lines = body.splitlines()
-    places = [lines.index(heading) for heading in HEADINGS]
-    assert places == sorted(places)
-    for place in places:
-        assert any(line.strip() for line in lines[place + 1 : place + 3]), f"nothing stands under {lines[place]}"
-    for code in IMPLEMENTED[path]:
-        assert code in page or CODES[code].slug in page, f"{code} is not spoken of"
+    for path, codes in implemented().items():
+        page = ast.get_docstring(sources()[path][1]) or ""
+        title, _, body = page.partition("\n")
+        assert re.fullmatch(r"\S.*\.", title), (path, title)
+        lines = body.splitlines()
+        assert [heading for heading in HEADINGS if heading not in lines] == [], path
+        places = [lines.index(heading) for heading in HEADINGS]
+        assert places == sorted(places), path
+        for place in places:
+            assert any(line.strip() for line in lines[place + 1 : place + 3]), f"{path}: nothing under {lines[place]}"
+        assert [code for code in codes if code not in page and CODES[code].slug not in page] == [], path
 
 
 # -- size and style
 
 
-SOURCES = sorted(ROOT.rglob("*.py"))
-
-
-@pytest.mark.parametrize("path", SOURCES, ids=ids)
-def test_a_module_promises_something_and_stays_small(path: Path):
+def test_every_module_promises_something_and_stays_small():
     """A docstring, fewer than 400 lines, functions of at most 50."""
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
-    if path.stem != "__main__":
-        assert ast.get_docstring(tree)
-    assert text.count("\n") < 400
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            docstring = ast.get_docstring(node, clean=False)
-            length = (node.end_lineno or 0) - node.lineno - (docstring.count("\n") + 1 if docstring else 0)
-            assert length <= 50 or node.name == "_told", f"{node.name} has {length} lines"
+    for path, (text, tree) in sources().items():
+        if path.stem != "__main__":
+            assert ast.get_docstring(tree), path
+        assert text.count("\n") < 400, path
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                docstring = ast.get_docstring(node, clean=False)
+                length = (node.end_lineno or 0) - node.lineno - (docstring.count("\n") + 1 if docstring else 0)
+                assert length <= 50 or node.name == "_told", f"{path}: {node.name} has {length} lines"
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=ids)
-def test_no_module_is_a_drawer(path: Path):
+def test_no_module_is_a_drawer():
     """A function without a home shows a missing noun."""
-    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "core", "manager", "misc"}
+    drawers = {"utils", "util", "helpers", "helper", "common", "core", "manager", "misc"}
+    assert [path for path in sources() if path.stem in drawers] == []
 
 
-@pytest.mark.parametrize("path", SOURCES, ids=ids)
-def test_imports_are_absolute(path: Path):
+def test_imports_are_absolute():
     """Where a name comes from is readable at its import."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        assert not (isinstance(node, ast.ImportFrom) and node.level)
+    for path, (_, tree) in sources().items():
+        relative = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
+        assert relative == [], path

@@ -25,11 +25,18 @@ def name_of(path: Path) -> str:
 
 @pytest.mark.parametrize("path", FAILED, ids=name_of)
 def test_the_cause_is_found(path: Path):
-    """One incident, of the class that was provoked."""
+    """One incident, of the class that was provoked, complete."""
     found = analyze([str(path)])
 
     assert [incident.cause_class for incident in found.incidents] == [path.parent.name]
     assert found.exit_code == 1
+    (incident,) = found.incidents
+    assert incident.summary
+    assert incident.action
+    assert any(item.line is not None and item.source == str(path) for item in incident.evidence)
+    assert incident.cause in {cause.value for cause in Cause}
+    assert incident.cause_class in CAUSE_CLASSES
+    assert incident.count >= 1
 
 
 @pytest.mark.parametrize("path", HEALTHY, ids=name_of)
@@ -39,19 +46,6 @@ def test_a_healthy_log_has_no_incident(path: Path):
 
     assert [incident.summary for incident in found.incidents] == []
     assert found.exit_code == 0
-
-
-@pytest.mark.parametrize("path", FAILED, ids=name_of)
-def test_an_incident_is_complete(path: Path):
-    """It has a sentence, something to do, evidence with its line, a known code and cause."""
-    (incident,) = analyze([str(path)]).incidents
-
-    assert incident.summary
-    assert incident.action
-    assert any(item.line is not None and item.source == str(path) for item in incident.evidence)
-    assert incident.cause in {cause.value for cause in Cause}
-    assert incident.cause_class in CAUSE_CLASSES
-    assert incident.count >= 1
 
 
 def test_four_workers_that_die_alike_are_one_incident():
