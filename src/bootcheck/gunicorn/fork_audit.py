@@ -73,7 +73,7 @@ class ForkAudit:
         raw = sum(not thread["known"] for thread in threads)
         python = {os.getpid(), *background.native_ids()}
         names = native_threads.unknown(self._tasks - before, python, raw)
-        return {"threads": threads, "native": self._native(names) if any(names) or names else None}
+        return {"threads": threads, "native": self._native(names) if names else None}
 
     def _native(self, names: list[str]) -> dict[str, Any]:
         paths = native_threads.libraries()

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bootcheck.probes.native import mapped
 from bootcheck.probes.process import contents
 
 Seen = dict[str, Any]
@@ -34,6 +33,9 @@ def unknown(tids: Iterable[int], python: Iterable[int], raw: int = 0) -> list[st
 
 def libraries() -> list[str]:
     """Return the native libraries that are mapped here: what runs threads of its own is among them."""
+    # It is made for deaths, and much to load: only where there are threads to explain.
+    from bootcheck.probes.native import mapped
+
     return mapped()
 
 
