@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 LARGE = 200_000
 """Objects from which on it is worth a word that the heap is not frozen."""
+_MOMENT = 0.005
+"""Seconds after which a thread has started or ended."""
 _NO_SUBJECT = ("objects", "reseed")
 _OURS_AT_EXIT = 1
 """Functions that bootcheck itself registers with `atexit` in a master."""
@@ -69,10 +71,17 @@ class ForkAudit:
         """Return the threads, Python's and others, that were not there before."""
         self._idents, before = background.idents(), self._tasks
         self._tasks = native_threads.tasks()
+        # gevent's are memory, which a fork copies; it renews its own native ones.
+        if background.survive():
+            return {"threads": [], "native": None}
         threads = background.threads()
         raw = sum(not thread["known"] for thread in threads)
-        python = {os.getpid(), *background.native_ids()}
-        names = native_threads.unknown(self._tasks - before, python, raw)
+        names = native_threads.unknown(self._tasks - before, background.native_ids(), raw)
+        if names:
+            # One that starts or ends right now is in one list and not in the other.
+            time.sleep(_MOMENT)
+            still = native_threads.tasks() & (self._tasks - before)
+            names = native_threads.unknown(still, background.native_ids(), raw)
         return {"threads": threads, "native": self._native(names) if names else None}
 
     def _native(self, names: list[str]) -> dict[str, Any]:

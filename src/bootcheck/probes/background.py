@@ -34,7 +34,9 @@ def idents() -> frozenset[int]:
 def native_ids() -> set[int]:
     """Return the kernel's numbers of the threads that Python started; native ones that call Python are none."""
     active = list(threading._active.values())  # type: ignore[attr-defined]  # noqa: SLF001
-    return {thread.native_id for thread in active if not issubclass(type(thread), threading._DummyThread)}  # noqa: SLF001
+    started = [thread for thread in active if not issubclass(type(thread), threading._DummyThread)]  # noqa: SLF001
+    numbers = [(attributes(thread) or {}).get("_native_id") for thread in started]
+    return {number for number in numbers if type(number) is int}
 
 
 def threads() -> list[Seen]:
@@ -101,7 +103,9 @@ def _target(thread: Any, own: dict[str, Any]) -> tuple[list[Any], Any]:
     while type(function) is functools.partial:
         owners += function.args
         function = function.func
-    if function is None:
+    if function is None and issubclass(type(thread), threading.Timer):
+        function = own.get("function")
+    elif function is None:
         function = next((names["run"] for names in map(defined_by, bases(type(thread))) if "run" in names), None)
         owners.append(thread)
     if type(function) is types.MethodType:
