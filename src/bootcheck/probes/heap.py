@@ -14,6 +14,8 @@ from typing import Any
 
 _mro: Any = type.__dict__["__mro__"].__get__
 _namespace: Any = type.__dict__["__dict__"].__get__
+_module: Any = type.__dict__["__module__"].__get__
+_name: Any = type.__dict__["__name__"].__get__
 _PAGE = 4096
 _ENOUGH = 200_000
 """Objects whose places in memory stand for all."""
@@ -82,7 +84,7 @@ def defined_by(kind: type) -> dict[str, Any]:
 
 def module_of(kind: type) -> str:
     """Return the name of the module that a class is of; `builtins` where it does not say."""
-    found = _namespace(kind).get("__module__")
+    found = _module(kind)
     return found if type(found) is str else "builtins"
 
 
@@ -114,4 +116,4 @@ def names_of(things: Iterable[Any]) -> dict[int, str]:
 def type_name(thing: Any) -> str:
     """Return `module.Class` of an object."""
     kind = type(thing)
-    return f"{module_of(kind)}.{type.__dict__['__name__'].__get__(kind)}"
+    return f"{module_of(kind)}.{_name(kind)}"
