@@ -257,6 +257,14 @@ def test_a_thread_that_comes_later_is_told_at_the_next_fork_once(serve, python):
     assert server.stderr.count("BC205") == 1
 
 
+def test_greenlets_of_a_patched_master_are_no_lost_threads(serve, python):
+    """Where the configuration patches the master, threads are gevent's: a fork copies them, and nothing is said."""
+    config = "from gevent import monkey\nmonkey.patch_all()\n" + ARMED
+    server = preloaded(serve, ("thread",), python, config=config, worker_class="gevent")
+
+    assert findings(server) == {}
+
+
 def test_without_preload_nothing_of_it_is_loaded(serve, python):
     """A server that imports its app in the workers has nothing to look at, and pays for nothing."""
     server = serve(app=APP, config=ARMED + TELLING, workers=2, environ={"KINDS": "thread"})
@@ -335,8 +343,10 @@ def test_ordinary_apps_give_no_warning(serve, python, app, modules):
     server = serve(app=app, workers=2, options=("--preload",))
     server.wait_ready(2)
 
-    warned = [one for ones in findings(server).values() for one in ones if one["severity"] != "info"]
+    found = findings(server)
+    warned = [one for ones in found.values() for one in ones if one["severity"] != "info"]
     assert warned == []
+    assert app is LIBRARIES or found == {}, "a plain app is not even informed of anything"
     assert server.get("/")[1] == b"hello"
     if app is LIBRARIES:
         (report,) = server.reports("boot", "master")

@@ -31,7 +31,9 @@ server, or a pooler (pgbouncer, RDS Proxy) are the other ways. Count the other c
 How to know it is fixed
 
 The checkpoints `pool.pre_ping`, `pool.size` and `pool.limit` of a worker have passed; the last shows workers,
-connections per worker and the server's limit. The limit is known when `database(...)` has asked the server.
+connections per worker and the server's limit. The limit is known when `database(...)` has asked the server. Behind a
+pooler (it invents the pid that it tells its clients; else port 6432 or 6543) the sum is the pooler's business, and
+`pool.limit` is skipped.
 """
 
 from __future__ import annotations

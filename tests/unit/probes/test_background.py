@@ -17,6 +17,7 @@ import pytest
 from bootcheck.marks import fork_safe
 from bootcheck.probes import background
 from tests.integration.harness import wait_until
+from tests.unit.children import interpreter
 
 
 @pytest.fixture
@@ -140,6 +141,25 @@ def test_executors_pools_and_listeners_are_known_by_their_threads():
         assert kinds == ["listener"]
     finally:
         listener.stop()
+
+
+POOL = """
+import concurrent.futures, multiprocessing
+from bootcheck.probes import background
+context = multiprocessing.get_context("fork")
+executor = concurrent.futures.ProcessPoolExecutor(1, mp_context=context)
+executor.submit(int).result()
+seen = background.threads()
+print(sorted({one["kind"] for one in seen if not one["revived"]}))
+executor.shutdown()
+"""
+
+
+def test_a_process_pool_is_known_by_its_manager():
+    """The feeder of a queue is multiprocessing's own affair: it starts again where it is needed."""
+    done = interpreter(POOL)
+
+    assert done.stdout == "['pool']\n", done.stderr
 
 
 def test_a_thread_that_threading_does_not_know_is_seen(stop):
