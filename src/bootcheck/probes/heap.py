@@ -17,6 +17,8 @@ _namespace: Any = type.__dict__["__dict__"].__get__
 _module: Any = type.__dict__["__module__"].__get__
 _name: Any = type.__dict__["__name__"].__get__
 _PAGE = 4096
+_PYTHONS_OWN = 2_000
+"""Python 3.12 itself freezes some hundreds of objects when it starts."""
 _ENOUGH = 200_000
 """Objects whose places in memory stand for all."""
 _NOT_THE_APPS = frozenset({*sys.stdlib_module_names, "gunicorn", "bootcheck"}) - {"__main__"}
@@ -50,7 +52,7 @@ def pages() -> int:
 
 def frozen() -> bool:
     """Tell whether the app has frozen its heap."""
-    return gc.get_freeze_count() > 0
+    return gc.get_freeze_count() > _PYTHONS_OWN
 
 
 def class_of(module: str, name: str) -> type | None:
