@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import ARMED, Interpreter, Server, wait_until
+from tests.integration.harness import ARMED, Interpreter, Server
 
 APP = """
 import os, sys, threading, time
@@ -113,8 +113,8 @@ def late():
 
 def pre_fork(server, worker):
     started.append(worker)
-    if len(started) == 3:
-        threading.Thread(target=late, name="late-one", daemon=True).start()
+    if len(started) >= 3:
+        threading.Thread(target=late, name="late-%d" % len(started), daemon=True).start()
 """
 TELLING = """
 import sys
@@ -247,14 +247,15 @@ def test_with_one_worker_the_same_is_information(serve, python):
 
 
 def test_a_thread_that_comes_later_is_told_at_the_next_fork_once(serve, python):
-    """Started by a hook after the first forks: one line for all later ones."""
-    server = preloaded(serve, ("none",), python, config=ARMED + LATE)
-    assert "BC205" not in findings(server)
+    """Started by a hook, anew for each fork after the first two: one line, and none for what was told before."""
+    server = preloaded(serve, ("thread",), python, config=ARMED + LATE)
+    assert "heartbeat" in findings(server)["BC205"][0]["summary"]
     for ready in (3, 4):
         os.kill(server.workers()[0], signal.SIGTERM)
         server.wait_ready(ready)
-    wait_until(lambda: "late-one" in server.stderr, server.story)
-    assert server.stderr.count("BC205") == 1
+    told = [line for line in server.stderr.splitlines() if "BC205" in line]
+    assert ["heartbeat" in line for line in told] == [True, False], told
+    assert "late-3" in told[1]
 
 
 def test_greenlets_of_a_patched_master_are_no_lost_threads(serve, python):

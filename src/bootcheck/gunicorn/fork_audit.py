@@ -31,6 +31,7 @@ LARGE = 200_000
 """Objects from which on it is worth a word that the heap is not frozen."""
 _MOMENT = 0.005
 """Seconds after which a thread has started or ended."""
+_NO_DIGITS = dict.fromkeys(map(ord, "0123456789"))
 _NO_SUBJECT = ("objects", "reseed")
 _OURS_AT_EXIT = 1
 """Functions that bootcheck itself registers with `atexit` in a master."""
@@ -44,7 +45,9 @@ class ForkAudit:
         self._cfg: Any = None
         self._idents: frozenset[int] = frozenset()
         self._tasks: set[int] = set()
-        self._told: set[tuple[Any, ...]] = set()
+        self._told: set[tuple[str, ...]] = set()
+        self._places: set[tuple[Any, ...]] = set()
+        """Kind and code of every thread that was seen."""
         self._failed: list[str] = []
         """Why a probe could not look."""
         self.sources: list[dict[str, Any]] = []
@@ -57,23 +60,27 @@ class ForkAudit:
             return
         self._cfg = cfg
         began = time.perf_counter()
-        seen = self._threads()
+        threads, native = self._threads()
+        places = {_place(thread) for thread in threads}
+        # Some are started anew for each fork.
+        seen = {"threads": [one for one in threads if _place(one) not in self._places], "native": native}
+        self._places |= places
         if whole:
-            seen |= self._rest(seen["threads"])
+            seen |= self._rest(threads)
         self._judge(seen, cfg.workers)
         if whole:
-            self._checkpoint(seen, (time.perf_counter() - began) * 1000)
+            self._checkpoint(seen, threads, (time.perf_counter() - began) * 1000)
 
     def _unchanged(self) -> bool:
         return background.idents() == self._idents and native_threads.tasks() == self._tasks
 
-    def _threads(self) -> dict[str, Any]:
-        """Return the threads, Python's and others, that were not there before."""
+    def _threads(self) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+        """Return Python's threads, and the native ones that were not there before."""
         self._idents, before = background.idents(), self._tasks
         self._tasks = native_threads.tasks()
         # gevent's are memory, which a fork copies; it renews its own native ones.
         if background.survive():
-            return {"threads": [], "native": None}
+            return [], None
         threads = background.threads()
         raw = sum(not thread["known"] for thread in threads)
         names = native_threads.unknown(self._tasks - before, background.native_ids(), raw)
@@ -82,7 +89,7 @@ class ForkAudit:
             time.sleep(_MOMENT)
             still = native_threads.tasks() & (self._tasks - before)
             names = native_threads.unknown(still, background.native_ids(), raw)
-        return {"threads": threads, "native": self._native(names) if names else None}
+        return threads, self._native(names) if names else None
 
     def _native(self, names: list[str]) -> dict[str, Any]:
         paths = native_threads.libraries()
@@ -139,21 +146,26 @@ class ForkAudit:
         from bootcheck.audits import judge
 
         for finding in judge(seen, workers):
-            # A thread that is there at every fork is told once, and so is one that is started for each.
-            key = (finding.code, tuple((item.source, item.text) for item in finding.evidence))
+            # What is there at every fork is told once, whatever its number this time.
+            key = (finding.code, *(f"{item.source} {item.text}".translate(_NO_DIGITS) for item in finding.evidence))
             if key not in self._told:
                 self._told.add(key)
                 self._master.recorder.finding(finding)
 
-    def _checkpoint(self, seen: dict[str, Any], took: float) -> None:
+    def _checkpoint(self, seen: dict[str, Any], threads: list[dict[str, Any]], took: float) -> None:
         native = seen["native"]
         detail = {
-            "threads": [thread["name"] or thread["function"] for thread in seen["threads"]],
+            "threads": [thread["name"] or thread["function"] for thread in threads],
             "native_threads": len(native["names"]) if native else 0,
             "objects": seen["objects"],
             **({"failed": self._failed} if self._failed else {}),
         }
         self._master.recorder.stamp("fork.audit", Phase.SERVER, Outcome.PASSED, detail, duration_ms=took)
+
+
+def _place(thread: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what threads of one code have in common."""
+    return tuple(thread[name] for name in ("kind", "module", "function", "file", "line", "owner"))
 
 
 _audit: ForkAudit | None = None
