@@ -120,7 +120,7 @@ TELLING = """
 import sys
 
 def post_fork(server, worker):
-    found = [name for name in sys.modules if "audit" in name or "probes.heap" in name]
+    found = [name for name in sys.modules if "audit" in name or "probes.objects" in name]
     server.log.info("audit modules: %s", found)
 """
 FIRST = ("thread", "executor", "listener", "scheduler", "native", "openmp", "lock", "marked")

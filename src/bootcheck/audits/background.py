@@ -44,6 +44,8 @@ RULES: tuple[str, ...] = ("BC205", "BC209", "BC223")
 
 _TOOLS = ("pydevd", "_pydevd_bundle", "_pydev_bundle", "debugpy", "gunicorn", "bootcheck")
 """Whose threads are no part of the app: debuggers, the server, ourselves."""
+_LOOKED_AFTER = ("psycopg_pool", "pymongo")
+"""Libraries whose threads are looked after in another way: pools are made anew, pymongo renews its monitors."""
 _MANY = 10
 Threads = Sequence[Mapping[str, Any]]
 
@@ -60,7 +62,8 @@ def judge(seen: Mapping[str, Any], workers: int) -> Iterator[Finding]:
 def is_lost(thread: Mapping[str, Any]) -> bool:
     """Tell whether nobody starts this thread again in a worker, and a worker may lack it."""
     owner = str(thread["owner"] or "")
-    if thread["revived"] or thread["module"].partition(".")[0] in _TOOLS or owner.partition(".")[0] in _TOOLS:
+    homes = {thread["module"].partition(".")[0], owner.partition(".")[0]}
+    if thread["revived"] or not homes.isdisjoint((*_TOOLS, *_LOOKED_AFTER)):
         return False
     # With its directory of shared files one server of metrics, in the master, speaks for all workers.
     return not (owner.startswith("prometheus_client.") and os.environ.get("PROMETHEUS_MULTIPROC_DIR"))

@@ -17,9 +17,9 @@ from bootcheck.probes import (
     cuda,
     event_loops,
     exit_handlers,
-    heap,
     held_locks,
     native_threads,
+    objects,
     random_state,
     temporary,
 )
@@ -53,7 +53,7 @@ class ForkAudit:
         self.sources: list[dict[str, Any]] = []
         """Sources of random numbers that all workers inherit."""
 
-    def before_fork(self, cfg: Any) -> None:
+    def before_fork(self, cfg: Any, workers: int) -> None:
         """Look, and record what there is to say; once for each thing."""
         whole = cfg is not self._cfg
         if not whole and self._unchanged():
@@ -67,7 +67,7 @@ class ForkAudit:
         self._places |= places
         if whole:
             seen |= self._rest(threads)
-        self._judge(seen, cfg.workers)
+        self._judge(seen, workers)
         if whole:
             self._checkpoint(seen, threads, (time.perf_counter() - began) * 1000)
 
@@ -102,7 +102,7 @@ class ForkAudit:
     def _rest(self, threads: list[dict[str, Any]]) -> dict[str, Any]:
         """Return what one pass over the heap and some tables tell."""
         wanted = {"loops": event_loops.kind(), "files": temporary.file_kind(), **random_state.kinds()}
-        things, count = heap.of_kinds({name: kind for name, kind in wanted.items() if kind is not None})
+        things, count = objects.of_kinds({name: kind for name, kind in wanted.items() if kind is not None})
         self.sources = self._tried(lambda: random_state.shared(things)) or []
         # Gunicorn's control server has a loop of its own, and stops it before the fork.
         theirs = {thread["ident"] for thread in threads if thread["module"].startswith("gunicorn.")}
@@ -115,7 +115,7 @@ class ForkAudit:
             "random": self.sources,
             "reseed": self._master.reseed,
             "cuda": self._tried(cuda.initialised),
-            "heap": {"objects": count, "bytes": heap.pages()} if count > LARGE and not heap.frozen() else None,
+            "heap": {"objects": count, "bytes": objects.pages()} if count > LARGE and not objects.frozen() else None,
             "objects": count,
         }
 
@@ -176,7 +176,8 @@ def before_fork(master: Master, arbiter: Any) -> None:
     global _audit  # noqa: PLW0603 - the workers find their master's by fork
     if _audit is None:
         _audit = ForkAudit(master)
-    _audit.before_fork(arbiter.cfg)
+    # TTIN may have asked for more workers than the configuration.
+    _audit.before_fork(arbiter.cfg, max(arbiter.cfg.workers, getattr(arbiter, "num_workers", 0) or 0))
 
 
 def in_child(recorder: Any) -> None:

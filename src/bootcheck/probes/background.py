@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bootcheck.marks import is_marked
-from bootcheck.probes.heap import attributes, bases, class_of, defined_by, module_of, standard, type_name
+from bootcheck.probes.objects import attributes, bases, class_of, defined_by, module_of, standard, type_name
 
 Seen = dict[str, Any]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from bootcheck.probes.heap import attributes
+from bootcheck.probes.objects import attributes
 
 
 def initialised(descriptors: str = "/proc/self/fd") -> str | None:

@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 from bootcheck.marks import is_marked
-from bootcheck.probes.heap import attributes, class_of, names_of, type_name
+from bootcheck.probes.objects import attributes, class_of, names_of, type_name
 
 POLICY = "asyncio's policy"
 """The holder of the loop that `asyncio.get_event_loop()` returns."""

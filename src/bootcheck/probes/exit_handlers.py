@@ -11,7 +11,7 @@ import sys
 from typing import Any
 from weakref import finalize
 
-from bootcheck.probes.heap import module_globals
+from bootcheck.probes.objects import module_globals
 
 _STANDARD = ("logging", "multiprocessing.util", "rlcompleter", "idlelib.run")
 """Modules of the standard library that register one function when they are imported."""

@@ -15,7 +15,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any
 
 from bootcheck.marks import is_marked
-from bootcheck.probes.heap import attributes, bases, defined_by, module_globals, module_of, standard
+from bootcheck.probes.objects import attributes, bases, defined_by, module_globals, module_of, standard
 
 _LOCK: Any = _thread.LockType
 _RLOCK: type = type(threading.RLock())

@@ -10,8 +10,8 @@ import threading
 from typing import Any
 
 from bootcheck.marks import is_marked
-from bootcheck.probes.heap import attributes, class_of, names_of, type_name
 from bootcheck.probes.held_locks import holder
+from bootcheck.probes.objects import attributes, class_of, names_of, type_name
 
 _FRESH = (623, 624)
 """Places in the state of numpy's global generator before its first number, from a SeedSequence and from `seed()`."""

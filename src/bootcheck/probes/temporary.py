@@ -8,7 +8,7 @@ import weakref
 from typing import Any
 
 from bootcheck.marks import is_marked
-from bootcheck.probes.heap import attributes, class_of
+from bootcheck.probes.objects import attributes, class_of
 
 
 def file_kind() -> type | None:

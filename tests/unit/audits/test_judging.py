@@ -82,6 +82,8 @@ def test_nothing_seen_is_nothing_said():
         {"owner": "gunicorn.ctl.server.ControlServer"},
         {"module": "gunicorn.ctl.server"},
         {"module": "pydevd"},
+        {"module": "psycopg_pool.pool"},
+        {"owner": "pymongo.periodic_executor.PeriodicExecutor"},
     ],
 )
 def test_threads_that_are_no_loss_are_not_spoken_of(more):
