@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bootcheck.gunicorn.arm import arm as arm
     from bootcheck.gunicorn.logger import Logger as Logger
+    from bootcheck.marks import fork_safe as fork_safe
     from bootcheck.model.errors import BootcheckError as BootcheckError
     from bootcheck.recorder import annotate as annotate
     from bootcheck.recorder import step as step
@@ -22,6 +23,7 @@ _HOMES = {
     "Logger": "bootcheck.gunicorn.logger",
     "BootcheckError": "bootcheck.model.errors",
     "annotate": "bootcheck.recorder",
+    "fork_safe": "bootcheck.marks",
     "step": "bootcheck.recorder",
     "run_startup_diagnostics": "bootcheck.wsgi",
     "checks": "bootcheck.checks",
@@ -34,6 +36,7 @@ __all__ = [
     "annotate",
     "arm",
     "checks",
+    "fork_safe",
     "run_startup_diagnostics",
     "step",
 ]

@@ -152,12 +152,16 @@ def number(name):
         return []
 names = [
     *("gevent", "uvicorn", "uvicorn_worker", "flask", "sqlalchemy", "psycopg", "psycopg2", "pymysql", "MySQLdb"),
+    *("apscheduler", "django", "numpy", "opentelemetry.sdk", "prometheus_client", "sentry_sdk"),
     "bootcheck_siginfo",
 ]
+def there(name):
+    parts = name.split(".")
+    return all(u.find_spec(".".join(parts[: length + 1])) for length in range(len(parts)))
 print(json.dumps({
     "python": sys.version_info[:2],
     "gunicorn": number("gunicorn"),
-    "has": [name for name in names if u.find_spec(name)],
+    "has": [name for name in names if there(name)],
     "fits": number("uvicorn-worker") >= [0, 4] or number("uvicorn") < [0, 36],
     "installed": u.find_spec("bootcheck") is not None,
 }))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 import bootcheck
-from bootcheck import checks, guards, sinks
+from bootcheck import audits, checks, guards, sinks
 from bootcheck.analysis import signatures
 from bootcheck.cli import COMMANDS
 from bootcheck.gunicorn import server, workers
@@ -25,6 +25,7 @@ from bootcheck.render.pages import HEADINGS, MODULES
 ROOT = Path(bootcheck.__file__).parent
 
 LISTS: dict[str, tuple[str, ...]] = {
+    "audits": audits.AUDITS,
     "checks": checks.CHECKS,
     "guards": guards.GUARDS,
     "sinks": sinks.SINKS,
@@ -34,6 +35,7 @@ LISTS: dict[str, tuple[str, ...]] = {
     "gunicorn.workers": tuple(kind.__name__.rpartition(".")[2] for kind in workers.WORKERS),
 }
 HELPERS: dict[str, dict[str, str]] = {
+    "audits": {},
     "checks": {
         "addresses": "reads what `bind` holds, for port",
         "base": "what a check is",

@@ -31,7 +31,9 @@ server, or a pooler (pgbouncer, RDS Proxy) are the other ways. Count the other c
 How to know it is fixed
 
 The checkpoints `pool.pre_ping`, `pool.size` and `pool.limit` of a worker have passed; the last shows workers,
-connections per worker and the server's limit. The limit is known when `database(...)` has asked the server.
+connections per worker and the server's limit. The limit is known when `database(...)` has asked the server. Behind a
+pooler (it invents the pid that it tells its clients; else port 6432 or 6543) the sum is the pooler's business, and
+`pool.limit` is skipped.
 """
 
 from __future__ import annotations
@@ -50,6 +52,10 @@ RULES: tuple[str, ...] = ("BC221", "BC222")
 
 _LOCAL = frozenset({"sqlite", "duckdb"})
 """Dialects without a server."""
+_POOLERS = frozenset({6432, 6543})
+"""Ports of pgbouncer and of Supabase's pooler, for servers that do not tell by their pid."""
+_THREADED = ("sync", "gthread")
+"""Worker classes in which a thread uses one connection at a time."""
 _ENDS_IDLE = frozenset({"mysql", "mariadb"})
 """Servers that end idle connections unless they are told not to (after eight hours)."""
 
@@ -173,6 +179,9 @@ class PoolCheck:
         if not counted:
             recorder.skipped("pool.limit", Phase.DATABASE, "no engine uses the server that was asked")
             return
+        if facts.get("database.pooler") is None and all(pool.port in _POOLERS for pool in counted):
+            recorder.skipped("pool.limit", Phase.DATABASE, f"port {counted[0].port} is a pooler's, as a rule")
+            return
         each = _per_worker(counted, server.threads)
         total = None if each is None else each * server.workers + self.reserve
         detail = {"workers": server.workers, "per_worker": each, "total": total, "limit": limit}
@@ -189,7 +198,10 @@ class PoolCheck:
         advice = f"Keep pool_size + max_overflow at {safe} or less, over all engines of a worker together."
         if safe < 1:
             advice = f"Even one connection for each of {workers} workers is too many: use fewer workers or a pooler."
-        single = context.server.threads <= 1 and context.server.worker_class in ("sync", "gthread")
+        server = context.server
+        at_work = server.workers * server.threads * len(pools) + self.reserve
+        # A pool has room for more than the threads that ask it; one that nothing limits can leak.
+        few = server.worker_class in _THREADED and total is not None and at_work <= limit
         evidence = [
             Evidence(source=pool.engine, text=f"{pool.kind} with {'no limit' if pool.most is None else pool.most}")
             for pool in pools
@@ -201,9 +213,9 @@ class PoolCheck:
             summary=f"{workers} worker(s) may open {count} connections, and the server allows {limit}.",
             action=(advice, "Or raise the server's limit, or put a pooler in front."),
             evidence=tuple(evidence),
-            against=("a worker with one thread uses one connection at a time, as a rule",) if single else (),
+            against=(f"threads use one connection at a time, as a rule: {at_work} in all",) if few else (),
             missing=("other clients of the server: replicas of this app, task queues, people",),
-            confidence="medium" if single else "high",
+            confidence="medium" if few else "high",
         )
 
 

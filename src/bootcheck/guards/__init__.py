@@ -5,4 +5,4 @@
 
 from __future__ import annotations
 
-GUARDS = ("boot_deadline", "fresh_pools", "native_crash", "once", "sigterm", "snapshot")
+GUARDS = ("boot_deadline", "fresh_pools", "native_crash", "once", "reseed", "sigterm", "snapshot")

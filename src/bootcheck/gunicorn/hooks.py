@@ -63,10 +63,22 @@ def _after(ours: Hook) -> Maker:
 def _pre_fork(master: Master) -> Maker:
     before = chain.quietly(master.receiver.before_fork)
 
+    def audit(arbiter: Any) -> None:
+        from bootcheck.gunicorn import fork_audit
+
+        try:
+            fork_audit.before_fork(master, arbiter)
+        finally:
+            master.publish_boot()
+
+    audited = chain.quietly(audit)
+
     def make(user: Hook) -> Hook:
         def hook(arbiter: Any, worker: Any) -> None:
             # Theirs first: what it starts must not inherit blocked signals, and it may raise.
             user(arbiter, worker)
+            if arbiter.cfg.preload_app:
+                audited(arbiter)
             before(arbiter, worker)
 
         return hook
@@ -77,6 +89,13 @@ def _pre_fork(master: Master) -> Maker:
 def _post_fork(master: Master) -> Maker:
     begin = chain.quietly(master.begin_worker)
 
+    def seed(boot: Any) -> None:
+        from bootcheck.gunicorn import fork_audit
+
+        fork_audit.in_child(boot.recorder)
+
+    reseed = chain.quietly(seed)
+
     def make(user: Hook) -> Hook:
         def hook(arbiter: Any, worker: Any) -> None:
             boot = begin(arbiter, worker)
@@ -86,6 +105,8 @@ def _post_fork(master: Master) -> Maker:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
                 user(arbiter, worker)
                 return
+            if master.reseed and arbiter.cfg.preload_app:
+                reseed(boot)
             with boot.telling():
                 user(arbiter, worker)
 

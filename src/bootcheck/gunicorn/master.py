@@ -9,7 +9,6 @@ import atexit
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -19,10 +18,10 @@ from bootcheck.guards.native_crash import FaultFile
 from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.orders import Orders
 from bootcheck.gunicorn.receiver import Receiver
-from bootcheck.gunicorn.server import SUBJECTS, app_uri_of, attributes_of, head, sources_of
+from bootcheck.gunicorn.server import SUBJECTS, app_uri_of, attributes_of, head, sources_of, store_boot
 from bootcheck.gunicorn.witness import TimedImports
 from bootcheck.gunicorn.worker import WorkerBoot
-from bootcheck.model import bootreport, journal
+from bootcheck.model import journal
 from bootcheck.model.journal import Key
 from bootcheck.model.outcome import Phase
 from bootcheck.model.redactor import Redactor, secrets_of
@@ -78,7 +77,10 @@ class Master:
         self.declared: list[Check] = []
         """The checks of the configuration file."""
         self._owner = 0
+        self.reseed = False
+        """True where workers get random numbers of their own."""
         self._ready = False
+        self._published = False
         self._ended = False
         self.told = False
         """True once this master's own death has its report."""
@@ -154,11 +156,6 @@ class Master:
     def is_here(self) -> bool:
         """True in the master itself, False in anything forked from it."""
         return self._owner == os.getpid()
-
-    @property
-    def is_ready(self) -> bool:
-        """True once the preflight is over."""
-        return self._ready
 
     @property
     def drops_privileges(self) -> bool:
@@ -325,19 +322,22 @@ class Master:
     # -- ready, stop and end --------------------------------------------------------------------
 
     def become_ready(self) -> None:
-        """Write the master's boot report: its preflight is over."""
+        """Close the master's boot: its preflight is over."""
         if self._ready or not self.is_here:
             return
         self._ready = True
         self._boot.__exit__(None, None, None)
-        now = time.time()
         self.recorder.fact(journal.READY)
-        report = bootreport.boot_report(self.ring.records, self.common, at=now, hidden=self.redactor.hidden)
-        path = self.directory.store(bootreport.file_name(report, now), bootreport.encoded(report))
-        done = sum(entry["outcome"] != "entered" for entry in report["checkpoints"])
-        problems = sum(finding["severity"] != "info" for finding in report["findings"])
-        what = "preflight passed" if not problems else f"preflight over with {problems} findings"
-        self.console.note(f"{what} ({done} checkpoints), report {path or 'not stored'}")
+        # Under preload the audit before the first fork has its say in the report.
+        if self.arbiter is None or not (self.arbiter.cfg.preload_app and self.arbiter.cfg.workers):
+            self.publish_boot()
+
+    def publish_boot(self) -> None:
+        """Store the master's boot report, once."""
+        if self._published or not self._ready or not self.is_here:
+            return
+        self._published = True
+        store_boot(self)
 
     def _guard_stops(self) -> None:
         """Until Gunicorn has handlers of its own, a stop signal leaves a report."""
@@ -376,6 +376,7 @@ class Master:
                 return original(*args)
             except BaseException as exc:
                 if self.is_here and not self._ended:
+                    self.publish_boot()
                     self.receiver.drain(self.arbiter)
                     from bootcheck.gunicorn.ending import over
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn import seams
-from bootcheck.model import journal
+from bootcheck.model import bootreport, journal
 from bootcheck.model.journal import Key
 from bootcheck.probes.process import boot_id
 
 if TYPE_CHECKING:
     from bootcheck.checks.base import Source
+    from bootcheck.gunicorn.master import Master
 
 SUBJECTS = ("SECRET_KEY", "DATABASE_URL")
 """Variables whose presence gives a discovered check its subject (`checks.DISCOVERED`): without one
@@ -52,6 +54,17 @@ def head(role: str, key: Key, server_id: str) -> dict[str, Any]:
         "server_id": server_id,
         "gunicorn": seams.version(),
     }
+
+
+def store_boot(master: Master) -> None:
+    """Store the boot report of a master, and say how its preflight came out."""
+    now = time.time()
+    report = bootreport.boot_report(master.ring.records, master.common, at=now, hidden=master.redactor.hidden)
+    path = master.directory.store(bootreport.file_name(report, now), bootreport.encoded(report))
+    done = sum(entry["outcome"] != "entered" for entry in report["checkpoints"])
+    problems = sum(finding["severity"] != "info" for finding in report["findings"])
+    what = "preflight passed" if not problems else f"preflight over with {problems} findings"
+    master.console.note(f"{what} ({done} checkpoints), report {path or 'not stored'}")
 
 
 def kind_of(exc: BaseException, app_uri: object) -> str:

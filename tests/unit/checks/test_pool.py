@@ -79,6 +79,28 @@ def test_a_worker_with_one_thread_is_a_doubt():
     assert finding.confidence == "medium"
 
 
+def test_a_few_threads_are_a_doubt_as_well():
+    """8 x 15 connections may be opened, and 8 x 2 threads ask for them; with 15 threads there is no doubt."""
+    engine = create_engine(URL, pool_pre_ping=True)
+    few = look(engine, workers=8, worker_class="gthread", threads=2).findings[0]
+    many = look(engine, workers=8, worker_class="gthread", threads=15).findings[0]
+    greenlets = look(engine, workers=8, worker_class="gevent").findings[0]
+
+    assert (few.confidence, many.confidence, greenlets.confidence) == ("medium", "high", "high")
+    assert "16 in all" in few.against[0]
+
+
+@pytest.mark.parametrize(("pooler", "judged"), [(None, False), (False, True), (True, False)])
+def test_the_port_of_a_pooler_counts_where_the_server_does_not_tell(pooler, judged):
+    """Behind pgbouncer the sum of all pools is the pooler's business; the pid that a server tells is surer."""
+    facts = {**FACTS, "database.port": 6432, "database.pooler": pooler}
+    result = look(create_engine(URL.replace("5432", "6432"), pool_pre_ping=True), workers=100, facts=facts)
+
+    assert (result.codes == ("BC222",)) is judged
+    if not judged:
+        assert result.outcome("pool.limit") is Outcome.SKIPPED
+
+
 def test_a_reserve_counts():
     """What others need is taken off."""
     result = look(create_engine(URL, pool_pre_ping=True), workers=6, reserve=37)
@@ -124,6 +146,7 @@ def test_an_unlimited_overflow_is_too_large():
     [
         ({}, "asked"),
         ({**FACTS, "database.pooler": True}, "pooler"),
+        ({**FACTS, "database.pooler": None, "database.port": 6432}, "no engine uses"),
         ({**FACTS, "database.host": "elsewhere"}, "no engine uses"),
     ],
 )

@@ -185,7 +185,7 @@ class Interview:
         if found is None:
             return
         facts = self.asked.facts
-        facts.setdefault("database.pooler", bool(self.session.pooler))
+        facts.setdefault("database.pooler", self.session.pooler)
         facts.setdefault("database.max_connections", found.limit)
         facts.setdefault("database.connections_in_use", found.in_use)
         facts.setdefault("database.max_connections_bound_by", found.bound_by)

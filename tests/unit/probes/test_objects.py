@@ -1,0 +1,106 @@
+"""The pass over the heap and the reading of attributes: what is there is found, and nobody's code runs."""
+
+from __future__ import annotations
+
+import gc
+import types
+
+import pytest
+
+from bootcheck.probes import objects
+
+PLACE = __name__
+
+
+class Wanted:
+    """What the tests look for."""
+
+
+class Lazy:
+    """As lazy objects are: they pretend another class, and to look at them is to load them."""
+
+    @property
+    def __class__(self) -> type:
+        raise AssertionError
+
+    @property
+    def __dict__(self) -> dict[str, object]:
+        raise AssertionError
+
+    def __getattr__(self, name: str) -> object:
+        raise AssertionError(name)
+
+
+def test_objects_of_a_class_and_its_subclasses_are_found_without_waking_lazy_ones():
+    """By their type alone."""
+
+    class Sub(Wanted):
+        pass
+
+    mine, lazy = [Wanted(), Sub()], Lazy()
+    found, count = objects.of_kinds({"wanted": Wanted})
+
+    assert {id(one) for one in mine} <= {id(one) for one in found["wanted"]}
+    assert count > len(found["wanted"])
+    assert lazy is not None
+
+
+def test_frozen_objects_are_counted_and_left_frozen():
+    """An audit changes nothing."""
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        _, count = objects.of_kinds({})
+        assert objects.frozen()
+        assert count >= frozen
+        assert gc.get_freeze_count() > frozen // 2
+    finally:
+        gc.unfreeze()
+    assert not objects.frozen()
+
+
+def test_attributes_are_read_without_properties():
+    """Of instances, modules and classes without slots; a `__dict__` of somebody's own making is left alone."""
+    plain = Wanted()
+    plain.name = 1  # type: ignore[attr-defined]
+
+    assert objects.attributes(plain) == {"name": 1}
+    assert objects.attributes(types.ModuleType("m"))["__name__"] == "m"  # type: ignore[index]
+    assert objects.attributes(Lazy()) is None
+    assert objects.attributes(object()) is None
+    assert objects.attributes(1) is None
+
+
+def test_a_class_is_looked_up_in_loaded_modules_only():
+    """Nothing is imported, and what is no class is none."""
+    assert objects.class_of("threading", "Thread").__name__ == "Thread"  # type: ignore[union-attr]
+    assert objects.class_of("threading", "enumerate") is None
+    assert objects.class_of("not.loaded", "Thread") is None
+
+
+def test_names_of_things_that_modules_hold(monkeypatch):
+    """`module.attribute` of the app's; of the standard library's nothing."""
+    module = types.ModuleType("shop.rates")
+    thing = module.RATES = Wanted()  # type: ignore[attr-defined]
+    monkeypatch.setitem(__import__("sys").modules, "shop.rates", module)
+
+    assert objects.names_of([thing, Wanted()]) == {id(thing): "shop.rates.RATES"}
+    assert objects.names_of([]) == {}
+    assert not objects.standard("shop.rates")
+    assert objects.standard("logging.handlers")
+    assert objects.standard("gunicorn.ctl.server")
+
+
+def test_pages_grow_with_the_heap():
+    """A hundred thousand objects stand on some megabytes."""
+    before = objects.pages()
+    kept = [[n] for n in range(100_000)]
+
+    assert objects.pages() - before > (2 << 20)
+    assert kept
+
+
+@pytest.mark.parametrize(("thing", "name"), [(Wanted(), f"{__name__}.Wanted"), ([], "builtins.list")])
+def test_the_name_of_a_type(thing, name):
+    """With its module."""
+    assert objects.type_name(thing) == name
