@@ -62,8 +62,12 @@ HELPERS: dict[str, dict[str, str]] = {
     },
     "analysis.signatures": {},
     "render": {
+        "charts": "the geometry of the charts, for html",
+        "output": "where a command's output goes",
+        "progress": "how far a long reading is",
         "pages": "the pages that `explain` prints, in any format",
         "report": "one report on a screen, for `show`",
+        "terminal": "text in colour, where Rich is installed",
         "snapshot": "one look at a living process on a screen, for `dump` and `show`",
     },
     "cli": {},

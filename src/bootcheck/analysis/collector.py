@@ -9,6 +9,7 @@ from typing import Any
 from bootcheck.analysis import boots, deaths, gunicorn_lines
 from bootcheck.analysis.classify import Diagnoser, Diagnosis, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
+from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Inputs, Unexplained, Warned
 from bootcheck.analysis.logs import Log
 from bootcheck.analysis.quoting import template
@@ -27,10 +28,17 @@ MAX_SYMPTOMS = 10_000
 class Collector:
     """The intake of `analyze`."""
 
-    def __init__(self, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        complain: Callable[[str], None],
+        history: History | None = None,
+        progress: Callable[[str], None] | None = None,
+    ) -> None:
         self.inputs = Inputs()
         self.warned: dict[tuple[str, str], Warned] = {}
         self._diagnoser = Diagnoser(complain)
+        self._history = history
+        self._progress = progress or (lambda _: None)
         self._by_id: dict[str, Death] = {}
         self._deaths: list[Death] = []
         self._journals: list[tuple[Boot, Death]] = []
@@ -61,6 +69,7 @@ class Collector:
 
     def begin(self, source: str) -> None:
         """A source begins."""
+        self._progress(source)
         self._source = source
         self._log = None
         self._classes = set()
@@ -76,6 +85,10 @@ class Collector:
         self.inputs.files += read and self._understood
         self.inputs.lines += lines
 
+    def break_off(self) -> None:
+        """The user does not want to wait: what the open log has told so far counts."""
+        self.end(self._source, 0, read=bool(self._source))
+
     def unreadable(self, source: str, reason: str) -> None:
         """Keep what could not be read."""
         self.inputs.unreadable_count += 1
@@ -84,6 +97,8 @@ class Collector:
 
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Keep a report once, whether its file or its line on stderr is seen first."""
+        if self._history is not None:
+            self._history.report(document, source)
         identity = document.get("report_id")
         identity = identity if isinstance(identity, str) else f"{source}:{line}"
         kind = document.get("kind")
@@ -118,6 +133,8 @@ class Collector:
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Keep a journal without an end whose process does not live."""
+        if self._history is not None:
+            self._history.journal(boot, source)
         if boot.end is not None or boots.alive(boot.head, path):
             return
         trouble = boots.death_of(boot, source, fault=boots.fault_text(path), torn=torn or boot.broken_lines > 1)
@@ -139,6 +156,8 @@ class Collector:
         if self._log is None:
             self._log = Log(self._source, self, self._diagnoser)
         self._log.feed(record)
+        if self._history is not None:
+            self._history.line(record, telltale=self._diagnoser.is_telltale)
 
     # -- what a log calls -----------------------------------------------------------------------
 
