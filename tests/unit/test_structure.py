@@ -62,6 +62,8 @@ HELPERS: dict[str, dict[str, str]] = {
     },
     "analysis.signatures": {},
     "render": {
+        "answer": "whether a fault is still there, for `verify`",
+        "comparison": "what differs, for `diff`",
         "charts": "the geometry of the charts, for html",
         "output": "where a command's output goes",
         "progress": "how far a long reading is",

@@ -16,6 +16,8 @@ MORE = 0.25
 MORE_MS = 50.0
 """… where that is also this many milliseconds."""
 MORE_BYTES = 10 << 20
+TAG = "tag "
+"""What an annotation's name begins with among the settings."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def compare(before: Side, after: Side) -> Comparison:
             for item in _differences(memory_of(before.spans), memory_of(after.spans))
             if item.before is not None and item.after is not None and abs(item.delta) >= MORE_BYTES
         ),
-        settings=tuple(changed(settings_of(before.spans), settings_of(after.spans))),
+        settings=tuple(changed_settings(settings_of(before.spans), settings_of(after.spans))),
         findings_new=tuple(told for key, told in new.items() if key not in old),
         findings_gone=tuple(told for key, told in old.items() if key not in new),
         incidents_new=tuple((key, told) for key, told in now.items() if key not in was),
@@ -119,6 +121,15 @@ def changed(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[s
     """Return every name whose value is another one, or that only one side has."""
     names = dict.fromkeys((*before, *after))
     return [(name, before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)]
+
+
+def changed_settings(before: Mapping[str, str], after: Mapping[str, str]) -> list[tuple[str, str | None, str | None]]:
+    """Return what changed of what both tell: a crash report knows more than a boot report; tags come and go."""
+
+    def told(mine: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in mine.items() if name in others or name.startswith(TAG)}
+
+    return changed(told(before, after), told(after, before))
 
 
 def steps_of(spans: Iterable[Span]) -> dict[str, float]:

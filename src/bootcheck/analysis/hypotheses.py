@@ -126,7 +126,9 @@ def probe_killed_it(case: Case) -> Hypothesis | None:
             con.append(f"The probe acts at the earliest after {told}; no process lived longer than {seconds(lived)}.")
         else:
             pro.append(f"The lives ({seconds(lived)} at most) reach the probe's patience ({told}).")
-    elif case.probe is None:
+    elif case.probe is not None:
+        con.append("How long it lived is not known, so the probe's settings decide nothing.")
+    else:
         con.append("The probe's settings are not known: --probe DELAY,PERIOD,FAILURES lets this be computed.")
     if "master" in case.incident.pattern.origins:
         verdict = UNLIKELY if verdict != REFUTED else verdict

@@ -68,6 +68,9 @@ def _stood_in(incident: Incident, own: Sequence[Span]) -> Iterator[Interval]:
         for step in span.steps:
             if step.outcome == "entered" and step.at is not None and span.uptime is not None:
                 stood.setdefault(step.name, []).append(max(0.0, span.uptime - step.at))
+            elif step.outcome == "failed" and step.duration_ms is not None:
+                # The signal unwound it: it was left by its death.
+                stood.setdefault(step.name, []).append(step.duration_ms / 1000)
     for name, took in sorted(stood.items(), key=lambda item: min(item[1]))[:MAX_STEPS]:
         yield Interval(
             name=f"{incident.code}: in step {name} until death",

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from bootcheck.analysis.deaths import Death
+from bootcheck.analysis.deaths import LOG, Death
+from bootcheck.model.cause import Cause
 
 MAX_KEPT = 1_000
 MAX_ORDER = 8
@@ -31,7 +32,7 @@ class Pattern:
     """The first ones that died."""
     hosts: tuple[tuple[str, int], ...] = ()
     lives: tuple[float, ...] = ()
-    """Seconds from start to end, where both are known."""
+    """Seconds from start to end, where both are known: of a process that vanished only the last record is."""
     steps: tuple[tuple[str, int], ...] = ()
     origins: tuple[str, ...] = ()
     """Who sent the signals: master, outside."""
@@ -41,6 +42,8 @@ class Pattern:
     """Host and pid."""
     servers: frozenset[str] = frozenset()
     only_logs: bool = False
+    last_words: bool = False
+    """The times are those of last records: nobody saw the deaths, which may have come later."""
 
     @property
     def waves(self) -> list[tuple[float, int]]:
@@ -78,7 +81,8 @@ class Pattern:
         waves = self.waves
         spread = self.times[-1] - self.times[0]
         if len(waves) == 1:
-            yield f"All {self.count} died within {seconds(spread)}."
+            what = "The last records of all" if self.last_words else "All"
+            yield f"{what} {self.count} {'lie' if self.last_words else 'died'} within {seconds(spread)}."
         if len(self.order) > 1:
             more = f", and {self.count - len(self.order)} more" if self.count > len(self.order) else ""
             yield f"In this order: {', '.join(self.order)}{more}."
@@ -128,14 +132,17 @@ def of_group(group: Sequence[Death]) -> Pattern:
         order=tuple(_named(death) for death in timed[:MAX_ORDER]),
         hosts=_counted(death.host for death in kept),
         lives=tuple(
-            max(0.0, death.at - death.since) for death in timed if death.since is not None and death.at is not None
+            max(0.0, death.at - death.since)
+            for death in timed
+            if death.since is not None and death.at is not None and death.cause is not Cause.VANISHED
         ),
         steps=_counted(death.step for death in kept),
         origins=tuple(dict.fromkeys(death.origin for death in kept if death.origin)),
         ready=tuple(dict.fromkeys(death.ready for death in kept if death.ready is not None)),
         processes=frozenset((death.host or "", death.pid) for death in kept if death.pid is not None),
         servers=frozenset(death.server for death in kept if death.server),
-        only_logs=all(death.kind == "log" for death in kept),
+        only_logs=all(death.kind == LOG for death in kept),
+        last_words=all(death.cause is Cause.VANISHED for death in kept),
     )
 
 

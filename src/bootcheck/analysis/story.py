@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bootcheck.analysis import clocks, hypotheses
-from bootcheck.analysis.comparison import changed
+from bootcheck.analysis.comparison import changed_settings
 from bootcheck.analysis.history import History, Moment
 from bootcheck.analysis.hypotheses import Case, Hypothesis
 from bootcheck.analysis.incidents import Analysis, Incident
@@ -181,13 +181,7 @@ def _last_good(spans: Sequence[Span], before: float | None, own: Sequence[Span])
 
 def _changes(good: Span, own: Sequence[Span]) -> list[tuple[str, str | None, str | None]]:
     dead = next((span for span in own if span.settings), None)
-    if dead is None:
-        return []
-    shared = {name: value for name, value in good.settings.items() if name in dead.settings or name.startswith("tag ")}
-    return changed(
-        shared,
-        {name: value for name, value in dead.settings.items() if name in good.settings or name.startswith("tag ")},
-    )
+    return changed_settings(good.settings, dead.settings) if dead is not None else []
 
 
 def _first_sign(moments: Sequence[Moment], first: float | None) -> Moment | None:

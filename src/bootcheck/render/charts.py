@@ -130,6 +130,8 @@ def _life(span: Span, scale: _Scale, end: float) -> Row:
 def _note(span: Span) -> str:
     took = f" after {seconds(span.uptime)}" if span.uptime is not None else ""
     where = f" in {span.step}" if span.cause is not None and span.step else ""
+    if span.cause == "vanished":
+        return f"last record{took}: vanished{where}"
     if span.cause is not None:
         return f"died{took}: {span.cause}{where}"
     if span.ended is not None:
@@ -165,7 +167,7 @@ def memory(spans: Sequence[Span]) -> Curves:
 
 def uptimes(spans: Iterable[Span]) -> Chart:
     """Return the histogram of the lives of processes that died."""
-    known = sorted(span.uptime for span in spans if span.cause is not None and span.uptime is not None)
+    known = sorted(span.uptime for span in spans if span.cause not in (None, "vanished") and span.uptime is not None)
     if not known:
         return Chart()
     low, high = known[0], known[-1]

@@ -13,7 +13,7 @@ from bootcheck.analysis.story import tell
 from bootcheck.model.errors import BootcheckError
 from bootcheck.model.finding import Severity
 from bootcheck.render import Checked, Style, charts
-from bootcheck.render.markdown import clock, first_sign, since_good
+from bootcheck.render.markdown import clock, first_sign, since_good, times
 from bootcheck.render.text import plain
 
 if TYPE_CHECKING:
@@ -61,6 +61,6 @@ def _page(**values: Any) -> str:
         # A log may hold what no page may: control characters.
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
-    environment.filters["clock"] = clock
+    environment.filters |= {"clock": clock, "times": times}
     source = files("bootcheck.render").joinpath("html.jinja").read_text(encoding="utf-8")
     return environment.from_string(source).render(**values)

@@ -15,7 +15,7 @@ from bootcheck.render.text import plain
 
 if TYPE_CHECKING:
     from bootcheck.analysis.history import Moment
-    from bootcheck.analysis.incidents import Analysis
+    from bootcheck.analysis.incidents import Analysis, Incident
 
 WANTS_HISTORY = True
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|#~!])")
@@ -112,7 +112,7 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
     yield ""
     yield (
         f"Class {incident.cause_class}, cause {incident.cause}, confidence {incident.confidence}, "
-        f"{incident.count} death{'' if incident.count == 1 else 's'}, fingerprint `{incident.id}`."
+        f"{times(incident)}, fingerprint `{incident.id}`."
     )
     facts = [*chapter.pattern, *first_sign(chapter), *since_good(chapter)]
     yield from _list("How it went", facts, level=3)
@@ -127,6 +127,12 @@ def _chapter(chapter: Chapter) -> Iterator[str]:
         yield f"- would be refuted by: {_md(told.refuted_by)}"
     if incident.confirm:
         yield from _list("Confirm", (incident.confirm,), level=3)
+
+
+def times(incident: Incident) -> str:
+    """Return how often it came: deaths, or errors that ended no process."""
+    what = "time" if incident.cause == "none" else "death"
+    return f"{incident.count} {what}{'' if incident.count == 1 else 's'}"
 
 
 def first_sign(chapter: Chapter) -> Iterator[str]:
