@@ -110,7 +110,7 @@ def test_a_all_workers_die_together(serve, told):
 
 def test_a_from_the_log_alone(serve, told):
     """Two starts that hang, each stopped by a supervisor without patience: one incident, that it repeats, no guess."""
-    server = plain(serve, HANGS, workers=2, options=["--graceful-timeout", "1"])
+    server = plain(serve, HANGS, workers=2, options=["--graceful-timeout", "4"])
     for start in (1, 2):
         wait_until(lambda start=start: len(list(server.home.glob("here-*"))) >= 2 * start or None, server.story)
         server.stop()
