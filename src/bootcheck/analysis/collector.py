@@ -84,10 +84,12 @@ class Collector:
             self._killed_in_stop(log)
         self.inputs.files += read and self._understood
         self.inputs.lines += lines
+        self._source = ""
 
     def break_off(self) -> None:
         """The user does not want to wait: what the open log has told so far counts."""
-        self.end(self._source, 0, read=bool(self._source))
+        if self._source:
+            self.end(self._source, 0, read=True)
 
     def unreadable(self, source: str, reason: str) -> None:
         """Keep what could not be read."""

@@ -113,9 +113,8 @@ def _complain(analysis: Analysis, err: TextIO) -> None:
     if left > 0:
         print(f"bootcheck: and {left} more could not be read (--format json lists them)", file=err)
     if analysis.interrupted:
-        print(
-            f"bootcheck: broken off after {analysis.inputs.files} files: this is what had been read by then.", file=err
-        )
+        files = analysis.inputs.files
+        print(f"bootcheck: broken off after {files} file{'' if files == 1 else 's'}: the rest was not read.", file=err)
 
 
 def _named(words: Iterable[str]) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from bootcheck.analysis import analyze
 from bootcheck.analysis.pattern import Pattern, seconds
 from bootcheck.model.cause import Cause
-from tests.unit.analysis.making import AT, days_work, report, stored, told
+from tests.unit.analysis.making import AT, days_work, entered, head, journal, report, stored, told
 
 
 def test_a_days_work_is_one_incident_with_a_pattern(tmp_path: Path):
@@ -32,6 +32,16 @@ def test_one_death_has_nothing_to_say(tmp_path: Path):
     (incident,) = analyze([str(tmp_path)]).incidents
 
     assert list(incident.pattern.sentences()) == []
+
+
+def test_last_records_are_no_deaths(tmp_path: Path):
+    """Of a process that vanished nobody knows when: no length of life, no limit."""
+    for pid in (31, 32):
+        journal(tmp_path, head(pid=pid), entered("app.load", at=AT + 56))
+    (incident,) = analyze([str(tmp_path)]).incidents
+
+    assert (incident.cause, incident.pattern.lives) == ("vanished", ())
+    assert next(incident.pattern.sentences()).startswith("The last records of all 2 lie within")
 
 
 def test_regular_waves_are_told_from_irregular_ones():
