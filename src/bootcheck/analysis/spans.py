@@ -145,8 +145,8 @@ def of_journal(boot: Boot, source: str) -> Span | None:
         host=_text(boot.head.get("host")),
         server=_text(boot.head.get("server_id")),
         started=begun if begun is not None else first,
-        ready=boot.ready_at,
-        ended=boot.last_at if boot.end is not None else None,
+        ready=_number(boot.ready_at),
+        ended=_number(boot.last_at) if boot.end is not None else None,
         step=boot.step,
         steps=steps,
         memory=memory,
@@ -242,7 +242,7 @@ def _text(value: object) -> str | None:
 
 def _number(value: object) -> float | None:
     ok = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if ok and isinstance(value, (int, float)) and abs(value) < 1e11 else None
+    return float(value) if ok and isinstance(value, (int, float)) and 0 <= value < 1e11 else None
 
 
 def _whole(value: object) -> int | None:
