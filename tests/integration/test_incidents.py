@@ -180,7 +180,7 @@ def test_d_when_everything_is_killed_nothing_is_guessed(serve, told):
 
     assert (incident["cause"], incident["count"]) == ("vanished", 2)
     assert "**A liveness or startup probe killed it**: open" in report
-    assert "How long it lived is not known" in report
+    assert "How long the server had run is not known" in report
 
 
 @pytest.mark.parametrize("armed", [True, False], ids=["reports", "log-alone"])

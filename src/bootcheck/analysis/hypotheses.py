@@ -30,20 +30,22 @@ CLOSE = 2.0
 NEARLY_ALL = 0.9
 """Share of the memory limit from which on a lack of memory is possible."""
 _PROBE = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy")
+_BY_PLATFORM = "BC513"
+"""What the platform itself says needs no guess."""
 _STOPPED = frozenset(
     {Cause.SIGTERM.value, Cause.SIGKILL_EXTERNAL.value, Cause.VANISHED.value, Cause.OOM.value, Cause.OS_EXIT.value}
 )
 _RAISED = frozenset({Cause.EXCEPTION.value, Cause.APP_NOT_FOUND.value, Cause.SYS_EXIT.value, Cause.CHECK_FAILED.value})
 _WOULD_REFUTE = {
-    Cause.CHECK_FAILED.value: "`bootcheck check` in the same environment that finds nothing.",
+    Cause.CHECK_FAILED.value: "bootcheck check in the same environment that finds nothing.",
     Cause.BOOT_DEADLINE.value: "A boot report whose step passed well within the deadline on the same host.",
-    Cause.GUNICORN_TIMEOUT.value: "No `WORKER TIMEOUT` line for this pid, or a life shorter than `timeout`.",
+    Cause.GUNICORN_TIMEOUT.value: "No WORKER TIMEOUT line for this pid, or a life shorter than timeout.",
     Cause.EXCEPTION.value: "A boot of the same release with the same settings that gets past this line.",
     Cause.APP_NOT_FOUND.value: 'python -c "import MODULE; MODULE.ATTRIBUTE" that succeeds in the server\'s directory.',
     Cause.SYS_EXIT.value: "An import of the app outside of Gunicorn, with the same variables, that does not exit.",
     Cause.NATIVE_CRASH.value: "The same request or import that succeeds with the suspected library unchanged.",
-    Cause.OOM.value: "`oom_kill 0` in the cgroup's memory.events, or a peak far below the limit.",
-    Cause.SIGKILL_GRACEFUL_TIMEOUT.value: "`Worker exiting` of this pid before the grace period was over.",
+    Cause.OOM.value: "oom_kill 0 in the cgroup's memory.events, or a peak far below the limit.",
+    Cause.SIGKILL_GRACEFUL_TIMEOUT.value: "Worker exiting of this pid before the grace period was over.",
     Cause.SIGKILL_EXTERNAL.value: "A raised oom_kill counter, or the master's line that it killed this pid.",
     Cause.SIGTERM.value: "A line that shows the process ended before the signal came.",
     Cause.OS_EXIT.value: "A signal in the wait status, or an exception before the end.",
@@ -79,9 +81,21 @@ class Case:
     """Versions and settings that differ from the last good boot."""
 
     @property
-    def shortest(self) -> float | None:
-        """The shortest life among them."""
-        return min(self.incident.pattern.lives, default=None)
+    def servers(self) -> list[float]:
+        """How long the servers of the dead had run: what a probe counts, where the master's start is known."""
+        found = []
+        for span in self.spans:
+            if span.ended is None or span.cause == Cause.VANISHED.value:
+                continue
+            starts = [
+                master.started
+                for master in self.all_spans
+                if master.role == "master" and master.started is not None and _serves(master, span)
+            ]
+            begun = [at for at in starts if at <= span.ended]
+            if begun:
+                found.append(span.ended - max(begun))
+        return found
 
     @property
     def longest(self) -> float | None:
@@ -96,7 +110,7 @@ def of_case(case: Case) -> list[Hypothesis]:
 
 
 def concluded(case: Case) -> Hypothesis:
-    """What `analyze` itself concludes."""
+    """What analyze itself concludes."""
     incident = case.incident
     sure = {"high": CONFIRMED, "medium": LIKELY}.get(incident.confidence, OPEN)
     return Hypothesis(
@@ -110,26 +124,14 @@ def concluded(case: Case) -> Hypothesis:
 
 def probe_killed_it(case: Case) -> Hypothesis | None:
     """A probe or health check of the platform lost patience."""
-    if case.incident.cause not in _STOPPED:
+    if case.incident.cause not in _STOPPED or case.incident.code == _BY_PLATFORM:
         return None
     failed = [moment for moment in case.moments if _PROBE.search(moment.text) and _shortly_before(moment.at, case)]
     pro = [f"{_place(one.source, one.line)}{one.text}" for one in failed[:3]]
     con: list[str] = []
-    verdict = LIKELY if failed else OPEN
     if not failed:
         con.append("No line of a failed probe was read. The platform's events have it, if there was one.")
-    if case.probe is not None and case.longest is not None:
-        lived, probe = case.longest, case.probe
-        told = f"{probe.delay:g} s + {probe.failures} × {probe.period:g} s = {seconds(probe.patience)}"
-        if lived < probe.earliest - CLOSE:
-            verdict = REFUTED
-            con.append(f"The probe acts at the earliest after {told}; no process lived longer than {seconds(lived)}.")
-        else:
-            pro.append(f"The lives ({seconds(lived)} at most) reach the probe's patience ({told}).")
-    elif case.probe is not None:
-        con.append("How long it lived is not known, so the probe's settings decide nothing.")
-    else:
-        con.append("The probe's settings are not known: --probe DELAY,PERIOD,FAILURES lets this be computed.")
+    verdict = _by_settings(case, LIKELY if failed else OPEN, pro, con)
     if "master" in case.incident.pattern.origins:
         verdict = UNLIKELY if verdict != REFUTED else verdict
         con.append("The signal came from the master: a probe can only have stopped that one first.")
@@ -138,17 +140,37 @@ def probe_killed_it(case: Case) -> Hypothesis | None:
         verdict=verdict,
         pro=tuple(pro),
         con=tuple(con),
-        refuted_by="A life shorter than initialDelaySeconds + failureThreshold × periodSeconds; events without "
-        "`Liveness probe failed` (kubectl describe pod POD).",
+        refuted_by="A server that had run for less than initialDelaySeconds + failureThreshold × periodSeconds; events "
+        "without Liveness probe failed (kubectl describe pod POD).",
     )
+
+
+def _by_settings(case: Case, verdict: str, pro: list[str], con: list[str]) -> str:
+    """Judge by the settings of the probe: it counts from the start of the server, not of a worker."""
+    probe, servers = case.probe, case.servers
+    if probe is None:
+        con.append("The probe's settings are not known: --probe DELAY,PERIOD,FAILURES lets this be computed.")
+        return verdict
+    if not servers:
+        con.append("How long the server had run is not known, so the probe's settings decide nothing.")
+        return verdict
+    told = f"{probe.delay:g} s + {probe.failures} × {probe.period:g} s = {seconds(probe.patience)}"
+    if max(servers) >= probe.earliest - CLOSE:
+        pro.append(f"The server had run for {seconds(max(servers))}, and the probe's patience is {told}.")
+        return verdict
+    con.append(f"The probe's patience is {told}; the server had run for {seconds(max(servers))} at most.")
+    if verdict == LIKELY:
+        con.append(
+            "But a failed probe was read: either it killed nothing, or these settings are not the ones in force."
+        )
+        return UNLIKELY
+    return REFUTED
 
 
 def memory_ran_out(case: Case) -> Hypothesis | None:
     """The kernel or the platform killed it for memory."""
     cause = case.incident.cause
-    if cause not in _STOPPED:
-        return None
-    if cause == Cause.OOM.value:
+    if cause not in _STOPPED or cause == Cause.OOM.value or case.incident.code == _BY_PLATFORM:
         return None
     known = [(span.peak, span.limit) for span in case.spans if span.peak and span.limit]
     pro, con = [], []
@@ -172,7 +194,7 @@ def memory_ran_out(case: Case) -> Hypothesis | None:
         verdict=verdict,
         pro=tuple(pro),
         con=tuple(con),
-        refuted_by="`oom_kill 0` in memory.events of the cgroup, or a peak far below the limit.",
+        refuted_by="oom_kill 0 in memory.events of the cgroup, or a peak far below the limit.",
     )
 
 
@@ -185,15 +207,15 @@ def gunicorn_timed_out(case: Case) -> Hypothesis | None:
         return None
     shorter = case.longest < int(limit) - CLOSE
     near = any(abs(lived - int(limit)) <= CLOSE for lived in case.incident.pattern.lives)
-    con = ["There is no `WORKER TIMEOUT` of the master for it."]
+    con = ["There is no WORKER TIMEOUT of the master for it."]
     if shorter:
-        con.append(f"It lived {seconds(case.longest)} at most; `timeout` is {limit} s.")
+        con.append(f"It lived {seconds(case.longest)} at most; timeout is {limit} s.")
     return Hypothesis(
         name="Gunicorn's own timeout ended it",
         verdict=REFUTED if shorter else OPEN if near else UNLIKELY,
-        pro=(f"It lived about as long as `timeout` ({limit} s).",) if near else (),
+        pro=(f"It lived about as long as timeout ({limit} s).",) if near else (),
         con=tuple(con),
-        refuted_by="A life shorter than `timeout`, or the master's log without `WORKER TIMEOUT`.",
+        refuted_by="A life shorter than timeout, or the master's log without WORKER TIMEOUT.",
     )
 
 
@@ -287,6 +309,13 @@ HYPOTHESES: tuple[Callable[[Case], Hypothesis | None], ...] = (
     only_one_host,
     something_changed,
 )
+
+
+def _serves(master: Span, span: Span) -> bool:
+    """Tell whether this is the master of a process: by the server's id; in a log, by the file."""
+    if master.server and span.server:
+        return master.server == span.server
+    return master.source == span.source and master.of_log and span.of_log
 
 
 def _shortly_before(at: float, case: Case) -> bool:

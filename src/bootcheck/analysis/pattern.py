@@ -116,8 +116,8 @@ class Pattern:
 
     @property
     def by_a_limit(self) -> bool:
-        """True where the lives are too alike, and too long, to be chance."""
-        if len(self.lives) < 2 or min(self.lives) < GAP:
+        """True where lives are too alike, and too long, to be chance; what starts and ends together only looks so."""
+        if len(self.lives) < 2 or min(self.lives) < GAP or len(self.waves) < 2:
             return False
         return max(self.lives) - min(self.lives) <= max(1.0, ALIKE * median(self.lives))
 

@@ -51,11 +51,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from bootcheck.gunicorn import rehearsal
     from bootcheck.settings import Settings
 
+    # First: a format that cannot be written is not asked for.
+    form = renderer(args.format)
     settings = Settings.from_environ()
     configured = rehearsal.read(args.config, args.app)
     planned, load, skipped = _plan(configured, settings, args)
     checked = [*_run(planned, load, configured, _Records(err if args.verbose else None)), *skipped]
-    for line in renderer(args.format).findings(checked, Style.of(out)):
+    for line in form.findings(checked, Style.of(out)):
         print(line, file=out)
     if load is None and not args.no_app:
         print(

@@ -55,9 +55,18 @@ def test_regular_waves_are_told_from_irregular_ones():
 
 def test_lives_of_chance_are_no_limit():
     """Only what is alike, and not over at once, was ended by a limit."""
-    assert not Pattern(lives=(3.0, 40.0, 56.0)).by_a_limit
-    assert not Pattern(lives=(0.2, 0.2, 0.2)).by_a_limit
-    assert Pattern(lives=(55.9, 56.0, 56.2)).by_a_limit
+    waves = (100.0, 200.0, 300.0)
+    assert not Pattern(times=waves, lives=(3.0, 40.0, 56.0)).by_a_limit
+    assert not Pattern(times=waves, lives=(0.2, 0.2, 0.2)).by_a_limit
+    assert Pattern(times=waves, lives=(55.9, 56.0, 56.2)).by_a_limit
+
+
+def test_what_starts_and_ends_together_is_no_limit():
+    """Four workers of one start that one signal ended lived equally long, and that says nothing."""
+    pattern = Pattern(count=4, times=(100.0, 100.1, 100.1, 100.2), lives=(56.0, 56.0, 56.1, 56.0))
+
+    assert not pattern.by_a_limit
+    assert "limit" not in " ".join(pattern.sentences())
 
 
 def test_the_id_is_the_same_for_every_host_release_and_time(tmp_path: Path):

@@ -48,9 +48,16 @@ def test_a_days_report(tmp_path: Path):
     assert all(told.verdict in VERDICTS and told.refuted_by for told in chapter.hypotheses)
 
 
+def served(path: Path, begun: float) -> None:
+    """Write a start whose master was ready at once, and whose worker was stopped 56 s after AT."""
+    master = report(Cause.NONE, kind="boot", role="master", pid=1, at=begun, step=None, server="s1")
+    stored(path, replace(master, attributes={**master.attributes, "bootcheck.boot.duration_s": 0.0}))
+    stored(path, report(Cause.SIGTERM, pid=9, at=AT + 56, uptime=56.0, server="s1", origin="outside", signal="SIGTERM"))
+
+
 def test_a_probe_that_is_too_patient_is_refuted(tmp_path: Path):
     """10 s + 15 × 30 s is more than 56 s: what incident D's team did not compute."""
-    days_work(tmp_path)
+    served(tmp_path, AT)
     analysis = read(tmp_path)
 
     unknown = hypothesis(tell(analysis), "probe")
@@ -59,9 +66,34 @@ def test_a_probe_that_is_too_patient_is_refuted(tmp_path: Path):
     assert unknown.verdict == "open"
     assert any("--probe" in text for text in unknown.con)
     assert patient.verdict == "refuted"
-    assert any("10 s + 15 × 30 s" in text for text in patient.con)
+    assert any("10 s + 15 × 30 s = 7.7 min; the server had run for 56.0 s" in text for text in patient.con)
     assert hasty.verdict == "open"
-    assert any("reach the probe's patience" in text for text in hasty.pro)
+    assert any("had run for 56.0 s, and the probe's patience is" in text for text in hasty.pro)
+
+
+def test_a_worker_that_was_young_in_an_old_server_refutes_nothing(tmp_path: Path):
+    """The probe counts from the container's start; and where that is not known, nothing is refuted."""
+    served(tmp_path, AT - 3600)
+    old = tell(replace(read(tmp_path), probe=Probe.parse("10,30,15")))
+    (tmp_path / "alone").mkdir()
+    days_work(tmp_path / "alone")
+    alone = tell(replace(read(tmp_path / "alone"), probe=Probe.parse("10,30,15")))
+
+    assert hypothesis(old, "probe").verdict == "open"
+    assert hypothesis(alone, "probe").verdict == "open"
+    assert any("is not known" in text for text in hypothesis(alone, "probe").con)
+
+
+def test_a_failed_probe_against_settings_that_refute_it(tmp_path: Path):
+    """Two things that cannot both be: it says so."""
+    served(tmp_path, AT)
+    (tmp_path / "events.log").write_text("2026-11-27T09:26:40Z kubelet: Liveness probe failed: dial tcp refused\n")
+    story = tell(replace(read(tmp_path), probe=Probe.parse("10,30,15")))
+    chapter = next(chapter for chapter in story.chapters if chapter.incident.code == "BC505")
+    probe = next(told for told in chapter.hypotheses if "probe" in told.name)
+
+    assert probe.verdict == "unlikely"
+    assert any("not the ones in force" in text for text in probe.con)
 
 
 def test_a_failed_probe_before_the_death_speaks_for_it(tmp_path: Path):
