@@ -23,12 +23,12 @@ def analyze(  # noqa: PLR0913
     stdin: BinaryIO | None = None,
     complain: Callable[[str], None] | None = None,
     history: History | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[str, int], None] | None = None,
 ) -> Analysis:
     """Read everything behind these paths and return its incidents; never raises for what is in them.
 
     Broken off by Ctrl-C it returns what it has read. `history` is filled where one is given, and
-    `progress` is told each source as it begins.
+    `progress` is told each source and how many of its lines were read.
     """
     from bootcheck.analysis import incidents, readers
     from bootcheck.analysis.collector import Collector

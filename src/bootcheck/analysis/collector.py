@@ -32,19 +32,20 @@ class Collector:
         self,
         complain: Callable[[str], None],
         history: History | None = None,
-        progress: Callable[[str], None] | None = None,
+        progress: Callable[[str, int], None] | None = None,
     ) -> None:
         self.inputs = Inputs()
         self.warned: dict[tuple[str, str], Warned] = {}
         self._diagnoser = Diagnoser(complain)
         self._history = history
-        self._progress = progress or (lambda _: None)
+        self._progress = progress or (lambda _, __: None)
         self._by_id: dict[str, Death] = {}
         self._deaths: list[Death] = []
         self._journals: list[tuple[Boot, Death]] = []
         self._boots: set[str] = set()
         self._templates: dict[str, Unexplained] = {}
         self._source = ""
+        self._passed = 0
         self._log: Log | None = None
         self._classes: set[str] = set()
         self._understood = True
@@ -69,11 +70,17 @@ class Collector:
 
     def begin(self, source: str) -> None:
         """A source begins."""
-        self._progress(source)
+        self._progress(source, 0)
         self._source = source
+        self._passed = 0
         self._log = None
         self._classes = set()
         self._understood = True
+
+    def passed(self, lines: int) -> None:
+        """Show how far it is."""
+        self._passed = lines
+        self._progress(self._source, lines)
 
     def end(self, source: str, lines: int, *, read: bool) -> None:
         """A source is over: tell what its log leaves open, then what single lines of it tell."""
@@ -89,7 +96,7 @@ class Collector:
     def break_off(self) -> None:
         """The user does not want to wait: what the open log has told so far counts."""
         if self._source:
-            self.end(self._source, 0, read=True)
+            self.end(self._source, self._passed, read=True)
 
     def unreadable(self, source: str, reason: str) -> None:
         """Keep what could not be read."""

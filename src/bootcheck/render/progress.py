@@ -18,10 +18,10 @@ WIDTH = 79
 
 
 @contextmanager
-def shown(err: TextIO, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[str], None]]:
-    """Yield what is to be told each source as it begins."""
+def shown(err: TextIO, clock: Callable[[], float] = time.monotonic) -> Iterator[Callable[[str, int], None]]:
+    """Yield what is to be told each source as it begins, and how many of its lines were read."""
     if not is_terminal(err):
-        yield lambda _: None
+        yield lambda _, __: None
         return
     line = _Line(err, clock)
     try:
@@ -40,13 +40,13 @@ class _Line:
         self._count = 0
         self._written = False
 
-    def tell(self, source: str) -> None:
-        self._count += 1
+    def tell(self, source: str, lines: int) -> None:
+        self._count += not lines
         now = self._clock()
         if now < self._next:
             return
         self._next = now + EVERY
-        told = plain(f"bootcheck: reading file {self._count}: {source}")[:WIDTH]
+        told = plain(f"bootcheck: reading file {self._count}{f', line {lines:,}' if lines else ''}: {source}")[:WIDTH]
         self._write(f"\r{told.ljust(WIDTH)}")
         self._written = True
 

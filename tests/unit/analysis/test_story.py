@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_what_was_read(tmp_path: Path):
     stored(tmp_path, report(pid=1, at=AT), report(pid=2, at=AT + 9))
     begun: list[str] = []
 
-    def interrupt(source: str) -> None:
+    def interrupt(source: str, lines: int) -> None:
         begun.append(source)
         if len(begun) > 1:
             raise KeyboardInterrupt
@@ -228,3 +228,17 @@ def test_ctrl_c_leaves_what_was_read(tmp_path: Path):
     assert analysis.interrupted
     assert [incident.count for incident in analysis.incidents] == [1]
     assert any("broken off" in text for text in tell(analysis).missing)
+
+
+def test_ctrl_c_in_the_middle_of_a_log(tmp_path: Path):
+    """What the log had told by then counts, and its lines are counted."""
+    line = "[2026-11-27 09:00:00 +0000] [1] [ERROR] Worker (pid:9) was sent SIGSEGV!\n"
+    (tmp_path / "g.log").write_text(line + '"GET / HTTP/1.1" 200\n' * 100_000)
+
+    def interrupt(source: str, lines: int) -> None:
+        if lines:
+            raise KeyboardInterrupt
+
+    analysis = read(tmp_path, progress=interrupt)
+    assert [incident.cause for incident in analysis.incidents] == ["native_crash"]
+    assert 0 < analysis.inputs.lines < 100_000

@@ -13,13 +13,16 @@ def test_a_long_reading_is_shown_and_wiped_away():
     now = [0.0]
     err = _Terminal()
     with progress.shown(err, lambda: now[0]) as tell:
-        tell("quick.log")
+        tell("quick.log", 0)
         assert err.getvalue() == ""
         now[0] = 5.0
-        tell("slow\x1b[2J.log")
-        tell("too soon.log")
+        tell("slow\x1b[2J.log", 0)
+        tell("too soon.log", 0)
+        now[0] = 9.0
+        tell("large.log", 120_000)
 
     assert "reading file 2: slow[2J.log" in err.getvalue()
+    assert "reading file 3, line 120,000: large.log" in err.getvalue()
     assert "too soon" not in err.getvalue()
     assert err.getvalue().endswith(" \r")
     assert "\n" not in err.getvalue()
@@ -29,6 +32,6 @@ def test_a_pipe_sees_nothing():
     """However long it takes."""
     err = io.StringIO()
     with progress.shown(err, lambda: 100.0) as tell:
-        tell("x")
+        tell("x", 0)
 
     assert err.getvalue() == ""
