@@ -12,6 +12,7 @@ from typing import Any
 
 from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis import spans
+from bootcheck.analysis.pattern import seconds
 from bootcheck.analysis.quoting import quoted
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.spans import Span
@@ -112,7 +113,7 @@ class History:
         if at is None:
             return
         died = span.ended is not None
-        took = f" after {at - span.started:.1f} s" if span.started is not None else ""
+        took = f" after {seconds(max(0.0, at - span.started))}" if span.started is not None else ""
         text = f"{span.role} {span.pid}: {span.summary}" if died else f"{span.role} {span.pid} is ready{took}"
         self._keep(Moment(at=at, text=text, source=span.source, host=span.host, bad=died, good=not died))
 
