@@ -6,28 +6,41 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
-from bootcheck.analysis.incidents import Analysis, Filter
+from bootcheck.analysis.history import History
+from bootcheck.analysis.incidents import Analysis
+from bootcheck.analysis.wanted import Filter
 
-__all__ = ["Analysis", "Filter", "analyze"]
+__all__ = ["Analysis", "Filter", "History", "analyze"]
 
 MAX_UNEXPLAINED = 50
 
 
-def analyze(
+def analyze(  # noqa: PLR0913
     paths: Sequence[str],
     *,
     wanted: Filter | None = None,
     warnings: bool = False,
     stdin: BinaryIO | None = None,
     complain: Callable[[str], None] | None = None,
+    history: History | None = None,
+    progress: Callable[[str, int], None] | None = None,
 ) -> Analysis:
-    """Read everything behind these paths and return its incidents; never raises for what is in them."""
+    """Read everything behind these paths and return its incidents; never raises for what is in them.
+
+    Broken off by Ctrl-C it returns what it has read. `history` is filled where one is given, and
+    `progress` is told each source and how many of its lines were read.
+    """
     from bootcheck.analysis import incidents, readers
     from bootcheck.analysis.collector import Collector
 
     wanted = wanted or Filter()
-    collector = Collector(complain or (lambda _: None))
-    complete = readers.read(paths, collector, stdin or sys.stdin.buffer)
+    collector = Collector(complain or (lambda _: None), history, progress)
+    interrupted = False
+    try:
+        complete = readers.read(paths, collector, stdin or sys.stdin.buffer)
+    except KeyboardInterrupt:
+        complete, interrupted = True, True
+        collector.break_off()
     deaths, unexplained = collector.result()
     found = incidents.of_deaths(death for death in deaths if wanted.wants(death))
     if warnings:
@@ -37,4 +50,6 @@ def analyze(
         unexplained=tuple(unexplained[:MAX_UNEXPLAINED]),
         inputs=collector.inputs,
         complete=complete,
+        interrupted=interrupted,
+        history=history,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from bootcheck.analysis import boots, deaths, gunicorn_lines
 from bootcheck.analysis.classify import Diagnoser, Diagnosis, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
+from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Inputs, Unexplained, Warned
 from bootcheck.analysis.logs import Log
 from bootcheck.analysis.quoting import template
@@ -27,16 +28,24 @@ MAX_SYMPTOMS = 10_000
 class Collector:
     """The intake of `analyze`."""
 
-    def __init__(self, complain: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        complain: Callable[[str], None],
+        history: History | None = None,
+        progress: Callable[[str, int], None] | None = None,
+    ) -> None:
         self.inputs = Inputs()
         self.warned: dict[tuple[str, str], Warned] = {}
         self._diagnoser = Diagnoser(complain)
+        self._history = history
+        self._progress = progress or (lambda _, __: None)
         self._by_id: dict[str, Death] = {}
         self._deaths: list[Death] = []
         self._journals: list[tuple[Boot, Death]] = []
         self._boots: set[str] = set()
         self._templates: dict[str, Unexplained] = {}
         self._source = ""
+        self._passed = 0
         self._log: Log | None = None
         self._classes: set[str] = set()
         self._understood = True
@@ -61,10 +70,17 @@ class Collector:
 
     def begin(self, source: str) -> None:
         """A source begins."""
+        self._progress(source, 0)
         self._source = source
+        self._passed = 0
         self._log = None
         self._classes = set()
         self._understood = True
+
+    def passed(self, lines: int) -> None:
+        """Show how far it is."""
+        self._passed = lines
+        self._progress(self._source, lines)
 
     def end(self, source: str, lines: int, *, read: bool) -> None:
         """A source is over: tell what its log leaves open, then what single lines of it tell."""
@@ -75,6 +91,12 @@ class Collector:
             self._killed_in_stop(log)
         self.inputs.files += read and self._understood
         self.inputs.lines += lines
+        self._source = ""
+
+    def break_off(self) -> None:
+        """The user does not want to wait: what the open log has told so far counts."""
+        if self._source:
+            self.end(self._source, self._passed, read=True)
 
     def unreadable(self, source: str, reason: str) -> None:
         """Keep what could not be read."""
@@ -84,6 +106,8 @@ class Collector:
 
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Keep a report once, whether its file or its line on stderr is seen first."""
+        if self._history is not None:
+            self._history.report(document, source)
         identity = document.get("report_id")
         identity = identity if isinstance(identity, str) else f"{source}:{line}"
         kind = document.get("kind")
@@ -118,6 +142,8 @@ class Collector:
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Keep a journal without an end whose process does not live."""
+        if self._history is not None:
+            self._history.journal(boot, source)
         if boot.end is not None or boots.alive(boot.head, path):
             return
         trouble = boots.death_of(boot, source, fault=boots.fault_text(path), torn=torn or boot.broken_lines > 1)
@@ -139,6 +165,8 @@ class Collector:
         if self._log is None:
             self._log = Log(self._source, self, self._diagnoser)
         self._log.feed(record)
+        if self._history is not None:
+            self._history.line(record, telltale=self._diagnoser.is_telltale)
 
     # -- what a log calls -----------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import re
 from collections import Counter
@@ -11,8 +10,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bootcheck.analysis.deaths import LOG, Death
+from bootcheck.analysis.history import History
+from bootcheck.analysis.pattern import Pattern, of_group
+from bootcheck.analysis.probing import Probe
 from bootcheck.analysis.quoting import quoted
 from bootcheck.analysis.readers.prefixes import epoch
+from bootcheck.analysis.wanted import Filter
 from bootcheck.model.cause import Cause
 from bootcheck.model.codes import CODES
 from bootcheck.model.finding import Evidence, Finding
@@ -108,6 +111,8 @@ class Incident:
     last_seen: str | None = None
     processes: tuple[Mapping[str, Any], ...] = ()
     count: int = 1
+    pattern: Pattern = field(default_factory=Pattern)
+    """How the deaths lie in time and place; the JSON has what the contract promises and no more."""
 
     @property
     def slug(self) -> str:
@@ -144,6 +149,12 @@ class Analysis:
     inputs: Inputs = field(default_factory=Inputs)
     complete: bool = True
     """False where a path that was named is missing."""
+    interrupted: bool = False
+    """True where it was broken off: then this is what had been read."""
+    history: History | None = None
+    """Lives and moments, for the formats that ask for them."""
+    probe: Probe | None = None
+    """What the user says of the platform's probe."""
 
     @property
     def exit_code(self) -> int:
@@ -169,33 +180,6 @@ class Analysis:
                 "unreadable": [{key: quoted(text) for key, text in item.items()} for item in self.inputs.unreadable],
             },
         }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """Which deaths are asked for."""
-
-    since: float | None = None
-    until: float | None = None
-    hosts: tuple[str, ...] = ()
-    codes: tuple[str, ...] = ()
-    """Codes; a death of another one is left out, unless its class is asked for."""
-    classes: tuple[str, ...] = ()
-    """Cause classes, likewise."""
-
-    def wants(self, death: Death) -> bool:
-        """Tell whether a death is asked for; one of unknown time always fits the times."""
-        if death.at is not None and (
-            (self.since is not None and death.at < self.since) or (self.until is not None and death.at > self.until)
-        ):
-            return False
-        if self.hosts and not (death.host and any(fnmatch.fnmatch(death.host, pattern) for pattern in self.hosts)):
-            return False
-        return self.names(death.finding.code, death.cause_class)
-
-    def names(self, code: str, cause_class: str) -> bool:
-        """Tell whether a code or class is asked for; all are where none is named."""
-        return not (self.codes or self.classes) or code in self.codes or cause_class in self.classes
 
 
 def of_deaths(deaths: Iterable[Death]) -> list[Incident]:
@@ -336,6 +320,7 @@ def _incident(group: list[Death]) -> Incident:
         last_seen=rfc3339(max(times)) if times else None,
         processes=tuple(_process(death) for death in group[:MAX_PROCESSES]),
         count=len(group),
+        pattern=of_group(group),
     )
 
 

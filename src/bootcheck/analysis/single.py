@@ -44,6 +44,9 @@ class _One:
     def begin(self, source: str) -> None:
         return
 
+    def passed(self, lines: int) -> None:
+        return
+
     def end(self, source: str, lines: int, *, read: bool) -> None:
         return
 

@@ -7,7 +7,13 @@ written without bootcheck, of Gunicorn 19 and later:
 
   kubectl logs --previous POD | bootcheck analyze -
 
-Exit codes: 0 nothing wrong, 1 incidents, 2 could not look. Findings win.
+--format markdown and html write the incident report that a person would
+otherwise write: timeline, critical intervals, hypotheses, what to do:
+
+  bootcheck analyze --format html --output report.html reports/ gunicorn.log
+
+Exit codes: 0 nothing wrong, 1 incidents, 2 could not look. Findings win. Ctrl-C
+ends the reading: what was read is told, with exit code 130.
 """
 
 from __future__ import annotations
@@ -17,10 +23,15 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from typing import TextIO
+from dataclasses import replace
+from typing import TYPE_CHECKING, TextIO
 
+from bootcheck.cli import INTERRUPTED
 from bootcheck.model.errors import BootcheckError
 from bootcheck.render import RENDERERS, Style, renderer
+
+if TYPE_CHECKING:
+    from bootcheck.analysis import Analysis
 
 NAME = "analyze"
 HELP = "say what happened, from reports, journals and logs"
@@ -32,6 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("paths", nargs="*", metavar="PATH", help="what to read; - is standard input")
     parser.add_argument("--format", choices=RENDERERS, default=RENDERERS[0], help="how incidents are printed")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", help="write to this file, whole or not at all, instead of standard output"
+    )
     parser.add_argument(
         "--fail-on",
         choices=("error", "warning"),
@@ -46,13 +60,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--code", action="append", default=[], metavar="CODE", help="only this code, slug or cause class (repeatable)"
     )
+    parser.add_argument(
+        "--probe",
+        metavar="D,P,F",
+        help="a probe's initialDelaySeconds, periodSeconds and failureThreshold: can it have killed the process? "
+        "(markdown, html)",
+    )
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Analyze, print, and return the exit code."""
-    from bootcheck.analysis import Filter, analyze
+    from bootcheck.analysis import Filter, History, analyze
     from bootcheck.analysis.moments import moment
+    from bootcheck.analysis.probing import Probe
+    from bootcheck.render import output, progress, terminal
 
+    # First, so that nothing is read for a format that cannot be written.
+    form = renderer(args.format)
     now = time.time()
     wanted = Filter(
         since=None if args.since is None else moment(args.since, now),
@@ -60,21 +84,37 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         hosts=tuple(args.host),
         **_named(text.strip() for word in args.code for text in word.split(",") if text.strip()),
     )
-    analysis = analyze(
-        args.paths or _default(),
-        wanted=wanted,
-        warnings=args.fail_on == "warning",
-        stdin=sys.stdin.buffer,
-        complain=lambda text: print(f"bootcheck: {text}", file=err),
-    )
-    for line in renderer(args.format).incidents(analysis, Style.of(out)):
-        print(line, file=out)
+    probe = None if args.probe is None else Probe.parse(args.probe)
+    with progress.shown(err) as tell:
+        analysis = analyze(
+            args.paths or _default(),
+            wanted=wanted,
+            warnings=args.fail_on == "warning",
+            stdin=sys.stdin.buffer,
+            complain=lambda text: print(f"bootcheck: {text}", file=err),
+            history=History(wanted.covers) if form.WANTS_HISTORY else None,
+            progress=tell,
+        )
+    analysis = replace(analysis, probe=probe)
+    style = Style() if args.output else Style.of(out)
+    if args.output:
+        output.written(form.incidents(analysis, style), args.output)
+    else:
+        told = form.incidents(analysis, style)
+        output.printed(terminal.dressed(told, out, style) if args.format == "text" else told, out)
+    _complain(analysis, err)
+    return INTERRUPTED if analysis.interrupted else analysis.exit_code
+
+
+def _complain(analysis: Analysis, err: TextIO) -> None:
     for item in analysis.inputs.unreadable[:MAX_COMPLAINTS]:
         print(f"bootcheck: cannot read {item['source']}: {item['reason']}", file=err)
     left = analysis.inputs.unreadable_count - MAX_COMPLAINTS
     if left > 0:
         print(f"bootcheck: and {left} more could not be read (--format json lists them)", file=err)
-    return analysis.exit_code
+    if analysis.interrupted:
+        files = analysis.inputs.files
+        print(f"bootcheck: broken off after {files} file{'' if files == 1 else 's'}: the rest was not read.", file=err)
 
 
 def _named(words: Iterable[str]) -> dict[str, tuple[str, ...]]:

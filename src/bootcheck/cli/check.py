@@ -51,12 +51,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     from bootcheck.gunicorn import rehearsal
     from bootcheck.settings import Settings
 
+    # First: a format that cannot be written is not asked for.
+    form = renderer(args.format)
     settings = Settings.from_environ()
     configured = rehearsal.read(args.config, args.app)
     planned, load, skipped = _plan(configured, settings, args)
-    records = _Records(err if args.verbose else None)
-    checked = [*_run(planned, load, configured, records), *skipped]
-    for line in renderer(args.format).findings(checked, Style.of(out)):
+    checked = [*_run(planned, load, configured, _Records(err if args.verbose else None)), *skipped]
+    for line in form.findings(checked, Style.of(out)):
         print(line, file=out)
     if load is None and not args.no_app:
         print(
@@ -68,14 +69,25 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     return int(any(finding.severity in wrong for item in checked for finding in item.findings))
 
 
+def ask_again(
+    configured: Configured, settings: Any, *, timeout: float, app: bool, names: Sequence[str]
+) -> list[Checked]:
+    """Ask the checks with these names, and load the app where that is asked for."""
+    args = argparse.Namespace(no_app=not app, timeout=timeout)
+    planned, load, _ = _plan(configured, settings, args, names)
+    return _run(planned, load, configured, _Records(None))
+
+
 def _plan(
-    configured: Configured, settings: Any, args: argparse.Namespace
+    configured: Configured, settings: Any, args: argparse.Namespace, names: Sequence[str] | None = None
 ) -> tuple[list[Planned], AppLoad | None, list[Checked]]:
     from bootcheck.checks.base import Moment, Planned
     from bootcheck.checks.planning import plan
     from bootcheck.gunicorn.rehearsal import AppLoad
 
     everything = plan(configured.declared, settings, configured.environ, configured.server)
+    if names is not None:
+        everything = [item for item in everything if item.check.name in names]
     before = [item for item in everything if item.check.moment is not Moment.WORKER]
     inside = [item for item in everything if item.check.moment is Moment.WORKER]
     load = None

@@ -1,7 +1,8 @@
 """Findings and incidents to text, one file per output format, listed in `RENDERERS`.
 
-A renderer is a module `bootcheck.render.<name>` with two functions that yield lines:
+A renderer is a module `bootcheck.render.<name>` with a flag and two functions that yield lines:
 
+    WANTS_HISTORY = False   # True where it draws charts or a timeline
     def incidents(analysis: Analysis, style: Style) -> Iterator[str]: ...
     def findings(checked: Sequence[Checked], style: Style) -> Iterator[str]: ...
 
@@ -10,6 +11,7 @@ A renderer is a module `bootcheck.render.<name>` with two functions that yield l
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,7 +22,7 @@ from bootcheck.model.finding import Finding, Severity
 if TYPE_CHECKING:
     from bootcheck.analysis.incidents import Analysis
 
-RENDERERS: tuple[str, ...] = ("text", "json", "github", "junit")
+RENDERERS: tuple[str, ...] = ("text", "json", "markdown", "html", "github", "junit", "sarif")
 """What `--format` accepts, the default first."""
 
 
@@ -33,8 +35,9 @@ class Style:
 
     @classmethod
     def of(cls, stream: TextIO) -> Style:
-        """Return the style for a stream: colour on a terminal only, never in a pipe or a file."""
-        return cls(colour=_is_terminal(stream))
+        """Return the style for a stream: colour on a terminal only, never in a pipe or a file, nor with NO_COLOR."""
+        plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+        return cls(colour=is_terminal(stream) and not plain)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,9 @@ class Checked:
 class Renderer(Protocol):
     """What a renderer module offers."""
 
+    WANTS_HISTORY: bool
+    """Its incidents are told with lives and moments: the analysis is to keep them."""
+
     def incidents(self, analysis: Analysis, style: Style) -> Iterator[str]:
         """Yield the lines that tell of an analysis."""
 
@@ -72,7 +78,8 @@ def renderer(name: str) -> Renderer:
     return cast("Renderer", import_module(f"bootcheck.render.{name}"))
 
 
-def _is_terminal(stream: TextIO) -> bool:
+def is_terminal(stream: TextIO) -> bool:
+    """Tell whether a person reads the stream."""
     try:
         return stream.isatty()
     except (AttributeError, ValueError):

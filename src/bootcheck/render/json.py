@@ -11,6 +11,7 @@ from bootcheck.render import Checked, Style
 if TYPE_CHECKING:
     from bootcheck.analysis.incidents import Analysis
 
+WANTS_HISTORY = False
 SCHEMA_VERSION = 1
 
 

@@ -14,6 +14,7 @@ from bootcheck.render import Checked, Style
 if TYPE_CHECKING:
     from bootcheck.analysis.incidents import Analysis, Incident
 
+WANTS_HISTORY = False
 MAX_PROCESSES = 6
 MAX_UNEXPLAINED = 5
 _LABEL = 11
@@ -75,6 +76,7 @@ def _incident(incident: Incident, style: Style, mark: str) -> Iterator[str]:
     )
     yield from section("When", [_when(incident)], style)
     yield from section("Who", _who(incident), style)
+    yield from section("Pattern", [quoted(text) for text in incident.pattern.sentences()], style)
     yield from _details(incident.evidence, incident.against, incident.action, incident.confirm, style)
     reports = list(dict.fromkeys(str(process["report"]) for process in incident.processes if process.get("report")))
     more = [f"and {len(reports) - 3} more"] if len(reports) > 3 else []

@@ -5,11 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bootcheck.analysis import Analysis, analyze
 from bootcheck.model.cause import CODE_OF_CAUSE, Cause
+from bootcheck.model.checkpoint import Checkpoint, Outcome, Phase
 from bootcheck.model.report import Report, Verdict, schema
 
 AT = 1_795_771_557.5
@@ -116,3 +118,51 @@ def told(text: str, **options: Any) -> Analysis:
 def classes(analysis: Analysis) -> list[tuple[str, int]]:
     """Return class and count of each incident."""
     return [(incident.cause_class, incident.count) for incident in analysis.incidents]
+
+
+def days_work(directory: Path) -> None:
+    """Write what a day left: four good boots of one release, then four workers of the next, dead after 56 s, twice."""
+    for number in range(4):
+        begun = AT - 4000 + number
+        good = report(Cause.NONE, kind="boot", pid=20 + number, at=begun + 7, step=None, summary="The worker is ready.")
+        stored(directory, _booted(good, begun, 1.5, release="1.41", duration=7.0))
+    for number in range(8):
+        begun = AT + (number // 4) * 60 + number % 4 * 0.02
+        dead = report(
+            Cause.SIGTERM,
+            pid=100 + number,
+            at=begun + 56,
+            step="db.init",
+            summary=f"The worker (pid {100 + number}) got SIGTERM in step db.init <script>alert(1)</script>.",
+            signal="SIGTERM",
+            origin="outside",
+            uptime=56.0,
+            ready=False,
+            host=f"web-{1 + number % 2}",
+        )
+        stored(directory, _booted(dead, begun, None, release="1.42"))
+
+
+def _booted(item: Report, begun: float, took: float | None, *, release: str, duration: float | None = None) -> Report:
+    """Return the report with a boot of app.load and db.init; the latter is not left where it took None."""
+
+    def checkpoint(seq: int, name: str, at: float, ms: float | None = None) -> Checkpoint:
+        return Checkpoint(
+            seq=seq,
+            name=name,
+            phase=Phase.APP,
+            outcome=Outcome.ENTERED if ms is None else Outcome.PASSED,
+            at=begun + at,
+            duration_ms=ms,
+            of=None if ms is None else seq - 1,
+            rss_bytes=(40 + 20 * seq) << 20,
+        )
+
+    steps = [checkpoint(1, "app.load", 0), checkpoint(2, "app.load", 5, 5000.0), checkpoint(3, "db.init", 5)]
+    if took is not None:
+        steps.append(checkpoint(4, "db.init", 5 + took, took * 1000))
+    ready = {} if duration is None else {"bootcheck.boot.duration_s": duration, "bootcheck.ready": True}
+    facts = {"bootcheck.gunicorn.version": "23.0.0", "bootcheck.gunicorn.timeout": 120, **ready}
+    return replace(
+        item, checkpoints=tuple(steps), attributes={**item.attributes, **facts}, annotations={"release": release}
+    )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bootcheck.analysis import analyze
+from bootcheck.analysis import History, analyze
 from bootcheck.model.cause import Cause
 from bootcheck.render import RENDERERS, Style, renderer
 from tests.unit.analysis.making import AT, LOGS, entered, head, report, told
@@ -61,7 +61,7 @@ def test_hostile_content(tmp_path: Path, data: bytes):
     """Numbers out of range, wrong types, endless nesting, endless lines."""
     for name in ("worker-31-77.jsonl", "crash.json", "app.log"):
         (tmp_path / name).write_bytes(data)
-    found = analyze([str(tmp_path)], warnings=True)
+    found = analyze([str(tmp_path)], warnings=True, history=History())
 
     for name in RENDERERS:
         "\n".join(renderer(name).incidents(found, Style())).encode("utf-8", "strict")

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from bootcheck.analysis import readers
 from bootcheck.cli import main
 from bootcheck.model.cause import Cause
-from tests.unit.analysis.making import LOGS, report, stored
+from tests.unit.analysis.making import AT, LOGS, days_work, report, stored
 
 
 class _Stdin:
@@ -55,7 +56,7 @@ def test_json_with_both_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert len(something["incidents"]) == 1
 
 
-@pytest.mark.parametrize("name", ["text", "github", "junit"])
+@pytest.mark.parametrize("name", ["text", "markdown", "html", "github", "junit", "sarif"])
 def test_the_other_formats(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]):
     """Each prints the code."""
     stored(tmp_path, report())
@@ -154,3 +155,66 @@ def test_a_cause_class_is_a_code_too(wanted: str, count: int, capsys: pytest.Cap
 
     assert main(["analyze", "--format", "json", "--code", wanted, str(log)]) == int(count > 0)
     assert len(json.loads(capsys.readouterr().out)["incidents"]) == count
+
+
+def test_output_goes_to_a_file_whole(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Nothing on stdout, the code as ever; the file that is written is none of what is read."""
+    stored(tmp_path, report())
+    target = tmp_path / "out" / "report.md"
+    target.parent.mkdir()
+
+    assert main(["analyze", "--format", "markdown", "-o", str(target), str(tmp_path)]) == 1
+    assert capsys.readouterr().out == ""
+    assert target.read_text(encoding="utf-8").startswith("# Incident report\n")
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_an_output_that_cannot_be_written_is_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """What, where and the next step, and no traceback."""
+    stored(tmp_path, report())
+
+    assert main(["analyze", "-o", str(tmp_path / "no" / "where"), str(tmp_path)]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "cannot write" in captured.err
+    assert "directory that you may write to" in captured.err
+
+
+def test_a_probe_that_is_none_is_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Before anything is read."""
+    assert main(["analyze", "--probe", "often", str(tmp_path / "nowhere")]) == 2
+    assert "DELAY,PERIOD,FAILURES" in capsys.readouterr().err
+
+
+def test_the_contracts_json_has_no_key_more(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Patterns, hypotheses and lives are for people: tools get what was promised."""
+    days_work(tmp_path)
+
+    assert main(["analyze", "--format", "json", str(tmp_path)]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert list(told) == ["schema_version", "incidents", "unexplained", "inputs"]
+    assert list(told["incidents"][0]) == [
+        "id", "code", "slug", "cause", "cause_class", "summary", "action", "confirm", "confidence", "evidence",
+        "against", "first_seen", "last_seen", "processes", "count",
+    ]  # fmt: skip
+
+
+def test_ctrl_c_tells_what_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    """The incident, a word on stderr, and 130."""
+    stored(tmp_path, report(summary="The first."), report(pid=32, at=AT + 60, summary="The second."))
+    whole = readers._read_place
+    places: list[object] = []
+
+    def read_place(place: object, *rest: object) -> None:
+        places.append(place)
+        if len(places) > 1:
+            raise KeyboardInterrupt
+        whole(place, *rest)
+
+    monkeypatch.setattr(readers, "_read_place", read_place)
+    assert main(["analyze", str(tmp_path)]) == 130
+    captured = capsys.readouterr()
+    assert captured.out.startswith("The first.\n")
+    assert "broken off after 1 file:" in captured.err

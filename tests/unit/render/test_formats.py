@@ -111,5 +111,5 @@ def test_every_format_renders_both(name: str):
 
 def test_an_unknown_format_is_named_with_the_known_ones():
     """For who calls it from Python."""
-    with pytest.raises(KeyError, match="text, json, github, junit"):
+    with pytest.raises(KeyError, match="text, json, markdown, html, github, junit, sarif"):
         renderer("yaml")

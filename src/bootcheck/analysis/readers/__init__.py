@@ -47,6 +47,9 @@ class Intake(Protocol):
     def begin(self, source: str) -> None:
         """A source begins."""
 
+    def passed(self, lines: int) -> None:
+        """So many lines of the source have been read so far."""
+
     def end(self, source: str, lines: int, *, read: bool) -> None:
         """A source is over; `read` is False where nothing of it could be read."""
 

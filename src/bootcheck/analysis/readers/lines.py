@@ -43,6 +43,7 @@ def read(stream: Stream, intake: Intake) -> int:
     try:
         for block in blocks(stream):
             number = state.take_block(block, number, sieve)
+            intake.passed(number - 1)
     except Unreadable as exc:
         exc.lines = number - 1
         state.finish()

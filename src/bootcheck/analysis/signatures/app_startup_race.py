@@ -6,14 +6,16 @@ What it means
 
 How it looks
     `table users already exists`, `duplicate key value violates unique constraint`, `database is locked`,
-    `FileExistsError`, in some workers of one start and not in others.
+    `FileExistsError`, in some workers of one start and not in others. Or a first request that fails with
+    `Cannot copy out of meta tensor`, and seconds later everything works: two threads load one model.
 
 Why it happens
-    `db.create_all()`, seed data, a download or a cache directory at import time, in every worker.
+    `db.create_all()`, seed data, a download or a cache directory at import time, in every worker. A model
+    that is loaded by the first request that needs it, without a lock.
 
 What to do
     Do it once: in a job before the start, or with bootcheck's `initialise` check and `run_once`, which let
-    one worker do it while the others wait.
+    one worker do it while the others wait. Load models before the worker is ready, not in a request.
 
 How to know it is fixed
     Four workers start together ten times without one of these errors.
@@ -29,6 +31,7 @@ from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-startup-race"
 RULES: tuple[str, ...] = ()
+WHILE_SERVING = True
 
 _SAID = re.compile(
     r"(?:table|relation|type|index|schema) \"?[\w.]+\"? already exists|"
@@ -39,11 +42,15 @@ _SAID = re.compile(
     r"could not acquire .*lock|is already locked",
     re.IGNORECASE,
 )
+_LAZY = re.compile(r"Cannot copy out of meta tensor")
+"""What PyTorch says of a model that another thread is still loading."""
 
 
 def match(trouble: Trouble) -> Finding | None:
-    """Conclude where what a worker makes at its start is there already, or held."""
+    """Conclude where what a worker makes at its start is there already, held, or half made."""
     error = trouble.error
+    if error is not None and _LAZY.search(error.text):
+        return _lazy(trouble, error.text)
     if (
         error is None
         or trouble.moment != BOOT
@@ -58,4 +65,17 @@ def match(trouble: Trouble) -> Finding | None:
         confirm="start with --workers 1: if that always works, it is a race",
         confidence="medium",
         against=("With a single worker there is no race: then the leftover of an earlier start is in the way.",),
+    )
+
+
+def _lazy(trouble: Trouble, said: str) -> Finding:
+    return conclude(
+        trouble,
+        f"A model was used while another thread still loaded it: {one_line(said)}",
+        "Load the model before the worker is ready: at import, or in post_worker_init.",
+        "Where it must be lazy, let one thread load it under a lock, and answer 503 until it is there.",
+        code="BC501",
+        confirm="send two first requests at once to a fresh worker, then the same again after some seconds",
+        confidence="medium",
+        against=("A model that was never moved to a device shows the same error, in every request.",),
     )

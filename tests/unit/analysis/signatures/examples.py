@@ -351,6 +351,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             'psycopg2.errors.UniqueViolation: duplicate key value violates unique constraint "pg_type_typname_nsp_index"'
         ),
         raising("FileExistsError: [Errno 17] File exists: '/srv/cache/model'"),
+        request("NotImplementedError: Cannot copy out of meta tensor; no data!"),
     ),
     "boot_deadline": (),
     "boot_timeout": (
@@ -501,7 +502,10 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising('psycopg2.OperationalError: connection to server at "db" failed: Connection refused'),
         request("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."),
     ),
-    "app_startup_race": (request("sqlite3.IntegrityError: UNIQUE constraint failed: users.email"),),
+    "app_startup_race": (
+        request("sqlite3.IntegrityError: UNIQUE constraint failed: users.email"),
+        request("NotImplementedError: this model cannot be copied"),
+    ),
     "boot_deadline": (worker("[CRITICAL] WORKER TIMEOUT (pid:11)"),),
     "boot_timeout": (
         start() + "Startup probe failed: HTTP probe failed with statuscode: 503\n" + TERM,

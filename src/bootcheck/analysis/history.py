@@ -1,0 +1,210 @@
+"""What was read, kept as lives of processes and as moments: for charts, timelines and comparisons.
+
+Only those formats ask for it. It is bounded: of more it keeps the first and counts the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bootcheck.analysis import gunicorn_lines as said
+from bootcheck.analysis import spans
+from bootcheck.analysis.pattern import seconds
+from bootcheck.analysis.quoting import quoted
+from bootcheck.analysis.readers.prefixes import Record
+from bootcheck.analysis.spans import Span
+from bootcheck.model.boot import Boot
+
+MAX_SPANS = 2_000
+MAX_MOMENTS = 5_000
+
+
+@dataclass(slots=True, kw_only=True)
+class Moment:
+    """One entry of the timeline."""
+
+    at: float
+    text: str
+    source: str
+    line: int | None = None
+    host: str | None = None
+    bad: bool = False
+    good: bool = False
+    """A process became ready."""
+    count: int = 1
+    until: float | None = None
+    """The last time, where the same came several times."""
+
+
+def _everything(at: float | None, host: str | None) -> bool:  # noqa: ARG001 - the signature of a filter
+    return True
+
+
+class History:
+    """The lives and moments of an analysis; never raises for what stands in a file."""
+
+    def __init__(self, covers: Callable[[float | None, str | None], bool] = _everything) -> None:
+        self.spans: list[Span] = []
+        self.moments: list[Moment] = []
+        self.left_out = 0
+        """Moments that there was no room for."""
+        self.spans_left_out = 0
+        self.untimed = 0
+        """Lines of Gunicorn that have no time."""
+        self._covers = covers
+        self._open: dict[tuple[str, str, int], Span] = {}
+        """Of logs: by source, stream and pid."""
+        self._ids: set[str] = set()
+        self._told: set[str] = set()
+
+    # -- what the collector calls ---------------------------------------------------------------
+
+    def report(self, document: Mapping[str, Any], source: str) -> None:
+        """Keep the life that a crash or boot report tells of."""
+        identity = f"{document.get('report_id') or source}\0{'checkpoints' in document}"
+        if identity in self._ids:
+            return
+        self._ids.add(identity)
+        try:
+            span = spans.of_report(document, source)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            return
+        if span is None or not self._covers(span.ended or span.ready, span.host):
+            return
+        self._add(span)
+        told = str(document.get("report_id") or source)
+        if told not in self._told:
+            # Its file and its line on stderr are one moment.
+            self._told.add(told)
+            self._tell(span)
+
+    def journal(self, boot: Boot, source: str) -> None:
+        """Keep the life that a journal tells of, ended or not."""
+        try:
+            span = spans.of_journal(boot, source)
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+            return
+        if span is None or not self._covers(boot.last_at, span.host):
+            return
+        self._add(span)
+        if span.started is not None:
+            self._keep(Moment(at=span.started, text=f"{span.role} {span.pid} starts", source=source, host=span.host))
+
+    def line(self, record: Record, *, telltale: Callable[[str], bool]) -> None:
+        """Keep what a line of a log says of a process, or of the platform around it."""
+        event = said.event_of(record.text)
+        if event is None:
+            if telltale(record.text):
+                self._say(record, bad=True)
+            return
+        kind, match = event
+        if kind in _SILENT:
+            return
+        self._say(record, bad=kind in _BAD, good=kind == said.READY)
+        self._live(kind, match, record)
+
+    # -- within -----------------------------------------------------------------------------------
+
+    def _tell(self, span: Span) -> None:
+        at = span.ended if span.ended is not None else span.ready
+        if at is None:
+            return
+        died = span.ended is not None
+        took = f" after {seconds(max(0.0, at - span.started))}" if span.started is not None else ""
+        text = f"{span.role} {span.pid}: {span.summary}" if died else f"{span.role} {span.pid} is ready{took}"
+        self._keep(Moment(at=at, text=text, source=span.source, host=span.host, bad=died, good=not died))
+
+    def _add(self, span: Span) -> None:
+        if len(self.spans) < MAX_SPANS:
+            self.spans.append(span)
+        else:
+            self.spans_left_out += 1
+
+    def _say(self, record: Record, *, bad: bool = False, good: bool = False) -> None:
+        if record.at is None:
+            self.untimed += 1
+            return
+        if self._covers(record.at, record.host):
+            self._keep(
+                Moment(
+                    at=record.at,
+                    text=quoted(record.text, 300),
+                    source=record.source,
+                    line=record.line,
+                    host=record.host,
+                    bad=bad or record.level == "CRITICAL",
+                    good=good,
+                )
+            )
+
+    def _keep(self, moment: Moment) -> None:
+        if len(self.moments) < MAX_MOMENTS:
+            self.moments.append(moment)
+        else:
+            self.left_out += 1
+
+    def _live(self, kind: str, match: re.Match[str], record: Record) -> None:
+        if not self._covers(record.at, record.host):
+            return
+        if kind == said.START and record.pid is not None:
+            span = self._begin("master", record.pid, record)
+            span.settings = {"bootcheck.gunicorn.version": match["version"]}
+        elif kind == said.BOOTING:
+            self._begin("worker", _pid(match), record)
+        elif kind == said.READY and record.pid is not None:
+            self._of(record, record.pid).ready = record.at
+        elif kind in _ENDS:
+            self._end(kind, match, record)
+
+    def _end(self, kind: str, match: re.Match[str], record: Record) -> None:
+        pid = _pid(match) or record.pid or 0
+        if not pid:
+            return
+        span = self._of(record, pid)
+        span.ended = span.ended if span.ended is not None else record.at
+        if kind == said.TIMEOUT:
+            span.cause = "gunicorn_timeout"
+        elif kind == said.RAISED:
+            span.cause = span.cause or "exception"
+        elif kind == said.KILLED:
+            span.cause = span.cause or said.signal_of(match)
+        elif kind == said.EXITED and match["code"] != "0":
+            span.cause = span.cause or f"exit {match['code'][:5]}"
+
+    def _begin(self, role: str, pid: int, record: Record) -> Span:
+        span = Span(role=role, pid=pid, source=record.source, host=record.host, started=record.at, of_log=True)
+        self._add(span)
+        if len(self._open) < MAX_SPANS:
+            self._open[(record.source, record.stream, pid)] = span
+        return span
+
+    def _of(self, record: Record, pid: int) -> Span:
+        span = self._open.get((record.source, record.stream, pid))
+        if span is None:
+            span = self._begin("worker", pid, record)
+            span.started = None
+        return span
+
+
+def _pid(match: re.Match[str]) -> int:
+    return int((match.groupdict().get("pid") or "0")[:9])
+
+
+_SILENT = frozenset({said.SERVING, said.NOTED, said.WORKER_CLASS, said.CONFIG_ERROR, said.MAIN_LOOP})
+"""Of which a timeline has no use, or that an app may print as well."""
+_BAD = frozenset(
+    {
+        said.RAISED,
+        said.TIMEOUT,
+        said.KILLED,
+        said.REASON,
+        said.APP_NOT_FOUND,
+        said.CANNOT_BIND,
+        said.LIFESPAN_FAILED,
+        said.REQUEST_ERROR,
+    }
+)
+_ENDS = frozenset({said.EXITING, said.RAISED, said.TIMEOUT, said.KILLED, said.EXITED, said.HALT})
