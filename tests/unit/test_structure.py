@@ -59,6 +59,7 @@ HELPERS: dict[str, dict[str, str]] = {
         "directory": "the place that files go to",
         "pruning": "keeps a directory small",
         "stderr": "the one write to descriptor 2",
+        "termination": "lays out Kubernetes' termination message",
     },
     "analysis.signatures": {},
     "render": {

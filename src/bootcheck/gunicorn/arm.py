@@ -35,6 +35,7 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     sinks: Sequence[Sink] = (),
     exit_codes: Mapping[int, int] | None = None,
     deadlines: Mapping[str, float] | None = None,
+    termination_log: str | None = None,
     environ: MutableMapping[str, str] = os.environ,
 ) -> None:
     """Arm this Gunicorn: call it at the end of its configuration file with `globals()`.
@@ -43,6 +44,8 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     `exit_codes` replaces the codes of a refused start, for example `{69: 1}`.
     `deadlines` gives steps of a worker's boot so many seconds, for example `{"app.load": 90}`: a
     worker over one is reported with its stack and ended. BOOTCHECK_BOOT_DEADLINE is for the whole.
+    `termination_log` is the file of Kubernetes' termination message where `terminationMessagePath` is
+    set; in a pod /dev/termination-log is found without it.
     Hooks that the file defines still run. Does nothing with `BOOTCHECK_DISABLE=1` and for
     `--check-config` or `--print-config`. Ends the process with 78 where a `BOOTCHECK_*` variable
     is wrong, saying which one.
@@ -64,6 +67,7 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
         return
     if checks or namespace is not None:
         master.declare(checks, exit_codes, deadlines)
+        master.termination_log = termination_log
     if namespace is not None:
         _export(namespace, master)
 

@@ -66,6 +66,9 @@ class Master:
         """Seconds that steps of a worker's boot may take, by name."""
         self.receiver = Receiver(self)
         self.orders = Orders(self)
+        self.termination_log: str | None = None
+        self.companions: list[Callable[[Any], None]] = []
+        """What else is asked for: called with the arbiter once it starts."""
         self.arbiter: Any = None
         self.facts: dict[str, Any] = {}
         self.planned: list[Planned] = []
@@ -126,12 +129,10 @@ class Master:
         self.recorder = install(Recorder(sinks, redactor=self.redactor))
         self.fault = FaultFile(self.directory.create(self.key.fault_name, append=True))
         self.fault.arm()
-        self.recorder.fact(
-            journal.HEAD, **head("master", self.key, self.server_id), dump=self.answers(self.key, self.ring)
-        )
+        dump = self.answers(self.key, self.ring)
+        self.recorder.fact(journal.HEAD, **head("master", self.key, self.server_id), dump=dump)
         self.recorder.inherit(before)
-        self._boot = self.recorder.step("server.boot", Phase.SERVER)
-        self._boot.__enter__()
+        self._boot = self.recorder.step("server.boot", Phase.SERVER).__enter__()
 
     def answers(self, key: Key, ring: Ring) -> dict[str, Any]:
         """Let the process with this key answer `bootcheck dump`; return what its journal says of that."""
@@ -170,9 +171,9 @@ class Master:
     def publisher(self) -> Publisher:
         """Where deaths are stored and printed."""
         if self._publisher is None:
-            from bootcheck.gunicorn.obituary import Publisher
+            from bootcheck.gunicorn import last_words, obituary
 
-            self._publisher = Publisher(self.directory, self.console)
+            self._publisher = obituary.Publisher(self.directory, self.console, last_words.of_master(self))
         return self._publisher
 
     def declare(
@@ -262,8 +263,7 @@ class Master:
         self.directory.reopen()
 
     def pre_exec(self, arbiter: Any) -> None:  # noqa: ARG002
-        """Leave the new image of a USR2 nothing of this one."""
-        # The new image must not inherit what belongs to this process; its own arming opens anew.
+        """Leave the new image of a USR2 nothing of this one: its own arming opens anew."""
         self.fault.disarm()
 
     def on_exit(self, arbiter: Any) -> None:
