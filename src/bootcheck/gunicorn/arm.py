@@ -114,6 +114,10 @@ def _begin(settings: Settings, sinks: Sequence[Sink], environ: MutableMapping[st
     try:
         master = Master(settings, environ, sinks)
         master.arm()
+        if environ.get("NOTIFY_SOCKET"):
+            from bootcheck.gunicorn.systemd import Notifier
+
+            chain.quietly(Notifier(master, environ).arm)()
     except Exception as exc:  # noqa: BLE001 - a guest never breaks the house
         chain.complain("arming", exc)
         return None
