@@ -63,6 +63,7 @@ HELPERS: dict[str, dict[str, str]] = {
     },
     "analysis.signatures": {},
     "render": {
+        "probes": "probe settings as platforms write them, for `probes`",
         "pages": "the pages that `explain` prints, in any format",
         "report": "one report on a screen, for `show`",
         "snapshot": "one look at a living process on a screen, for `dump` and `show`",

@@ -4,31 +4,40 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bootcheck.analysis.incidents import Analysis, Filter
+
+if TYPE_CHECKING:
+    from bootcheck.analysis.manifest import Container
 
 __all__ = ["Analysis", "Filter", "analyze"]
 
 MAX_UNEXPLAINED = 50
 
 
-def analyze(
+def analyze(  # noqa: PLR0913 - options by keyword, each with its default
     paths: Sequence[str],
     *,
     wanted: Filter | None = None,
     warnings: bool = False,
     stdin: BinaryIO | None = None,
     complain: Callable[[str], None] | None = None,
+    containers: Sequence[Container] = (),
 ) -> Analysis:
-    """Read everything behind these paths and return its incidents; never raises for what is in them."""
-    from bootcheck.analysis import incidents, readers
+    """Read everything behind these paths and return its incidents; never raises for what is in them.
+
+    `containers` are those of the manifest under which the server ran: their probes are judged by
+    their arithmetic.
+    """
+    from bootcheck.analysis import incidents, probe_kills, readers
     from bootcheck.analysis.collector import Collector
 
     wanted = wanted or Filter()
     collector = Collector(complain or (lambda _: None))
     complete = readers.read(paths, collector, stdin or sys.stdin.buffer)
     deaths, unexplained = collector.result()
+    deaths = probe_kills.recognise(deaths, containers)
     found = incidents.of_deaths(death for death in deaths if wanted.wants(death))
     if warnings:
         found += incidents.of_warnings(collector.warned.values(), wanted)

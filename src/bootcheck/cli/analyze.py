@@ -44,6 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--host", action="append", default=[], metavar="NAME", help="only this host (a pattern; repeatable)"
     )
     parser.add_argument(
+        "--manifest",
+        metavar="FILE",
+        help="the Kubernetes manifest it ran under: its probes are confirmed or ruled out by their arithmetic",
+    )
+    parser.add_argument(
         "--code", action="append", default=[], metavar="CODE", help="only this code, slug or cause class (repeatable)"
     )
 
@@ -51,6 +56,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Analyze, print, and return the exit code."""
     from bootcheck.analysis import Filter, analyze
+    from bootcheck.analysis.manifest import containers, contents, relevant
     from bootcheck.analysis.moments import moment
 
     now = time.time()
@@ -66,6 +72,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         warnings=args.fail_on == "warning",
         stdin=sys.stdin.buffer,
         complain=lambda text: print(f"bootcheck: {text}", file=err),
+        containers=() if args.manifest is None else relevant(containers(contents(args.manifest), args.manifest)),
     )
     for line in renderer(args.format).incidents(analysis, Style.of(out)):
         print(line, file=out)
