@@ -41,7 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--from", dest="paths", metavar="PATH", nargs="+", help="report directories, reports, archives, or -"
     )
     parser.add_argument("--boot", type=seconds, metavar="S", help="take this as the measured boot, without reports")
-    parser.add_argument("--format", choices=FORMATS, default=FORMATS[0], help="for which platform (text)")
+    parser.add_argument(
+        "--format", choices=FORMATS, default=FORMATS[0], metavar="FORMAT", help=f"{', '.join(FORMATS[:-1])} or json"
+    )
     parser.add_argument(
         "--port", metavar="PORT", help=f"number or name of the port that is asked (BOOTCHECK_PROBE_BIND's, else {PORT})"
     )

@@ -36,6 +36,7 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     exit_codes: Mapping[int, int] | None = None,
     deadlines: Mapping[str, float] | None = None,
     termination_log: str | None = None,
+    safe_reload: bool | float = False,
     environ: MutableMapping[str, str] = os.environ,
 ) -> None:
     """Arm this Gunicorn: call it at the end of its configuration file with `globals()`.
@@ -46,6 +47,8 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     worker over one is reported with its stack and ended. BOOTCHECK_BOOT_DEADLINE is for the whole.
     `termination_log` is the file of Kubernetes' termination message where `terminationMessagePath` is
     set; in a pod /dev/termination-log is found without it.
+    `safe_reload`: on HUP the new app is loaded in a child first, and where it cannot boot the old
+    workers serve on; a number is how many seconds that load may take. Taken at the start, not on HUP.
     Hooks that the file defines still run. Does nothing with `BOOTCHECK_DISABLE=1` and for
     `--check-config` or `--print-config`. Ends the process with 78 where a `BOOTCHECK_*` variable
     is wrong, saying which one.
@@ -68,8 +71,17 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     if checks or namespace is not None:
         master.declare(checks, exit_codes, deadlines)
         master.termination_log = termination_log
+        _offer_safe_reload(master, safe_reload)
     if namespace is not None:
         _export(namespace, master)
+
+
+def _offer_safe_reload(master: Master, wanted: bool | float) -> None:  # noqa: FBT001 - as arm() takes it
+    # HUP executes the file again, in the master and in the child that tries it.
+    if wanted and not master.is_ready:
+        from bootcheck.gunicorn.safe_reload import SafeReload
+
+        master.companions.append(SafeReload(master, 0.0 if wanted is True else float(wanted)).begin)
 
 
 def _judge_deadlines(deadlines: Mapping[Any, Any]) -> None:
