@@ -77,6 +77,11 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
 
 
 def _offer_safe_reload(master: Master, wanted: bool | float) -> None:  # noqa: FBT001 - as arm() takes it
+    if not isinstance(wanted, (bool, int, float)) or not 0 <= wanted < float("inf"):
+        from bootcheck.model.errors import CheckOptionError
+
+        msg = f"safe_reload is {wanted!r}. Write safe_reload=True, or how many seconds the load may take."
+        raise CheckOptionError(msg)
     # HUP executes the file again, in the master and in the child that tries it.
     if wanted and not master.is_ready:
         from bootcheck.gunicorn.safe_reload import SafeReload

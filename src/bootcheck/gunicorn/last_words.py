@@ -17,6 +17,8 @@ from bootcheck.sinks import termination
 if TYPE_CHECKING:
     from bootcheck.gunicorn.master import Master
 
+_SERVING = ("master", "worker")
+"""Dirty workers come and go beside a server that serves."""
 _FOLLOWING = frozenset({Cause.SIGTERM, Cause.SIGKILL_GRACEFUL_TIMEOUT, Cause.VANISHED})
 """How processes end because something else was wrong: never told in place of that."""
 
@@ -30,13 +32,16 @@ class LastWords:
         self._serves = serves
         self._written = False
         self._final = False
+        self._watched = False
         self._complained = False
         self.watch: Callable[[], object] = lambda: None
         """Called when a message was written that may have to be taken back."""
 
-    def death(self, report: Report, headline: str, path: str | None, *, stops_server: bool) -> str | None:
+    def death(self, report: Report, headline: str, path: str | None, stops_server: bool) -> str | None:  # noqa: FBT001
         """Write a death if it is why the container may end; return a complaint where that cannot be done."""
         if not stops_server:
+            if report.role not in _SERVING:
+                return None
             if report.attributes.get("bootcheck.ready") is not False or self._final or self._serves():
                 return None
             if self._written and report.verdict.cause in _FOLLOWING:
@@ -46,9 +51,10 @@ class LastWords:
             self._complained = True
             return complaint
         self._final = self._final or stops_server
-        if not self._written and not stops_server:
-            self.watch()
         self._written = True
+        if not stops_server and not self._watched:
+            self._watched = True
+            self.watch()
         return None
 
     def look(self) -> None:

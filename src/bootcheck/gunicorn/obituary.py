@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.gunicorn import attributes, circumstances, seams
+from bootcheck.gunicorn import attributes, chain, circumstances, seams
 from bootcheck.gunicorn.verdict import Death, cause_of, verdict_of
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
@@ -94,7 +94,7 @@ class Publisher:
         say(report.announcement(path))
         if self._words is not None and not earlier:
             what = headline if stops_server or count == 1 else f"{headline} (number {count} of its kind)"
-            complaint = self._words.death(report, what, path, stops_server=stops_server)
+            complaint = chain.quietly(self._words.death)(report, what, path, stops_server)
             if complaint:
                 self._console.note(complaint)
         return path

@@ -10,7 +10,7 @@ from bootcheck.analysis import analyze
 from bootcheck.analysis.manifest import Container, Probe
 from bootcheck.model.cause import Cause
 from bootcheck.model.report import Report
-from tests.unit.analysis.making import AT, report, stored
+from tests.unit.analysis.making import AT, report, stored, told
 
 MINUTE = 60.0
 
@@ -126,3 +126,10 @@ def test_a_probe_that_answers_in_the_boot_is_ruled_out(tmp_path: Path):
     code, _, against = code_of(tmp_path, starts(200, 200, 200), side)
     assert code == "BC505"
     assert "it succeeds while the server starts" in against
+
+
+def test_the_lines_on_stderr_are_enough():
+    """Of a log that outlived its containers."""
+    log = "".join(item.announcement() + "\n" for item in starts(40, 40, 40))
+    (incident,) = told(log).incidents
+    assert incident.code == "BC513"

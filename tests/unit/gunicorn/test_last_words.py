@@ -35,7 +35,7 @@ class Written:
 
     def die(self, cause: Cause, *, ready: bool = False, stops_server: bool = False) -> str:
         """Let a process die; return the first line of the message."""
-        assert self.words.death(report(cause, ready=ready), "DIED", None, stops_server=stops_server) is None
+        assert self.words.death(report(cause, ready=ready), "DIED", None, stops_server) is None
         return self.first
 
     @property
@@ -61,6 +61,16 @@ def test_a_death_in_boot_is_told_while_nobody_serves(written: Written):
     written.words.look()
     assert written.first == ""
     assert written.die(Cause.EXCEPTION) == ""
+    written.serving = False
+    assert "exception" in written.die(Cause.EXCEPTION)
+    assert written.watched == 1
+
+
+def test_a_dirty_worker_is_none_of_it(written: Written):
+    """Gunicorn starts it again beside a server that serves, or is about to."""
+    dirty = replace(report(Cause.EXCEPTION), role="dirty-worker")
+    assert written.words.death(dirty, "DIED", None, False) is None
+    assert written.first == ""
 
 
 def test_what_followed_does_not_hide_what_was_first(written: Written):
@@ -90,5 +100,5 @@ def test_a_death_of_one_that_served_is_not_why_the_container_ends(written: Writt
 def test_a_file_that_cannot_be_written_is_said_once(tmp_path: Path):
     """Nothing else comes of it."""
     words = LastWords(str(tmp_path / "missing"))
-    assert "missing" in str(words.death(report(Cause.EXCEPTION), "DIED", None, stops_server=True))
-    assert words.death(replace(report(Cause.EXCEPTION)), "DIED", None, stops_server=True) is None
+    assert "missing" in str(words.death(report(Cause.EXCEPTION), "DIED", None, True))
+    assert words.death(replace(report(Cause.EXCEPTION)), "DIED", None, True) is None
