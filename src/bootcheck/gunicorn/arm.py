@@ -65,6 +65,7 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
             msg = f"checks=[...] holds {check!r}, which is no check. Write for example checks.env('SECRET_KEY')."
             raise CheckOptionError(msg)
     _judge_deadlines(deadlines or {})
+    _judge_safe_reload(safe_reload)
     master = _armed(sinks, environ)
     if master is None:
         return
@@ -77,16 +78,19 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
 
 
 def _offer_safe_reload(master: Master, wanted: bool | float) -> None:  # noqa: FBT001 - as arm() takes it
-    if not isinstance(wanted, (bool, int, float)) or not 0 <= wanted < float("inf"):
-        from bootcheck.model.errors import CheckOptionError
-
-        msg = f"safe_reload is {wanted!r}. Write safe_reload=True, or how many seconds the load may take."
-        raise CheckOptionError(msg)
     # HUP executes the file again, in the master and in the child that tries it.
     if wanted and not master.is_ready:
         from bootcheck.gunicorn.safe_reload import SafeReload
 
         master.companions.append(SafeReload(master, 0.0 if wanted is True else float(wanted)).begin)
+
+
+def _judge_safe_reload(wanted: object) -> None:
+    if not isinstance(wanted, (bool, int, float)) or not 0 <= wanted < float("inf"):
+        from bootcheck.model.errors import CheckOptionError
+
+        msg = f"safe_reload is {wanted!r}. Write safe_reload=True, or how many seconds the load may take."
+        raise CheckOptionError(msg)
 
 
 def _judge_deadlines(deadlines: Mapping[Any, Any]) -> None:

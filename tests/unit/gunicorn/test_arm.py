@@ -79,7 +79,7 @@ def test_a_deadline_that_is_none_is_refused_where_it_is_written(tmp_path: Path, 
 @pytest.mark.parametrize("wrong", ["'yes'", "-1", "float('nan')"])
 def test_a_safe_reload_that_is_none_is_refused_where_it_is_written(tmp_path: Path, wrong: str):
     """True, False, or seconds."""
-    done = execute(tmp_path, f"import bootcheck\nbootcheck.arm(globals(), safe_reload={wrong})\n")
+    done = interpreter(f"import bootcheck\nbootcheck.arm({{}}, safe_reload={wrong})", BOOTCHECK_DIR=str(tmp_path))
 
     assert done.returncode == 1
     assert "Write safe_reload=True" in done.stderr
