@@ -91,6 +91,16 @@ def test_a_stop_in_mid_boot_is_told_with_its_step(serve):
     assert "Step: app.load, entered " in told
 
 
+def test_no_secret_is_in_it(serve):
+    """It is masked as the report is."""
+    app = "import os\nraise ValueError('cannot log in with ' + os.environ['API_TOKEN'])\n"
+    server = serve(app=app, config=ARMED, environ={"API_TOKEN": "s3cr3t-of-the-shop"})
+    assert server.wait() == 3
+    told = message_of(server)
+    assert "cannot log in with" in told.splitlines()[0]
+    assert "s3cr3t" not in told
+
+
 def test_a_healthy_server_leaves_no_message(serve):
     """Nor an ordered stop of it."""
     server = serve(config=ARMED)

@@ -169,6 +169,31 @@ def test_the_watchdog_is_fed_while_a_worker_lives(serve, manager):
     manager.wait_for("^WATCHDOG=1$", fed + 2)
 
 
+def test_the_watchdog_is_fed_while_a_reload_waits_for_the_old_worker(serve, manager):
+    """From Gunicorn 25 on the master's loop stands still until that has answered its last request."""
+    app = """
+    import os, time
+    def app(environ, start_response):
+        while environ["PATH_INFO"] == "/slow" and not os.path.exists("go"):
+            time.sleep(0.02)
+        start_response("200 OK", [])
+        return [b"hello"]
+    """
+    environ = {"NOTIFY_SOCKET": manager.name, "WATCHDOG_USEC": "2000000"}
+    server = serve(app=textwrap.dedent(app), environ=environ)
+    manager.wait_for("^READY=1$")
+    [old] = server.workers()
+    server.get_in_vain("/slow")
+    server.signal(signal.SIGHUP)
+    server.wait_ready(2)
+    fed = manager.lines.count("WATCHDOG=1")
+    manager.wait_for("^WATCHDOG=1$", fed + 3)
+    assert old in server.workers()
+    (server.home / "go").touch()
+    wait_until(lambda: old not in server.workers(), "the old worker's end")
+    assert server.stop() == 0
+
+
 @pytest.mark.parametrize("pid", ["1", "4194304"])
 def test_another_process_s_watchdog_is_not_fed(serve, manager, pid):
     """WATCHDOG_PID names whose it is."""

@@ -79,6 +79,8 @@ class Notifier:
         self._began = self._clock()
         if seams.on_turn(arbiter, self._turns):
             seams.around(arbiter, "halt", self._halting)
+            if _major() >= _WAITS_IN_RELOAD:
+                seams.around(arbiter, "reap_workers", self._reaping)
             seams.around(sys.modules.get("gunicorn.systemd"), "sd_notify", self._holding)
 
     def _holding(self, original: Hook) -> Hook:
@@ -88,6 +90,15 @@ class Notifier:
             return original(state, *args, **kwargs)
 
         return sd_notify
+
+    def _reaping(self, original: Hook) -> Hook:
+        """Go on while a reload waits for the old workers: the loop does not turn then."""
+
+        def reap_workers(*args: Any) -> Any:
+            self._turns()
+            return original(*args)
+
+        return reap_workers
 
     def _turns(self) -> None:
         if not self._master.is_here or self._over:
@@ -148,7 +159,7 @@ class Notifier:
         """Return the line that keeps systemd patient while the start goes on, within its deadline if it has one."""
         deadline = self._master.settings.boot_deadline
         left = self._began + deadline + 1 - now if deadline else float(MORE)
-        if self.ready or left <= 0 or now - self._asked < ASK_EVERY or (self._arbiter is None and not deadline):
+        if self.ready or left <= 0 or now - self._asked < ASK_EVERY:
             return []
         self._asked = now
         # Before the loop no turn can ask again: an import under preload gets its deadline at once.
@@ -231,6 +242,8 @@ class Seen:
         return not timeout or age is None or age <= timeout
 
 
+_WAITS_IN_RELOAD = 25
+"""From this Gunicorn on HUP waits for the old workers' end."""
 _MONOTONIC = 22
 """From this Gunicorn on a heartbeat is a monotonic time."""
 
