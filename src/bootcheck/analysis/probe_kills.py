@@ -77,7 +77,9 @@ def _by_host(deaths: Sequence[Death]) -> dict[str, list[Start]]:
 
 def _in_boot(death: Death) -> bool:
     timed = death.at is not None and death.since is not None and death.at > death.since
-    return death.cause in _FROM_OUTSIDE and death.ready is False and bool(death.step) and timed
+    # What a process in here sent is told with its name, and is no kubelet's.
+    by_others = death.cause in _FROM_OUTSIDE and not death.sent_here
+    return by_others and death.ready is False and bool(death.step) and timed
 
 
 def _alike(starts: Sequence[Start]) -> list[Start]:

@@ -87,25 +87,6 @@ def test_a_report_is_counted_once(tmp_path: Path):
 
 
 @steady
-@given(
-    st.lists(st.floats(0.01, 5000), min_size=1, max_size=40),
-    st.lists(st.floats(0.01, 5000), max_size=3),
-    st.sampled_from((0.0, 3.0, 30.0, 120.0)),
-)
-def test_a_plan_gives_every_measured_boot_its_time(seconds: list[float], cut: list[float], timeout: float):
-    """Half as long again as the longest; the liveness probe waits for Gunicorn's own timeout."""
-    times = BootTimes(seconds=tuple(sorted(seconds)), cut_off=tuple(sorted(cut)), timeout=timeout)
-    made = plan(times, "8000")
-    assert made.startup.patience >= max(1.5 * max(seconds), 10)
-    assert made.startup.patience - made.startup.period < needed_for(times)
-    assert not cut or made.startup.patience >= max(cut)
-    assert made.liveness.patience > timeout
-    assert made.grace > times.graceful_timeout
-    for asking in (made.startup, made.readiness, made.liveness):
-        assert 1 <= asking.timeout <= asking.period <= 10
-
-
-@steady
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60), st.integers(1, 100))
 def test_a_percentile_was_measured(values: list[float], percent: int):
     """And no more than so many of a hundred are above it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,26 @@ def test_what_is_no_probe(tmp_path: Path, name: str, found: list[Report]):
     code, summary, _ = code_of(tmp_path, found)
     assert code != "BC513", name
     assert "probe" not in summary
+
+
+@pytest.mark.parametrize(
+    ("sender", "code"),
+    [
+        ({"origin": "outside this PID namespace"}, "BC513"),
+        ({"origin": "this namespace", "pid": 1}, "BC513"),
+        ({"origin": "unknown"}, "BC513"),
+        ({"origin": "this namespace", "pid": 4711}, "BC505"),
+    ],
+)
+def test_who_sent_it_where_that_is_known(tmp_path: Path, sender: dict[str, object], code: str):
+    """A kubelet is outside, or passed on by PID 1; a process in here has a name of its own in the report."""
+    found = [
+        replace(
+            item, attributes={**item.attributes, **{f"bootcheck.signal.sender.{key}": sender[key] for key in sender}}
+        )
+        for item in starts(40, 40, 40)
+    ]
+    assert code_of(tmp_path, found)[0] == code
 
 
 def test_a_start_that_failed_by_itself_is_not_the_probes(tmp_path: Path):

@@ -9,7 +9,11 @@ import pytest
 
 from bootcheck.gunicorn.last_words import LastWords
 from bootcheck.model.cause import Cause
+from bootcheck.model.redactor import Redactor
 from bootcheck.model.report import Report, Verdict
+from bootcheck.parent.account import Accounts
+from bootcheck.sinks import termination
+from bootcheck.sinks.console import Console
 
 
 def report(cause: Cause, *, ready: bool = False) -> Report:
@@ -102,3 +106,15 @@ def test_a_file_that_cannot_be_written_is_said_once(tmp_path: Path):
     words = LastWords(str(tmp_path / "missing"))
     assert "missing" in str(words.death(report(Cause.EXCEPTION), "DIED", None, True))
     assert words.death(replace(report(Cause.EXCEPTION)), "DIED", None, True) is None
+
+
+def test_the_parent_tells_of_a_master_that_could_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`bootcheck run` saw it die by SIGKILL; orphans that follow do not hide that."""
+    file = tmp_path / "log"
+    file.touch()
+    monkeypatch.setattr(termination, "place", lambda environ: str(file))
+    accounts = Accounts({"BOOTCHECK_DIR": str(tmp_path / "reports")}, Console("off"), Redactor({}))
+    master = replace(report(Cause.OOM, ready=True), role="master")
+    accounts._publish(master, "THE MASTER DIED (oom)")
+    accounts._publish(report(Cause.NATIVE_CRASH), "WORKER 9 DIED (native_crash)")
+    assert file.read_text(encoding="utf-8").startswith("bootcheck: THE MASTER DIED (oom): It was oom.")
