@@ -125,7 +125,9 @@ def _tail(report: Report, room: int) -> bytes:
     if isinstance(trace, str):
         title, lines = "Traceback, the end of it:", trace.rstrip().splitlines()[-12:]
     elif report.stacks:
-        frames = report.stacks[0].get("frames", [])[:8]
+        found = report.stacks[0].get("frames", [])
+        # What every import goes through says nothing of this one.
+        frames = [frame for frame in found if not str(frame.get("file")).startswith("<frozen importlib")][:8]
         title = "Stack, innermost first:"
         lines = [f"  {frame.get('file')}:{frame.get('line')} in {frame.get('function')}" for frame in frames]
     else:

@@ -89,6 +89,22 @@ def test_the_most_useful_comes_first():
     assert len(lines) == 10
 
 
+def test_without_a_traceback_the_stack_is_told():
+    """Innermost first, without what every import goes through."""
+    frames = [
+        {"file": "/srv/app.py", "line": 2, "function": "load"},
+        {"file": "<frozen importlib._bootstrap>", "line": 241, "function": "_call"},
+        {"file": "/srv/wsgi.py", "line": 1, "function": "<module>"},
+    ]
+    stopped = replace(RAISED, attributes={}, stacks=({"thread": "MainThread", "frames": frames},))
+    lines = message(stopped, "WORKER 9 DIED (sigterm)").decode("utf-8").splitlines()
+    assert lines[5:8] == [
+        "Stack, innermost first:",
+        "  /srv/app.py:2 in load",
+        "  /srv/wsgi.py:1 in <module>",
+    ]
+
+
 def test_a_refused_start_names_every_problem():
     """The first in the first line, the others behind it."""
     lines = message(REFUSED, "THE SERVER DID NOT START (exit 78)").decode("utf-8").splitlines()
