@@ -25,11 +25,11 @@ _LINE = 400
 _FLAGS = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
-def place(environ: Mapping[str, str], chosen: str | None = None, *, default: str = FILE) -> str | None:
+def place(environ: Mapping[str, str], chosen: str | None = None) -> str | None:
     """Return the file that the platform reads: the chosen one, in Kubernetes its own; None where there is none."""
     if chosen is not None:
         return chosen
-    return default if environ.get("KUBERNETES_SERVICE_HOST") and os.path.exists(default) else None
+    return FILE if environ.get("KUBERNETES_SERVICE_HOST") and os.path.exists(FILE) else None
 
 
 def message(report: Report, headline: str, path: str | None = None) -> bytes:

@@ -112,8 +112,9 @@ def test_the_parent_tells_of_a_master_that_could_not(tmp_path: Path, monkeypatch
     """`bootcheck run` saw it die by SIGKILL; orphans that follow do not hide that."""
     file = tmp_path / "log"
     file.touch()
-    monkeypatch.setattr(termination, "place", lambda environ: str(file))
-    accounts = Accounts({"BOOTCHECK_DIR": str(tmp_path / "reports")}, Console("off"), Redactor({}))
+    monkeypatch.setattr(termination, "FILE", str(file))
+    environ = {"BOOTCHECK_DIR": str(tmp_path / "reports"), "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    accounts = Accounts(environ, Console("off"), Redactor({}))
     master = replace(report(Cause.OOM, ready=True), role="master")
     accounts._publish(master, "THE MASTER DIED (oom)")
     accounts._publish(report(Cause.NATIVE_CRASH), "WORKER 9 DIED (native_crash)")

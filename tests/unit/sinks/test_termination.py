@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,6 +15,7 @@ from bootcheck.model.cause import Cause
 from bootcheck.model.checkpoint import Checkpoint, Outcome, Phase
 from bootcheck.model.finding import Evidence, Finding
 from bootcheck.model.report import LINE_PREFIX, Report, Verdict
+from bootcheck.sinks import termination
 from bootcheck.sinks.termination import HEAD, MOST, cut, message, place, write
 from tests.strategies import reports, steady
 
@@ -121,15 +123,16 @@ def test_behind_the_useful_part_is_ascii_only():
     assert whole[HEAD:].isascii()
 
 
-def test_only_a_pod_has_a_place_without_being_told(tmp_path: Path):
+def test_only_a_pod_has_a_place_without_being_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Both the platform's variable and its file are needed; a chosen file needs neither."""
     file = tmp_path / "termination-log"
+    monkeypatch.setattr(termination, "FILE", str(file))
     pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}
-    assert place(pod, default=str(file)) is None
+    assert place(pod) is None
     file.touch()
-    assert place(pod, default=str(file)) == str(file)
-    assert place({}, default=str(file)) is None
-    assert place({}, "/chosen", default=str(file)) == "/chosen"
+    assert place(pod) == str(file)
+    assert place({}) is None
+    assert place({}, "/chosen") == "/chosen"
 
 
 def test_a_message_replaces_ours_and_keeps_theirs(tmp_path: Path):
