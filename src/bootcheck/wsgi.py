@@ -146,6 +146,7 @@ class _Run:
             path = directory.store(report.file_name, report.encoded())
             say(banner.of_report(report, "THE APP MUST NOT SERVE", path))
             say(report.announcement(path))
+            self._tell_platform(report, path)
         recorder.fact(journal.END, status=result.exit_code)
         if path is not None:
             directory.remove(key.file_name)
@@ -175,6 +176,13 @@ class _Run:
             except SystemExit as exc:
                 # A module that is imported by a check may want to end the process; that is for the caller to do.
                 recorder.finding(replace(crashed(item.check, exc), step=f"check.{item.check.name}"))
+
+    def _tell_platform(self, report: Report, path: str | None) -> None:
+        from bootcheck.sinks import termination
+
+        log = termination.place(self._environ)
+        if log is not None:
+            termination.write(log, termination.message(report, "THE APP MUST NOT SERVE", path))
 
     def _store_boot(self, directory: ReportDirectory, hidden: int) -> str | None:
         at = time.time()

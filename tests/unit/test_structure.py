@@ -61,6 +61,7 @@ HELPERS: dict[str, dict[str, str]] = {
         "directory": "the place that files go to",
         "pruning": "keeps a directory small",
         "stderr": "the one write to descriptor 2",
+        "termination": "lays out Kubernetes' termination message",
     },
     "analysis.signatures": {},
     "render": {
@@ -69,6 +70,7 @@ HELPERS: dict[str, dict[str, str]] = {
         "charts": "the geometry of the charts, for html",
         "output": "where a command's output goes",
         "progress": "how far a long reading is",
+        "probes": "probe settings as platforms write them, for `probes`",
         "pages": "the pages that `explain` prints, in any format",
         "report": "one report on a screen, for `show`",
         "terminal": "text in colour, where Rich is installed",

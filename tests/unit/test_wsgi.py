@@ -101,6 +101,20 @@ def test_a_failed_check_is_false_after_the_report_is_written(
     assert json.loads(line.removeprefix(LINE_PREFIX))["report_id"] == report["report_id"]
 
 
+def test_in_a_pod_a_failure_is_the_termination_message(
+    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever the server."""
+    file = tmp_path / "termination-log"
+    file.touch()
+    monkeypatch.setattr("bootcheck.sinks.termination.FILE", str(file))
+    pod = {**environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}
+    assert not run_startup_diagnostics(None, environ=pod, checks=[checks.env("NOT_SET")])
+    told = file.read_text(encoding="utf-8")
+    assert told.startswith("bootcheck: THE APP MUST NOT SERVE: ")
+    assert "NOT_SET" in told.splitlines()[0]
+
+
 def test_under_gunicorn_the_exit_code_is_3(environ: dict[str, str], monkeypatch: pytest.MonkeyPatch):
     """Any other code and Gunicorn starts the worker again, without end."""
     for name in ("uwsgi", "granian", "waitress", "mod_wsgi"):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Analysis
 from bootcheck.analysis.wanted import Filter
+
+if TYPE_CHECKING:
+    from bootcheck.analysis.manifest import Container
 
 __all__ = ["Analysis", "Filter", "History", "analyze"]
 
 MAX_UNEXPLAINED = 50
 
 
-def analyze(  # noqa: PLR0913
+def analyze(  # noqa: PLR0913 - options by keyword, each with its default
     paths: Sequence[str],
     *,
     wanted: Filter | None = None,
@@ -24,13 +27,15 @@ def analyze(  # noqa: PLR0913
     complain: Callable[[str], None] | None = None,
     history: History | None = None,
     progress: Callable[[str, int], None] | None = None,
+    containers: Sequence[Container] = (),
 ) -> Analysis:
     """Read everything behind these paths and return its incidents; never raises for what is in them.
 
     Broken off by Ctrl-C it returns what it has read. `history` is filled where one is given, and
-    `progress` is told each source and how many of its lines were read.
+    `progress` is told each source and how many of its lines were read. `containers` are those of
+    the manifest under which the server ran: their probes are judged by their arithmetic.
     """
-    from bootcheck.analysis import incidents, readers
+    from bootcheck.analysis import incidents, probe_kills, readers
     from bootcheck.analysis.collector import Collector
 
     wanted = wanted or Filter()
@@ -42,6 +47,7 @@ def analyze(  # noqa: PLR0913
         complete, interrupted = True, True
         collector.break_off()
     deaths, unexplained = collector.result()
+    deaths = probe_kills.recognise(deaths, containers)
     found = incidents.of_deaths(death for death in deaths if wanted.wants(death))
     if warnings:
         found += incidents.of_warnings(collector.warned.values(), wanted)

@@ -49,6 +49,8 @@ class Death:
     server: str | None = None
     origin: str | None = None
     """Who sent the signal: master or outside."""
+    sent_here: bool = False
+    """True where it is known that another process of the same container did."""
     ready: bool | None = None
     report_id: str | None = None
     path: str | None = None
@@ -138,6 +140,7 @@ def of_report(document: Mapping[str, Any], source: str, diagnoser: Diagnoser, *,
         step=step,
         server=_text(attributes.get("bootcheck.server.id")),
         origin=_text(attributes.get("bootcheck.signal.origin")) or _sender(verdict),
+        sent_here=_sent_here(attributes),
         ready=ready,
         report_id=_text(document.get("report_id")),
         path=source if full else _text(document.get("path")),
@@ -228,6 +231,15 @@ def _exception(attributes: Mapping[str, Any]) -> dict[str, Any]:
 def _sender(verdict: Mapping[str, Any]) -> str | None:
     texts = [str(_mapping(item).get("text", "")) for item in _list(verdict.get("evidence"))]
     return "master" if any(text.startswith("the master sent it") for text in texts) else None
+
+
+def _sent_here(attributes: Mapping[str, Any]) -> bool:
+    """Tell whether a process in here, that is not PID 1 passing a signal on, told the server to stop."""
+    for prefix in ("bootcheck.signal.order.sender", "bootcheck.signal.sender"):
+        origin, pid = attributes.get(f"{prefix}.origin"), attributes.get(f"{prefix}.pid")
+        if origin is not None and pid != attributes.get("process.parent_pid"):
+            return bool(origin == "this namespace" and pid != 1)
+    return False
 
 
 def _errors(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -39,6 +39,7 @@ COMMANDS: tuple[str, ...] = (
     "diff",
     "verify",
     "dump",
+    "probes",
     "explain",
     "selftest",
 )

@@ -58,6 +58,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--host", action="append", default=[], metavar="NAME", help="only this host (a pattern; repeatable)"
     )
     parser.add_argument(
+        "--manifest",
+        metavar="FILE",
+        help="the Kubernetes manifest it ran under: its probes are confirmed or ruled out by their arithmetic",
+    )
+    parser.add_argument(
         "--code", action="append", default=[], metavar="CODE", help="only this code, slug or cause class (repeatable)"
     )
     parser.add_argument(
@@ -71,6 +76,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Analyze, print, and return the exit code."""
     from bootcheck.analysis import Filter, History, analyze
+    from bootcheck.analysis.manifest import containers, contents, relevant
     from bootcheck.analysis.moments import moment
     from bootcheck.analysis.probing import Probe
     from bootcheck.render import output, progress, terminal
@@ -94,6 +100,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             complain=lambda text: print(f"bootcheck: {text}", file=err),
             history=History(wanted.covers) if form.WANTS_HISTORY else None,
             progress=tell,
+            containers=() if args.manifest is None else relevant(containers(contents(args.manifest), args.manifest)),
         )
     analysis = replace(analysis, probe=probe)
     style = Style() if args.output else Style.of(out)

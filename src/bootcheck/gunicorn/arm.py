@@ -36,6 +36,8 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     exit_codes: Mapping[int, int] | None = None,
     deadlines: Mapping[str, float] | None = None,
     reseed: bool = False,
+    termination_log: str | None = None,
+    safe_reload: bool | float = False,
     environ: MutableMapping[str, str] = os.environ,
 ) -> None:
     """Arm this Gunicorn: call it at the end of its configuration file with `globals()`.
@@ -46,6 +48,10 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     worker over one is reported with its stack and ended. BOOTCHECK_BOOT_DEADLINE is for the whole.
     `reseed=True` gives each worker of a preloaded app random numbers of its own: numpy's global
     generator, and generators that modules keep, are seeded anew after the fork.
+    `termination_log` is the file of Kubernetes' termination message where `terminationMessagePath` is
+    set; in a pod /dev/termination-log is found without it.
+    `safe_reload`: on HUP the new app is loaded in a child first, and where it cannot boot the old
+    workers serve on; a number is how many seconds that load may take. Taken at the start, not on HUP.
     Hooks that the file defines still run. Does nothing with `BOOTCHECK_DISABLE=1` and for
     `--check-config` or `--print-config`. Ends the process with 78 where a `BOOTCHECK_*` variable
     is wrong, saying which one.
@@ -62,14 +68,33 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
             msg = f"checks=[...] holds {check!r}, which is no check. Write for example checks.env('SECRET_KEY')."
             raise CheckOptionError(msg)
     _judge_deadlines(deadlines or {})
+    _judge_safe_reload(safe_reload)
     master = _armed(sinks, environ)
     if master is None:
         return
     if checks or namespace is not None:
         master.declare(checks, exit_codes, deadlines)
         master.reseed = reseed
+        master.termination_log = termination_log
+        _offer_safe_reload(master, safe_reload)
     if namespace is not None:
         _export(namespace, master)
+
+
+def _offer_safe_reload(master: Master, wanted: bool | float) -> None:  # noqa: FBT001 - as arm() takes it
+    # HUP executes the file again, in the master and in the child that tries it.
+    if wanted and not master.ready:
+        from bootcheck.gunicorn.safe_reload import SafeReload
+
+        master.companions.append(SafeReload(master, 0.0 if wanted is True else float(wanted)).begin)
+
+
+def _judge_safe_reload(wanted: object) -> None:
+    if not isinstance(wanted, (bool, int, float)) or not 0 <= wanted < float("inf"):
+        from bootcheck.model.errors import CheckOptionError
+
+        msg = f"safe_reload is {wanted!r}. Write safe_reload=True, or how many seconds the load may take."
+        raise CheckOptionError(msg)
 
 
 def _judge_deadlines(deadlines: Mapping[Any, Any]) -> None:
@@ -114,6 +139,10 @@ def _begin(settings: Settings, sinks: Sequence[Sink], environ: MutableMapping[st
     try:
         master = Master(settings, environ, sinks)
         master.arm()
+        if environ.get("NOTIFY_SOCKET"):
+            from bootcheck.gunicorn.systemd import Notifier
+
+            chain.quietly(Notifier(master, environ).arm)()
     except Exception as exc:  # noqa: BLE001 - a guest never breaks the house
         chain.complain("arming", exc)
         return None

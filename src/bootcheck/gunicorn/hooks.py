@@ -22,7 +22,7 @@ def table(master: Master) -> dict[str, Maker]:
     """Return, for each hook of Gunicorn's that is needed, the maker of a chained one."""
     return {
         "nworkers_changed": _before(master.on_nworkers),
-        "on_starting": _after(master.on_starting),
+        "on_starting": _after(_starting(master)),
         "pre_fork": _pre_fork(master),
         "post_fork": _post_fork(master),
         "post_worker_init": _post_worker_init(master),
@@ -32,6 +32,15 @@ def table(master: Master) -> dict[str, Maker]:
         "on_reload": _before(master.on_reload),
         "pre_exec": _after(master.pre_exec),
     }
+
+
+def _starting(master: Master) -> Hook:
+    def on_starting(arbiter: Any) -> None:
+        master.on_starting(arbiter)
+        for begin in master.companions:
+            chain.quietly(begin)(arbiter)
+
+    return on_starting
 
 
 def _before(ours: Hook) -> Maker:

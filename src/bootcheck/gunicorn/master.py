@@ -63,8 +63,10 @@ class Master:
         """What to exit with instead of 78 and 69, where the user set it."""
         self.deadlines: Mapping[str, float] = {}
         """Seconds that steps of a worker's boot may take, by name."""
-        self.receiver = Receiver(self)
-        self.orders = Orders(self)
+        self.receiver, self.orders = Receiver(self), Orders(self)
+        self.termination_log: str | None = None
+        self.companions: list[Callable[[Any], None]] = []
+        """What else is asked for: called with the arbiter once it starts."""
         self.arbiter: Any = None
         self.facts: dict[str, Any] = {}
         self.planned: list[Planned] = []
@@ -79,7 +81,8 @@ class Master:
         self._owner = 0
         self.reseed = False
         """True where workers get random numbers of their own."""
-        self._ready = False
+        self.ready = False
+        """True once the preflight is over."""
         self._published = False
         self._ended = False
         self.told = False
@@ -128,12 +131,10 @@ class Master:
         self.recorder = install(Recorder(sinks, redactor=self.redactor))
         self.fault = FaultFile(self.directory.create(self.key.fault_name, append=True))
         self.fault.arm()
-        self.recorder.fact(
-            journal.HEAD, **head("master", self.key, self.server_id), dump=self.answers(self.key, self.ring)
-        )
+        own = head("master", self.key, self.server_id)
+        self.recorder.fact(journal.HEAD, **own, dump=self.answers(self.key, self.ring))
         self.recorder.inherit(before)
-        self._boot = self.recorder.step("server.boot", Phase.SERVER)
-        self._boot.__enter__()
+        self._boot = self.recorder.step("server.boot", Phase.SERVER).__enter__()
 
     def answers(self, key: Key, ring: Ring) -> dict[str, Any]:
         """Let the process with this key answer `bootcheck dump`; return what its journal says of that."""
@@ -167,9 +168,9 @@ class Master:
     def publisher(self) -> Publisher:
         """Where deaths are stored and printed."""
         if self._publisher is None:
-            from bootcheck.gunicorn.obituary import Publisher
+            from bootcheck.gunicorn import last_words, obituary
 
-            self._publisher = Publisher(self.directory, self.console)
+            self._publisher = obituary.Publisher(self.directory, self.console, last_words.of_master(self))
         return self._publisher
 
     def declare(
@@ -197,7 +198,7 @@ class Master:
 
     def not_set_up(self, exc: BaseException) -> None:
         """Report what Gunicorn could not make of its configuration: the end of a server that was none yet."""
-        if self.is_here and not self._ended and not self._ready and self.arbiter is None:
+        if self.is_here and not self._ended and not self.ready and self.arbiter is None:
             from bootcheck.gunicorn.ending import over
 
             over(self, exc)
@@ -259,8 +260,7 @@ class Master:
         self.directory.reopen()
 
     def pre_exec(self, arbiter: Any) -> None:  # noqa: ARG002
-        """Leave the new image of a USR2 nothing of this one."""
-        # The new image must not inherit what belongs to this process; its own arming opens anew.
+        """Leave the new image of a USR2 nothing of this one: its own arming opens anew."""
         self.fault.disarm()
 
     def on_exit(self, arbiter: Any) -> None:
@@ -304,7 +304,7 @@ class Master:
         """Wrap the app's import in the master: plain Gunicorn loses its traceback, and no hook runs."""
 
         def wsgi(*args: Any) -> Any:
-            if not self.is_here or self._ready:
+            if not self.is_here or self.ready:
                 return original(*args)
             try:
                 with self.recorder.step("app.load", Phase.APP, preload=True), TimedImports(self.recorder):
@@ -323,9 +323,9 @@ class Master:
 
     def become_ready(self) -> None:
         """Close the master's boot: its preflight is over."""
-        if self._ready or not self.is_here:
+        if self.ready or not self.is_here:
             return
-        self._ready = True
+        self.ready = True
         self._boot.__exit__(None, None, None)
         self.recorder.fact(journal.READY)
         # Under preload the audit before the first fork has its say in the report.
@@ -334,7 +334,7 @@ class Master:
 
     def publish_boot(self) -> None:
         """Store the master's boot report, once."""
-        if self._published or not self._ready or not self.is_here:
+        if self._published or not self.ready or not self.is_here:
             return
         self._published = True
         store_boot(self)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from bootcheck.gunicorn import attributes, circumstances, seams
+from bootcheck.gunicorn import attributes, chain, circumstances, seams
 from bootcheck.gunicorn.verdict import Death, cause_of, verdict_of
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
@@ -19,6 +19,9 @@ from bootcheck.sinks import banner
 from bootcheck.sinks.console import Console
 from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.stderr import say
+
+if TYPE_CHECKING:
+    from bootcheck.gunicorn.last_words import LastWords
 
 _BOOT_STEPS = {"master": "server.boot", "dirty-arbiter": "dirty-arbiter.boot"}
 
@@ -71,13 +74,17 @@ def _identity(boot: Boot) -> str:
 class Publisher:
     """Stores reports and prints deaths: the banner in full once per fingerprint, then a line each."""
 
-    def __init__(self, directory: ReportDirectory, console: Console) -> None:
+    def __init__(self, directory: ReportDirectory, console: Console, words: LastWords | None = None) -> None:
         self._directory = directory
         self._console = console
+        self._words = words
         self._seen: dict[str, int] = {}
 
-    def death(self, report: Report, headline: str, *, stops_server: bool = False) -> str | None:
-        """Store a death, print its banner and its `BOOTCHECK_REPORT` line; return the file's path."""
+    def death(self, report: Report, headline: str, *, stops_server: bool = False, earlier: bool = False) -> str | None:
+        """Store a death, print its banner and its `BOOTCHECK_REPORT` line; return the file's path.
+
+        `earlier`: it was another container's, or another start's.
+        """
         path = self._directory.store(report.file_name, report.encoded())
         count = self._seen[report.fingerprint] = self._seen.get(report.fingerprint, 0) + 1
         if stops_server or (self._console.mode != "off" and count == 1):
@@ -85,6 +92,11 @@ class Publisher:
         elif self._console.mode != "off":
             say(f"bootcheck: {headline}: {report.verdict.summary} [{report.verdict.code}] (number {count} of its kind)")
         say(report.announcement(path))
+        if self._words is not None and not earlier:
+            what = headline if stops_server or count == 1 else f"{headline} (number {count} of its kind)"
+            complaint = chain.quietly(self._words.death)(report, what, path, stops_server)
+            if complaint:
+                self._console.note(complaint)
         return path
 
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from bootcheck.checks.base import Context, Moment, Planned, run, run_one
+from bootcheck.checks.base import Context, Moment, Planned, Server, run, run_one
 from bootcheck.checks.planning import plan
 from bootcheck.gunicorn.absorption import Absorption
 from bootcheck.model import journal
@@ -74,7 +74,7 @@ class Preflight:
         live = [item for item in self._planned if item.check.moment is Moment.PREFLIGHT]
         findings = run(static, self._context)
         while live:
-            child = _Child(live, self._context)
+            child = Child(live, self._context)
             self.child = child.pid
             try:
                 found, done = child.follow()
@@ -85,12 +85,17 @@ class Preflight:
         return findings
 
 
-class _Child:
+class Child:
     """One forked process that runs a list of checks."""
 
     def __init__(self, live: Sequence[Planned], context: Context) -> None:
         self._live = live
         self._context = context
+        self.findings: list[Finding] = []
+        self.done = 0
+        """How many checks are settled."""
+        self.over = False
+        self._buffer = b""
         self._absorption = Absorption(context.recorder)
         for stream in (sys.stdout, sys.stderr):
             # Either may be closed, full, or None: then nothing is buffered that could be written twice.
@@ -101,45 +106,60 @@ class _Child:
         self.pid = os.fork()
         if self.pid == 0:
             os.close(self._read)
-            _be_child(live, context, write, self._spare)
+            self._become(write)
         os.close(write)
+        self._deadline = time.monotonic() + self._allowed(0)
 
     def follow(self) -> tuple[list[Finding], int]:
         """Take over the child's records; return its findings and how many checks are settled."""
-        findings: list[Finding] = []
-        done = 0
-        buffer = b""
-        deadline = time.monotonic() + self._allowed(0)
-        overran = False
-        while True:
-            ready, _, _ = select.select([self._read], [], [], max(0.0, deadline - time.monotonic()))
-            if not ready:
-                overran = True
-                self._kill()
-                break
+        while not self.over:
+            self.turn(max(0.0, self._deadline - time.monotonic()))
+        return self.findings, self.done
+
+    def turn(self, seconds: float) -> bool:
+        """Take over what the child sends within so many seconds, and end it at its deadline; False for nothing."""
+        if select.select([self._read], [], [], seconds)[0]:
             chunk = os.read(self._read, 65536)
-            if not chunk:
-                break
-            buffer += chunk
-            *lines, buffer = buffer.split(b"\n")
+            *lines, self._buffer = (self._buffer + chunk).split(b"\n")
             for line in lines:
-                message = json.loads(line)
-                if message["t"] == "done":
-                    done += 1
-                    deadline = time.monotonic() + self._allowed(done)
-                    self._context.facts.update(message["facts"])
-                    continue
-                if message["t"] == journal.FINDING:
-                    findings.append(Finding.from_dict(message["finding"]))
-                self._absorption.absorb(message)
+                self._take(json.loads(line))
+            if not chunk:
+                self._finish(overran=False)
+            return True
+        if time.monotonic() < self._deadline:
+            return False
+        self._kill()
+        self._finish(overran=True)
+        return True
+
+    def _take(self, message: dict[str, Any]) -> None:
+        if message["t"] == "done":
+            self.done += 1
+            self._deadline = time.monotonic() + self._allowed(self.done)
+            self._context.facts.update(message["facts"])
+            return
+        if message["t"] == journal.FINDING:
+            self.findings.append(Finding.from_dict(message["finding"]))
+        self._absorption.absorb(message)
+
+    def _finish(self, *, overran: bool) -> None:
+        self.over = True
         os.close(self._read)
-        status = os.waitpid(self.pid, 0)[1]
-        if done < len(self._live):
-            findings.append(self._unfinished(self._live[done], status, overran=overran))
-            done += 1
+        status, overran = self._ended(overran)
+        if self.done < len(self._live):
+            self.findings.append(self._unfinished(self._live[self.done], status, overran=overran))
+            self.done += 1
         if self._spare >= 0:
             os.close(self._spare)
-        return findings, done
+
+    # -- what differs where the master has workers to look after (safe_reload.py) -----------------
+
+    def _become(self, pipe: int) -> NoReturn:
+        be_child(self._live, self._context, pipe, self._spare)
+
+    def _ended(self, overran: bool) -> tuple[int, bool]:  # noqa: FBT001
+        """Return the child's wait status, and whether it was ended for its deadline."""
+        return os.waitpid(self.pid, 0)[1], overran
 
     def _allowed(self, index: int) -> float:
         return GRACE + (self._live[index].check.budget if index < len(self._live) else 5.0)
@@ -157,7 +177,7 @@ class _Child:
         step = f"check.{check.name}"
         for seq in self._absorption.forget():
             recorder.stamp(step, check.phase, Outcome.FAILED, {"reason": "ended"}, of=seq)
-        said = _tail(self._spare)
+        said = tail(self._spare)
         if overran:
             what = f"did not finish within {check.budget:g} s"
         elif os.WIFSIGNALED(status):
@@ -189,7 +209,8 @@ class _Pipe:
             line = line[os.write(self._fd, line) :]
 
 
-def _be_child(live: Sequence[Planned], context: Context, pipe: int, spare: int) -> NoReturn:
+def be_child(live: Sequence[Planned], context: Context, pipe: int, spare: int) -> NoReturn:
+    """Be the process that runs these checks."""
     status = 1
     try:
         _settle(context, spare)
@@ -217,26 +238,36 @@ def _settle(context: Context, spare: int) -> None:
         signal.signal(signo, signal.SIG_DFL)
     # The file of the master's faults must not tell of ours.
     faulthandler.disable()
-    import ctypes
-
-    try:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (OSError, AttributeError):
-        pass
+    tie_to_parent()
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     # What checks and imported modules print belongs to the finding, not to the server's log.
     os.dup2(spare if spare >= 0 else null, 2)
     os.environ.update(context.environ)
-    server = context.server
+    drop_to(context.server)
+
+
+def tie_to_parent() -> None:
+    """End with the process that forked this one."""
+    import ctypes
+
+    try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    except (OSError, AttributeError):
+        pass
+
+
+def drop_to(server: Server) -> None:
+    """Become the workers' user, where that is another one."""
     if server.gid is not None and server.gid != os.getegid():
         os.setgid(server.gid)
     if server.uid is not None and server.uid != os.geteuid():
         os.setuid(server.uid)
 
 
-def _tail(fd: int) -> list[str]:
+def tail(fd: int) -> list[str]:
+    """Return the last lines of what was written to an unnamed file."""
     if fd < 0:
         return []
     size = os.fstat(fd).st_size

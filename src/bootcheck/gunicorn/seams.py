@@ -28,7 +28,8 @@ Every private touch of Gunicorn, in one place:
 | `arbiter.murder_workers` | a look around once per turn of the loop | 20.1 - 27.0 | reports of dropped users come at death |
 | `arbiter.spawn_workers` | pauses between respawns while a dependency is down | 20.1 - 27.0 | respawns are not slowed |
 | `arbiter.init_signals` | the sender of a signal from the master's first handlers on | 20.1 - 27.0 | from the loop's next turn on |
-| `arbiter.handle_term` and its like (int, quit, hup, usr2) | which order the master acts upon | 20.1 - 27.0 | who stopped the master is not said |
+| `arbiter.handle_term` and its like (int, quit, hup, usr2) | which order the master acts upon; with `safe_reload` HUP waits for the new app | 20.1 - 27.0 | who stopped the master is not said |
+| `gunicorn.systemd.sd_notify`, `worker.tmp.last_update` | systemd is told when workers are ready, and that they live | 20.1 - 27.0 | Gunicorn's READY=1 comes before the first worker |
 | `arbiter.run` | how the master ends | 20.1 - 27.0 | only atexit tells |
 | `arbiter.SIG_QUEUE` | a stop signal lost between fork and handlers | 20.1 - 27.0 | it stays lost |
 | `worker.init_process`, `load_wsgi`, `init_signals` | steps and exceptions of a worker's boot | 20.1 - 27.0 | steps are missing |

@@ -79,7 +79,7 @@ def _report(master: Master, claimed: Claim, names: list[str]) -> int:
     report = obituary.report_of(death, common, at=boot.last_at)
     if report is None:
         return 0
-    master.publisher.death(report, f"AN EARLIER {role.upper()} (pid {boot.pid}) DIED UNREPORTED")
+    master.publisher.death(report, f"AN EARLIER {role.upper()} (pid {boot.pid}) DIED UNREPORTED", earlier=True)
     return 1
 
 

@@ -148,6 +148,8 @@ _RULES = (
     Rule(
         "BC525", "monkey-patched-late", "gevent or eventlet patched the standard library too late", "monkey-patch-late"
     ),
+    Rule("BC526", "probe-kills-boot", "A probe ends the server before its boot can be over", "external-stop"),
+    Rule("BC527", "probe-ill-suited", "A probe asks the wrong question or acts at the wrong time", "external-stop"),
 )
 
 CODES: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in _RULES})

@@ -143,6 +143,7 @@ class Report:
 _ANNOUNCED = (
     "process.pid",
     "host.name",
+    "bootcheck.server.id",
     "exception.type",
     "exception.message",
     "bootcheck.exit.signal.name",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import NATIVE_SIGNALS
-from bootcheck.gunicorn import obituary
+from bootcheck.gunicorn import last_words, obituary
 from bootcheck.gunicorn.claim import Claim, claim
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.journal import Key, key_of, read_lines, report_name
@@ -175,7 +175,7 @@ class Accounts:
         if self._publisher is None:
             for note in self._open().notes:
                 self._console.note(note)
-            self._publisher = obituary.Publisher(self._open(), self._console)
+            self._publisher = obituary.Publisher(self._open(), self._console, last_words.of_parent(self._environ))
         self._publisher.death(report, headline, stops_server=report.role == "master")
         prune(self._open())
 

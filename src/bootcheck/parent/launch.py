@@ -58,9 +58,10 @@ def _become(argv: Sequence[str], environ: Mapping[str, str], parent: int, signal
         # It died before the line above.
         return
     variables = dict(environ)
-    # systemd's sockets are for the process whose pid is named.
-    if variables.get("LISTEN_PID") == str(parent):
-        variables["LISTEN_PID"] = str(os.getpid())
+    # systemd's sockets and its watchdog are for the process whose pid is named.
+    for name in ("LISTEN_PID", "WATCHDOG_PID"):
+        if variables.get(name) == str(parent):
+            variables[name] = str(os.getpid())
     signals.restore()
     os.execvpe(argv[0], list(argv), variables)  # noqa: S606 - no shell is what keeps signals and statuses exact
 

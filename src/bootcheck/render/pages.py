@@ -42,6 +42,7 @@ MODULES: tuple[str, ...] = (
     "bootcheck.checks.worker_tmp_dir",
     "bootcheck.checks.descriptors",
     "bootcheck.checks.port",
+    "bootcheck.analysis.probe_lint",
     *(f"bootcheck.analysis.signatures.{name}" for name in (*SIGNATURES, *GENERAL)),
 )
 """Every module that implements codes or a cause class."""

@@ -76,6 +76,15 @@ def test_a_deadline_that_is_none_is_refused_where_it_is_written(tmp_path: Path, 
     assert "Write names of steps and seconds: deadlines={'app.load': 90}." in done.stderr
 
 
+@pytest.mark.parametrize("wrong", ["'yes'", "-1", "float('nan')"])
+def test_a_safe_reload_that_is_none_is_refused_where_it_is_written(tmp_path: Path, wrong: str):
+    """True, False, or seconds."""
+    done = interpreter(f"import bootcheck\nbootcheck.arm({{}}, safe_reload={wrong})", BOOTCHECK_DIR=str(tmp_path))
+
+    assert done.returncode == 1
+    assert "Write safe_reload=True" in done.stderr
+
+
 def test_arming_twice_is_arming_once(tmp_path: Path):
     """A reload executes the file again: same master, the user's hook of the new file chained."""
     code = (

@@ -4,6 +4,10 @@ What it means
     Gunicorn works, and somebody outside declares it dead: a liveness probe, a load balancer's health
     check, an autoscaler, a supervisor that waits for another sign of life.
 
+    Of reports alone it is concluded only where the arithmetic of a probe fits: three starts or more in the
+    same container, stopped from outside before they were ready, each after the same time ("killed by a probe
+    mid-load", with the step). With `analyze --manifest FILE` the probe is named, or ruled out by its own numbers.
+
 How it looks
     `Liveness probe failed`, `failed liveness probe, will be restarted`, `Task failed ELB health checks`,
     `start operation timed out`, followed by `Handling signal: term` and a clean stop.
@@ -14,7 +18,8 @@ Why it happens
 
 What to do
     Probe a cheap path that does not touch the database; give slow starts a startup probe; set
-    failureThreshold × periodSeconds above the longest boot measured.
+    failureThreshold × periodSeconds above the longest boot measured: `bootcheck probes` writes the settings
+    from measured boots, `bootcheck probes --lint MANIFEST` judges those that are there.
 
 How to know it is fixed
     The restart count stays where it is through a deploy and through peak load.
