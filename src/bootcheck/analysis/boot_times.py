@@ -142,7 +142,7 @@ class _Boots:
         return
 
     def passed(self, lines: int) -> None:
-        pass
+        return
 
     def end(self, source: str, lines: int, *, read: bool) -> None:
         return
