@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from bootcheck.model.errors import BootcheckError as BootcheckError
     from bootcheck.recorder import annotate as annotate
     from bootcheck.recorder import step as step
-    from bootcheck.wsgi import run_startup_diagnostics as run_startup_diagnostics
+    from bootcheck.wsgi.diagnostics import run_startup_diagnostics as run_startup_diagnostics
 
 __version__ = "0.1.0"
 
@@ -23,7 +23,7 @@ _HOMES = {
     "BootcheckError": "bootcheck.model.errors",
     "annotate": "bootcheck.recorder",
     "step": "bootcheck.recorder",
-    "run_startup_diagnostics": "bootcheck.wsgi",
+    "run_startup_diagnostics": "bootcheck.wsgi.diagnostics",
     "checks": "bootcheck.checks",
 }
 
