@@ -30,7 +30,7 @@ from typing import NoReturn, Protocol, TextIO, cast
 
 from bootcheck.model.errors import BootcheckError
 
-COMMANDS: tuple[str, ...] = ("init", "check", "run", "analyze", "show", "dump", "explain", "selftest")
+COMMANDS: tuple[str, ...] = ("init", "check", "run", "wait", "analyze", "show", "dump", "explain", "selftest")
 """In the order in which `bootcheck --help` lists them; each is a module of this package."""
 
 WIDTH = 80
