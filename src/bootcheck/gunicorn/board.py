@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain, heartbeats, seams
 from bootcheck.probes import black_box, board
 from bootcheck.probes.board import Board, MasterMark, WorkerMark
@@ -107,8 +108,8 @@ class Keeper:
             self._port.look()
 
     def _sent(self, pid: int, signo: int) -> None:
-        # Gunicorn sends nothing to a worker but what ends it, USR1 (log files) apart.
-        if signo not in heartbeats.HARMLESS:
+        # ABRT and KILL are for a worker that hangs: that it was told to go must not hide it.
+        if signo in STOP_SIGNALS:
             self.board.told(pid)
 
     def _stopping(self, original: Method) -> Method:

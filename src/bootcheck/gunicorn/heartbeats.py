@@ -5,14 +5,11 @@ Private touches of Gunicorn: `worker.tmp.last_update()` and `worker.alive`, list
 
 from __future__ import annotations
 
-import signal
 import time
 from typing import Any
 
 from bootcheck.gunicorn import seams
 
-HARMLESS = (0, int(getattr(signal, "SIGUSR1", 0)), int(getattr(signal, "SIGWINCH", 0)))
-"""What a master sends to a worker that is to go on."""
 _MONOTONIC_FROM = 22
 """The first version whose heartbeat is a monotonic time; before, it is the wall clock's."""
 

@@ -57,7 +57,7 @@ class Port:
             if self._turn(TICK, handle):
                 break
         deadline = time.monotonic() + LAST
-        self._listen(True)
+        self._listen(self._accepts())
         while time.monotonic() < deadline and self._turn(0.01, -1, last=True):
             pass
         return 0
@@ -87,6 +87,10 @@ class Port:
 
     def _accept(self) -> None:
         for _ in range(64):
+            # Asked each time: a successor may have taken over meanwhile.
+            if not self._accepts():
+                self._listen(False)
+                return
             try:
                 connection, address = self._listener.accept()
             except OSError:

@@ -49,12 +49,12 @@ def of_server(seen: Board, *, least: int | None = 1) -> State:
     now = time.monotonic()
     master, workers = seen.master(), seen.workers()
     wanted = master.workers or max((worker.workers for worker in workers[-1:]), default=1)
-    ready = [worker for worker in workers if _serves(worker)]
+    ready = [worker for worker in workers if _serves(worker) and _lives(worker, master, now)]
     hung = _why_not_live(master, workers, now)
     enough = len(ready) >= (wanted if least is None else min(least, wanted)) and bool(ready)
     phase, reason, step, since = _phase(master, workers, now, enough=enough)
     if hung is not None:
-        phase, reason = "hanging", hung
+        phase, reason, step = "hanging", hung, step if phase == "booting" else None
     boot = _slowest(workers)
     begun = boot.born if boot is not None else master.since
     usual = (seen.usual() or master.took or None) if phase in ("starting", "booting") else None
@@ -128,10 +128,12 @@ def _why_not_live(master: Master, workers: list[Worker], now: float) -> str | No
     """
     if master.phase == board.STOPPING:
         return None
-    if master.phase == board.RUNNING:
+    if master.phase == board.RUNNING or workers:
+        # A fork is a sign of life, too: the first turn comes after the first workers.
+        turned = max([master.turned, *(worker.born for worker in workers)])
         limit = max(master.timeout or NO_TIMEOUT, LEAST) + (master.grace if master.reloading else 0.0)
-        if now - master.turned > limit:
-            return f"the master's loop has not turned for {now - master.turned:.0f} s"
+        if now - turned > limit:
+            return f"the master's loop has not turned for {now - turned:.0f} s"
     judged = [worker for worker in workers if worker.phase != board.LEAVING and not worker.told]
     if not judged or any(_lives(worker, master, now) for worker in judged):
         return None
