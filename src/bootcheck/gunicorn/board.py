@@ -33,7 +33,7 @@ class Keeper:
         self._master = master
         self.board = Board(black_box.server)
         self.board.usual = self._usual
-        self._usual_known: tuple[float, float | None] | None = None
+        self._usual_known: dict[str, tuple[float, float | None]] = {}
         self._mark: MasterMark | None = None
         self._followed: Any = None
         self._port: SidePort | None = None
@@ -159,13 +159,13 @@ class Keeper:
         mark.show()
         boot.recorder.sinks.append(mark)
 
-    def _usual(self) -> float | None:
+    def _usual(self, role: str) -> float | None:
         """Return what a boot of this server takes, by its reports; looked up seldom."""
         now = time.monotonic()
-        if self._usual_known is None or now - self._usual_known[0] > PAST_SECONDS:
-            found = past.usual(self._master.directory, self._master.common)
-            self._usual_known = (now, found)
-        return self._usual_known[1]
+        known = self._usual_known.get(role)
+        if known is None or now - known[0] > PAST_SECONDS:
+            known = self._usual_known[role] = (now, past.usual(self._master.directory, self._master.common, role))
+        return known[1]
 
 
 def _leaving(worker: Any) -> bool:

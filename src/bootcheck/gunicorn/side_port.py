@@ -65,6 +65,7 @@ class SidePort:
     def _handed(self) -> socket.socket | None:
         """Take the socket over that the image before this one left open."""
         told = os.environ.pop(HANDED, "")
+        self._arbiter.cfg.env_orig.pop(HANDED, None)
         predecessor = os.environ.get("GUNICORN_PID", "")
         if not told.isdecimal() or not predecessor.isdecimal() or int(predecessor) != os.getppid():
             return None
@@ -149,8 +150,9 @@ class SidePort:
         name_process("bootcheck-port")
         if self._socket is None:
             return 0
-        usual = past.usual(self._master.directory, self._master.common)
-        self._board.usual = lambda: usual
+        # As long as it may still read there.
+        usual = {role: past.usual(self._master.directory, self._master.common, role) for role in ("worker", "master")}
+        self._board.usual = usual.get
         _close_all_but(self._socket.fileno())
         _drop_privileges(self._arbiter.cfg)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -87,8 +87,8 @@ class Board:
         memory[0] = 1
         self.leaving: Callable[[], bool] = bool
         """Tells whether the server of this process has begun to stop it."""
-        self.usual: Callable[[], float | None] = lambda: None
-        """Returns the seconds that a worker's boot takes, by past boots."""
+        self.usual: Callable[[str], float | None] = lambda role: None  # noqa: ARG005
+        """Returns the seconds that the boot of a worker, or of a master, takes, by past boots."""
 
     def master(self) -> Master:
         """Return what the master shows."""

@@ -18,13 +18,13 @@ _SAME = ("bootcheck.gunicorn.app", "bootcheck.gunicorn.preload", "bootcheck.guni
 """Boots of the same server have these in common."""
 
 
-def usual(directory: ReportDirectory, common: Mapping[str, Any]) -> float | None:
-    """Return the median of the newest boots of this server's workers, None where none is known.
+def usual(directory: ReportDirectory, common: Mapping[str, Any], role: str = "worker") -> float | None:
+    """Return the median of the newest boots of this server's workers or masters, None where none is known.
 
     Looks for at most a moment: a directory may hold thousands.
     """
     deadline = time.monotonic() + SECONDS
-    found = [name for name in directory.names(SECONDS) if name.startswith("boot-") and "-worker-" in name]
+    found = [name for name in directory.names(SECONDS) if name.startswith("boot-") and f"-{role}-" in name]
     times = sorted((parts[0], name) for name in found if (parts := report_name(name)) is not None)
     took: list[float] = []
     for _, name in reversed(times[-NEWEST:]):

@@ -7,10 +7,12 @@ request; of too many connections the oldest has to go.
 from __future__ import annotations
 
 import os
-import selectors
+import select
 import socket
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 from bootcheck.probes.board import Board
 from bootcheck.readiness.access import Access
@@ -43,7 +45,7 @@ class Port:
         self._board = board
         self._accepts = accepts
         self._access = Access()
-        self._selector = selectors.DefaultSelector()
+        self._poll = _poll()
         self._clients: dict[int, _Client] = {}
         self._listening = False
 
@@ -51,7 +53,7 @@ class Port:
         """Serve until that process is gone; return the exit status."""
         handle = _handle(master)
         if handle >= 0:
-            self._selector.register(handle, selectors.EVENT_READ)
+            self._poll.register(handle, select.POLLIN)
         while os.getppid() == master:
             self._listen(self._accepts())
             if self._turn(TICK, handle):
@@ -64,22 +66,21 @@ class Port:
 
     def _listen(self, on: bool) -> None:  # noqa: FBT001
         if on and not self._listening:
-            self._selector.register(self._listener, selectors.EVENT_READ)
+            self._poll.register(self._listener.fileno(), select.POLLIN)
         elif not on and self._listening:
-            self._selector.unregister(self._listener)
+            self._poll.unregister(self._listener.fileno())
         self._listening = on
 
     def _turn(self, seconds: float, handle: int, *, last: bool = False) -> bool:
         """Do what is to be done now; tell whether the master has ended, or at the last, whether anything was."""
-        events = self._selector.select(seconds)
         ended = False
-        for key, _ in events:
-            if key.fd == handle:
+        for fd, _ in self._poll.poll(seconds * 1000):
+            if fd == handle:
                 ended = True
-            elif key.fileobj is self._listener:
+            elif fd == self._listener.fileno():
                 self._accept()
-            elif key.fd in self._clients:
-                self._serve(self._clients[key.fd])
+            elif fd in self._clients:
+                self._serve(self._clients[fd])
         now = time.monotonic()
         for client in [one for one in self._clients.values() if now > one.until]:
             self._drop(client)
@@ -100,7 +101,7 @@ class Port:
                 self._drop(next(iter(self._clients.values())))
             client = _Client(connection, str(address[0]))
             self._clients[connection.fileno()] = client
-            self._selector.register(connection, selectors.EVENT_READ)
+            self._poll.register(connection.fileno(), select.POLLIN)
             # A probe sends its request with the connection: most are answered right here.
             self._serve(client)
 
@@ -130,7 +131,7 @@ class Port:
             sent = client.connection.send(client.out)
             client.out = client.out[sent:]
         if client.out:
-            self._selector.modify(client.connection, selectors.EVENT_WRITE)
+            self._poll.modify(client.connection.fileno(), select.POLLOUT)
             return
         try:
             # What it sent beyond its request would turn the close into a reset, and the answer be lost.
@@ -142,7 +143,7 @@ class Port:
 
     def _drop(self, client: _Client) -> None:
         if self._clients.pop(client.connection.fileno(), None) is not None:
-            self._selector.unregister(client.connection)
+            self._poll.unregister(client.connection.fileno())
         client.connection.close()
 
     def _answer(self, client: _Client) -> bytes:
@@ -192,3 +193,9 @@ def _handle(pid: int) -> int:
         return os.pidfd_open(pid)
     except (OSError, AttributeError):
         return -1
+
+
+def _poll() -> Any:
+    """Return a poll object that blocks this thread, also where gevent has patched the master: no loop runs here."""
+    monkey = sys.modules.get("gevent.monkey")
+    return (select.poll if monkey is None else monkey.get_original("select", "poll"))()

@@ -57,7 +57,7 @@ def of_server(seen: Board, *, least: int | None = 1) -> State:
         phase, reason, step = "hanging", hung, step if phase == "booting" else None
     boot = _slowest(workers)
     begun = boot.born if boot is not None else master.since
-    usual = (seen.usual() or master.took or None) if phase in ("starting", "booting") else None
+    usual = _usual(seen, master, phase)
     return State(
         phase=phase,
         started=master.started or bool(ready),
@@ -71,6 +71,15 @@ def of_server(seen: Board, *, least: int | None = 1) -> State:
         expected_s=None if usual is None else round(max(0.0, usual - (now - begun)), 3),
         boot_s=round(max(0.0, now - begun), 3) if phase in ("starting", "booting") and begun else None,
     )
+
+
+def _usual(seen: Board, master: Master, phase: str) -> float | None:
+    """Return the seconds of a whole boot as past ones went: while the master starts, its own comes first."""
+    worker = (seen.usual("worker") or master.took or None) if phase in ("starting", "booting") else None
+    if worker is None or phase == "booting":
+        return worker
+    before = seen.usual("master")
+    return None if before is None else before + worker
 
 
 def of_worker(seen: Board | None, *, least: int | None = 1) -> State:

@@ -35,3 +35,4 @@ def test_the_usual_boot_is_the_median_of_the_newest(tmp_path: Path):
     (tmp_path / "boot-20270101T000000001Z-b007b007b007b007-worker-9.json").write_text("[1, 2]")
 
     assert usual(directory, COMMON) == 12.0
+    assert usual(directory, COMMON, "master") is None

@@ -72,12 +72,22 @@ def test_a_server_that_starts_is_live_and_not_ready():
     assert told(seen) == ("starting", False, False, True)
     assert (seen.step, seen.workers_ready, seen.workers) == ("app.load", 0, 2)
     assert 3 <= (seen.elapsed_s or 0) < 60
+    assert seen.expected_s is None
+
+
+def test_while_the_master_starts_its_own_boot_is_expected_too():
+    """Under --preload it is the longer half."""
+    shown = Shown([], phase=board.STARTING, turned=0.0, since=time.monotonic() - 4)
+    shown.usual = {"worker": 1.0}.get
+    assert of_server(shown).expected_s is None
+    shown.usual = {"worker": 1.0, "master": 50.0}.get
+    assert 1 <= (of_server(shown).expected_s or 0) <= 47
 
 
 def test_a_server_whose_workers_load_tells_of_the_slowest():
     """Its step, the seconds in it, and those still expected from past boots."""
     shown = Shown([booting(pid=8), booting(pid=9)], workers=2)
-    shown.usual = lambda: 20.0
+    shown.usual = {"worker": 20.0}.get
     seen = of_server(shown)
 
     assert told(seen) == ("booting", False, False, True)
