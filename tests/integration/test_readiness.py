@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import CLASSES, PATIENCE, Server, alive, parent_of, sleeps, wait_until
+from tests.integration.harness import CLASSES, PATIENCE, Server, alive, parent_of, partly, sleeps, wait_until
 
 KINDS = tuple(CLASSES)
 LOAD = """
@@ -178,7 +178,7 @@ def test_a_server_says_what_it_loads_that_it_is_ready_and_that_it_stops(serve: C
     wait_until(lambda: not alive(side.pid), "the end of the side port's process")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", partly(KINDS, "gthread", "asgi"))
 def test_a_worker_that_is_stopped_alone_is_not_ready(serve: Callable[..., Server], kind: str):
     """Without a side port, and with a signal that the master knows nothing of."""
     server = serve(app=app_of(kind), worker_class=kind, options=("--graceful-timeout", "60"))

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import PATIENCE, SOURCE, Interpreter, Server, wait_until
+from tests.integration.harness import PATIENCE, SOURCE, Interpreter, Server, partly, wait_until
 from tests.integration.test_readiness import LOAD, SIDE, WSGI, Side, go
 
 DYING = LOAD + '    raise ValueError("the model file is corrupt")\n'
@@ -101,7 +101,7 @@ def test_a_server_that_dies_is_told_with_its_diagnosis(serve: Callable[..., Serv
     assert "has ended" in err or "has died" in err
 
 
-@pytest.mark.parametrize("by", BY)
+@pytest.mark.parametrize("by", partly(BY, "url"))
 def test_a_server_that_is_never_ready_is_given_up(serve: Callable[..., Server], by: str):
     """2, with what it was at."""
     server = serve(app=WSGI, environ=SIDE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -128,25 +129,25 @@ def test_a_worker_that_was_told_to_stop_does_not_count():
 
 
 @pytest.mark.parametrize(
-    ("workers", "master", "live"),
+    ("living", "master", "live"),
     [
-        ([worker(beat=0.0, ready_at=1.0)], {}, False),
-        ([worker(beat=0.0, ready_at=1.0), worker(pid=8)], {}, True),
-        ([worker(beat=0.0, ready_at=1.0), booting(pid=8)], {}, True),
-        ([worker(beat=0.0, ready_at=1.0)], {"timeout": 0.0}, True),
-        ([worker(beat=0.0, ready_at=1.0)], {"phase": board.STOPPING}, True),
-        ([worker(beat=0.0, ready_at=1.0, told=True)], {}, True),
-        ([], {}, True),
-        ([booting()], {"deadline": 3.0}, False),
-        ([booting()], {"deadline": 60.0}, True),
-        ([booting()], {"deadline": 0.0}, True),
+        (lambda: [worker(beat=0.0, ready_at=1.0)], {}, False),
+        (lambda: [worker(beat=0.0, ready_at=1.0), worker(pid=8)], {}, True),
+        (lambda: [worker(beat=0.0, ready_at=1.0), booting(pid=8)], {}, True),
+        (lambda: [worker(beat=0.0, ready_at=1.0)], {"timeout": 0.0}, True),
+        (lambda: [worker(beat=0.0, ready_at=1.0)], {"phase": board.STOPPING}, True),
+        (lambda: [worker(beat=0.0, ready_at=1.0, told=True)], {}, True),
+        (list, {}, True),
+        (lambda: [booting()], {"deadline": 3.0}, False),
+        (lambda: [booting()], {"deadline": 60.0}, True),
+        (lambda: [booting()], {"deadline": 0.0}, True),
     ],
 )
 def test_live_is_a_young_heartbeat_or_a_boot_inside_its_deadline(
-    workers: list[Worker], master: dict[str, Any], live: bool
+    living: Callable[[], list[Worker]], master: dict[str, Any], live: bool
 ):
     """Never while all workers hang; without any, the master is about to start one."""
-    seen = of_server(Shown(workers, **master))
+    seen = of_server(Shown(living(), **master))
     assert seen.live is live
     assert (seen.phase == "hanging") is not live
 
