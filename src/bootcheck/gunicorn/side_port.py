@@ -60,6 +60,8 @@ class SidePort:
             return
         self._start()
         shown = _shown(*self._socket.getsockname()[:2])
+        if not self._pid:
+            return
         self._master.console.note(f"side port http://{shown} answers /health and /ready (process {self._pid})")
 
     def _handed(self) -> socket.socket | None:
@@ -113,32 +115,38 @@ class SidePort:
             self._say(f"the side port's process died {len(self._deaths)} times; it is not started again")
             self.close()
             return
+        before = self._pid
         self._start()
-        self._master.console.note(f"the side port's process has ended; it is process {self._pid} now")
+        if self._pid != before:
+            self._master.console.note(f"the side port's process has ended; it is process {self._pid} now")
 
     def _start(self) -> None:
         # Until it has handlers of its own it has the master's, which write into the master's pipe.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _signals())
+        master = os.getpid()
         try:
             pid = os.fork()
             if not pid:
-                self._be()
+                self._be(master)
+        except OSError as exc:
+            self._say(f"the side port's process cannot be started: {exc.strerror}; the server goes on")
+            return
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
         self._pid, self._ticks = pid, start_ticks(pid)
 
-    def _be(self) -> None:
+    def _be(self, master: int) -> None:
         """Be that process; never returns."""
         status = 1
         try:
-            status = self._serve()
+            status = self._serve(master)
         except BaseException as exc:  # noqa: BLE001 - it must not run on as a second master
             self._master.console.note(f"the side port's process ends: {type(exc).__name__}: {exc}")
         finally:
             # Never 3 or 4: up to 25 Gunicorn takes any child with these for a worker that cannot boot.
             os._exit(status)
 
-    def _serve(self) -> int:
+    def _serve(self, master: int) -> int:
         from bootcheck.readiness import past
         from bootcheck.readiness.port import Port
 
@@ -156,7 +164,7 @@ class SidePort:
         _close_all_but(self._socket.fileno())
         _drop_privileges(self._arbiter.cfg)
         signal.pthread_sigmask(signal.SIG_SETMASK, ())
-        return Port(self._socket, self._board, accepts=self._accepts).run(os.getppid())
+        return Port(self._socket, self._board, accepts=self._accepts).run(master)
 
     def _accepts(self) -> bool:
         """Tell whether this process is to answer, where an upgrade makes two: one server's word must not flap."""
