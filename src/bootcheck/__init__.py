@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from bootcheck.model.errors import BootcheckError as BootcheckError
     from bootcheck.recorder import annotate as annotate
     from bootcheck.recorder import step as step
-    from bootcheck.wsgi import run_startup_diagnostics as run_startup_diagnostics
+    from bootcheck.wsgi.diagnostics import run_startup_diagnostics as run_startup_diagnostics
 
 __version__ = "0.1.0"
 
@@ -25,7 +25,7 @@ _HOMES = {
     "annotate": "bootcheck.recorder",
     "fork_safe": "bootcheck.marks",
     "step": "bootcheck.recorder",
-    "run_startup_diagnostics": "bootcheck.wsgi",
+    "run_startup_diagnostics": "bootcheck.wsgi.diagnostics",
     "checks": "bootcheck.checks",
 }
 

@@ -15,8 +15,8 @@ VARIABLES: Mapping[str, str] = {
     "BOOTCHECK_REQUIRE_ENV": "Comma-separated names of variables that must be set and not empty (declared).",
     "BOOTCHECK_BOOT_DEADLINE": "Seconds from fork to ready; a worker over it is reported with its stack and ended. "
     "0 (default): off.",
-    "BOOTCHECK_PROBE_BIND": "host:port of a side port with /health and /ready. Default: off. Reserved: this version "
-    "checks the value and opens no port.",
+    "BOOTCHECK_PROBE_BIND": "host:port of a side port with /health and /ready, served by a process of its own. "
+    "Default: off.",
     "BOOTCHECK_LOG": "summary (default): a line per process that becomes ready or is told to stop, every warning "
     "and failure. "
     "checkpoints: a line per checkpoint. json: the same as JSON. off: only what stopped the server, and the "

@@ -66,6 +66,7 @@ def test_importing_bootcheck_loads_nothing_else():
         "import bootcheck; bootcheck.run_startup_diagnostics",
         "import bootcheck.checks; [getattr(bootcheck.checks, name) for name in bootcheck.checks.CHECKS]",
         "import bootcheck.gunicorn.master, bootcheck.gunicorn.worker",
+        "import bootcheck.gunicorn.board, bootcheck.gunicorn.side_port, bootcheck.wsgi.endpoints, bootcheck.asgi",
         "import bootcheck.analysis, bootcheck.cli, bootcheck.model.report",
     ],
 )
@@ -214,6 +215,11 @@ def test_an_armed_server_loads_the_standard_library_bootcheck_and_gunicorn_only(
             "bootcheck.cli",
             "bootcheck.model.report",
             "bootcheck.checks.",
+            # Nobody asks for the state of this server.
+            "bootcheck.probes.board",
+            "bootcheck.gunicorn.board",
+            "bootcheck.gunicorn.side_port",
+            "bootcheck.readiness",
         )
         assert not {name for name in names if name.startswith(unwanted)}, process
         # Each would cost every boot as much as all the rest.

@@ -34,6 +34,7 @@ COMMANDS: tuple[str, ...] = (
     "init",
     "check",
     "run",
+    "wait",
     "analyze",
     "show",
     "diff",

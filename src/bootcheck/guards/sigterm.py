@@ -50,7 +50,11 @@ class StopGuard:
 
     def arm(self) -> None:
         """Take the stop signals over; what was there is kept for `release`."""
-        self._previous = {int(signo): signal.getsignal(signo) for signo in STOP_SIGNALS}
+        for signo in STOP_SIGNALS:
+            found = signal.getsignal(signo)
+            # Armed a second time with nobody in between, it would find itself, and give that back in the end.
+            if found != self._handle:
+                self._previous[int(signo)] = found
         self.rearm()
 
     def rearm(self) -> None:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn import chain, hooks, seams
+from bootcheck.probes import black_box
 from bootcheck.settings import Settings, disabled
 from bootcheck.sinks.stderr import say
 
@@ -147,8 +148,23 @@ def _begin(settings: Settings, sinks: Sequence[Sink], environ: MutableMapping[st
         chain.complain("arming", exc)
         return None
     globals()["_master"] = master
+    black_box.server = black_box.make(black_box.BOARD)
+    black_box.on_use = chain.quietly(_use_board)
+    if settings.probe_bind is not None:
+        black_box.on_use()
     seams.on_setup(install, chain.quietly(master.not_set_up))
     return master
+
+
+def _use_board() -> Any:
+    """Return the board of this server, kept in this process from now on; None where there is no memory for it."""
+    if _master is None or black_box.server is None:
+        return None
+    if _master.board is None:
+        from bootcheck.gunicorn.board import Keeper
+
+        _master.board = Keeper(_master)
+    return _master.board.board
 
 
 def _export(namespace: MutableMapping[str, Any], master: Master) -> None:

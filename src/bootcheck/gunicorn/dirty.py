@@ -114,6 +114,8 @@ class Dirty:
     def _begin_arbiter(self, arbiter: Any) -> ArbiterBoot:
         self._boot = ArbiterBoot(self._master, self._master.arbiter, arbiter)
         self._boot.begin()
+        if self._master.board is not None:
+            self._master.board.joins(self._boot)
         self.workers = receiver = DirtyReceiver(self._master, arbiter)
         seams.on_wait(chain.quietly(receiver.ended), chain.quietly(receiver.born), "gunicorn.dirty.arbiter")
         seams.on_kill(arbiter, chain.quietly(receiver.sent))

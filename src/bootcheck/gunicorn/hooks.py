@@ -30,7 +30,7 @@ def table(master: Master) -> dict[str, Maker]:
         "worker_exit": _worker_exit(master),
         "on_exit": _after(master.on_exit),
         "on_reload": _before(master.on_reload),
-        "pre_exec": _after(master.pre_exec),
+        "pre_exec": _after(_pre_exec(master)),
     }
 
 
@@ -108,6 +108,8 @@ def _post_fork(master: Master) -> Maker:
     def make(user: Hook) -> Hook:
         def hook(arbiter: Any, worker: Any) -> None:
             boot = begin(arbiter, worker)
+            if master.board is not None:
+                chain.quietly(master.board.joins)(boot)
             if boot is None:
                 # Ours failed half-way: the worker must not stay deaf to stop signals, nor be looked after by half.
                 master.worker = None
@@ -122,6 +124,15 @@ def _post_fork(master: Master) -> Maker:
         return hook
 
     return make
+
+
+def _pre_exec(master: Master) -> Hook:
+    def pre_exec(arbiter: Any) -> None:
+        master.pre_exec(arbiter)
+        if master.board is not None:
+            master.board.hand_over(arbiter)
+
+    return pre_exec
 
 
 def _post_worker_init(master: Master) -> Maker:

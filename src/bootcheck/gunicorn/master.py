@@ -75,6 +75,7 @@ class Master:
         """The boot of the worker that this process is, None in the master."""
         self.dirty: Dirty | None = None
         """The dirty arbiter and its workers, once Gunicorn starts one."""
+        self.board: Any = None  # A gunicorn.board.Keeper, from the first use of the state of this server on.
         self._publisher: Publisher | None = None
         self.declared: list[Check] = []
         """The checks of the configuration file."""
@@ -83,8 +84,7 @@ class Master:
         """True where workers get random numbers of their own."""
         self.ready = False
         """True once the preflight is over."""
-        self._published = False
-        self._ended = False
+        self._published = self._ended = False
         self.told = False
         """True once this master's own death has its report."""
         self._stopping = False
@@ -107,8 +107,6 @@ class Master:
                 f"reports go to {self.directory.path}, which ends with this container; "
                 "mount a volume and set BOOTCHECK_DIR to keep them"
             )
-        if self.settings.probe_bind is not None:
-            self.console.note("BOOTCHECK_PROBE_BIND is set, but this version opens no side port")
         self._guard_stops()
         atexit.register(self._at_exit)
         chain.quietly(self._sweep)()
@@ -229,6 +227,8 @@ class Master:
         seams.halt_once(arbiter, self._halts)
         seams.around(arbiter, "run", self._running)
         seams.on_dirty(arbiter, self._with_dirty)
+        if self.board is not None:
+            chain.quietly(self.board.follow)(arbiter)
 
     def _with_dirty(self, original: Callable[[], Any]) -> Any:
         """Start the dirty arbiter; what is needed for it is loaded here, as Gunicorn loads its own."""

@@ -161,6 +161,7 @@ class Receiver:
     def look(self) -> None:
         """Look around once per turn of the master's loop."""
         self.kills.look()
+        black_box.heed()
         self._master.orders.watch()
         self._settle_forking(self._master.arbiter)
         for pid, child in list(self._children.items()):

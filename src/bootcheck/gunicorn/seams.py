@@ -31,6 +31,7 @@ Every private touch of Gunicorn, in one place:
 | `arbiter.handle_term` and its like (int, quit, hup, usr2) | which order the master acts upon; with `safe_reload` HUP waits for the new app | 20.1 - 27.0 | who stopped the master is not said |
 | `gunicorn.systemd.sd_notify`, `worker.tmp.last_update` | systemd is told when workers are ready, and that they live | 20.1 - 27.0 | Gunicorn's READY=1 comes before the first worker |
 | `arbiter.run` | how the master ends | 20.1 - 27.0 | only atexit tells |
+| `arbiter.stop`, `reload`, `reexec_pid`, `worker.tmp`, `worker.alive` | when a server is ready or live, for its endpoints | 20.1 - 27.0 | less is known of it |
 | `arbiter.SIG_QUEUE` | a stop signal lost between fork and handlers | 20.1 - 27.0 | it stays lost |
 | `worker.init_process`, `load_wsgi`, `init_signals` | steps and exceptions of a worker's boot | 20.1 - 27.0 | steps are missing |
 | `worker.handle_request`, `handle_http2_request`, `asgi` | the requests in flight at a death | 20.1 - 27.0 | they are unknown |

@@ -190,6 +190,23 @@ def test_after_release_the_previous_handlers_are_back(written: Written):
     assert forked(child)[0] == [True] * 5
 
 
+def test_armed_twice_it_still_gives_back_what_it_found(written: Written):
+    """Gunicorn's asgi worker: nobody has set a handler in between, and the graceful stop is the loop's."""
+
+    def body(guard: StopGuard, recorder: Recorder) -> Any:
+        before: list[int] = []
+        signal.signal(signal.SIGTERM, lambda signo, frame: before.append(signo))
+        guard.arm()
+        guard.arm()
+        guard.release()
+        os.kill(os.getpid(), signal.SIGTERM)
+        return before
+
+    result, status = guarded(written, body)
+
+    assert (result, status) == ([int(signal.SIGTERM)], 0)
+
+
 def test_release_through_the_owner_of_the_handlers(written: Written):
     """Where Gunicorn can set its handlers anew, it does; what was found is not put back."""
 

@@ -91,7 +91,7 @@ def test_self_time_leaves_out_what_a_module_imports(package, times):
 def test_only_the_ten_slowest_are_kept(package, times):
     """A faster one gives way to a slower one."""
     for number in range(14):
-        (package / f"bc_many{number}.py").write_text(f"import time\ntime.sleep({0.002 + 0.002 * (number % 7)})\n")
+        (package / f"bc_many{number}.py").write_text(f"import time\ntime.sleep({0.02 + 0.02 * (number % 7)})\n")
         importlib.import_module(f"bc_many{number}")
     slowest = times.slowest()
     assert len(slowest) == imports.KEPT

@@ -53,6 +53,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
             if app is not None:
                 config.loaded_app = app
         if not _ended(self):
+            worker.bootcheck_leaving = lambda: _ended(self)
             boot.become_ready(lambda: _give_back(handlers))
         return result
 

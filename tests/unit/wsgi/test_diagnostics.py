@@ -14,13 +14,14 @@ from typing import Any, ClassVar
 import jsonschema
 import pytest
 
-from bootcheck import checks, run_startup_diagnostics, step, wsgi
+from bootcheck import checks, run_startup_diagnostics, step
 from bootcheck.checks.base import Context, Moment
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.finding import Finding
 from bootcheck.model.report import LINE_PREFIX, schema
 from bootcheck.recorder import Recorder, current, install
 from bootcheck.sinks.memory import Memory
+from bootcheck.wsgi import diagnostics as wsgi
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def test_a_fault_of_bootcheck_lets_the_app_go_on(
     environ: dict[str, str], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ):
     """A guest never breaks the house."""
-    monkeypatch.setattr("bootcheck.wsgi.ReportDirectory", None)
+    monkeypatch.setattr("bootcheck.wsgi.diagnostics.ReportDirectory", None)
 
     assert run_startup_diagnostics(environ=environ)
     assert "please report" in capfd.readouterr().err.lower()
