@@ -6,6 +6,7 @@ Needs Jinja2, which escapes everything that is put into the page: pip install 'b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,11 @@ def findings(checked: Sequence[Checked], style: Style) -> Iterator[str]:  # noqa
 
 
 def _page(**values: Any) -> str:
+    return _template().render(**values)
+
+
+@cache
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -62,5 +68,4 @@ def _page(**values: Any) -> str:
         finalize=lambda value: plain(value) if type(value) is str else value,
     )
     environment.filters |= {"clock": clock, "times": times}
-    source = files("bootcheck.render").joinpath("html.jinja").read_text(encoding="utf-8")
-    return environment.from_string(source).render(**values)
+    return environment.from_string(files("bootcheck.render").joinpath("html.jinja").read_text(encoding="utf-8"))

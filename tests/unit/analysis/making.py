@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +68,19 @@ def report(
     )
 
 
-def stored(directory: Path, *reports: Report) -> list[Path]:
-    """Write reports as a server would, each checked against the schema; return their paths."""
+@cache
+def _validator() -> Any:
+    """Return the schema, read and checked once."""
     import jsonschema
 
+    return jsonschema.Draft202012Validator(schema())
+
+
+def stored(directory: Path, *reports: Report) -> list[Path]:
+    """Write reports as a server would, each checked against the schema; return their paths."""
     paths = []
     for item in reports:
-        jsonschema.validate(json.loads(item.encoded()), schema())
+        _validator().validate(json.loads(item.encoded()))
         path = directory / item.file_name
         path.write_bytes(item.encoded())
         paths.append(path)

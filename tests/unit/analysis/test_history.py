@@ -24,6 +24,7 @@ wild = st.recursive(
 KEYS = ("kind", "timestamp", "role", "verdict", "attributes", "checkpoints", "findings", "annotations", "report_id")
 
 
+@steady
 @given(st.dictionaries(st.sampled_from(KEYS), wild))
 def test_no_document_is_too_wild(document: dict[str, Any]):
     """Wrong types anywhere."""
