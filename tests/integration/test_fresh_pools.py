@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import textwrap
 from typing import Any
 
 import pytest
 
+from tests.integration import forks
 from tests.integration.harness import partly
 
 DRIVERS = ["postgresql+psycopg", "postgresql+psycopg2", "mysql+pymysql", "mysql+mysqldb"]
 
-PRELUDE = """
-import gc, json, os, sys
+POOLS = """
 from sqlalchemy import create_engine, text
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
-from bootcheck.guards import fresh_pools
-from bootcheck.recorder import Recorder
-from bootcheck.sinks.memory import Memory
 
-url = os.environ["URL"]
 PID = text("select pg_backend_pid()") if url.startswith("postgresql") else text("select connection_id()")
-memory = Memory()
-recorder = Recorder([memory])
 
 def warm(engine, count=2):
     held = [engine.connect() for _ in range(count)]
@@ -34,39 +23,12 @@ def warm(engine, count=2):
     for connection in held:
         connection.close()
     return pids
-
-def in_fork(body):
-    read_end, write_end = os.pipe()
-    pid = os.fork()
-    if pid == 0:
-        try:
-            told = body()
-        except BaseException as exc:
-            told = {"raised": repr(exc)}
-        os.write(write_end, json.dumps(told).encode())
-        gc.collect()
-        # As a worker ends: finalisers and atexit functions run.
-        sys.exit(0)
-    os.close(write_end)
-    with os.fdopen(read_end) as pipe:
-        text = pipe.read()
-    os.waitpid(pid, 0)
-    return json.loads(text)
 """
 
 
 def run(url: str, code: str) -> Any:
-    """Run a script as a master of its own and return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", PRELUDE + textwrap.dedent(code)],
-        env={**os.environ, "URL": url, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """Run a script that has SQLAlchemy."""
+    return forks.run(url, code, POOLS)
 
 
 @pytest.fixture(params=partly(DRIVERS, "postgresql+psycopg", "mysql+mysqldb"))
@@ -234,40 +196,15 @@ def test_one_worker_is_reported_and_left_alone(url):
     assert told["severities"] == ["info"]
 
 
-def test_a_raw_connection_is_reported_and_not_touched(postgres):
-    """A driver's connection in a global is nobody's pool: it is named, and still the master's."""
-    told = run(
-        postgres.url("postgresql+psycopg", user="app", database="app"),
-        """
-        import psycopg
-        raw = psycopg.connect(url.replace("+psycopg", ""), autocommit=True)
-        pid = raw.execute("select pg_backend_pid()").fetchone()[0]
-        snapshot = fresh_pools.before_fork(2)
-        records = in_fork(lambda: fresh_pools.in_child(snapshot, recorder))
-        finding = fresh_pools.findings(snapshot)[0]
-        alive = raw.execute("select pg_backend_pid()").fetchone()[0]
-        print(json.dumps({"pid": pid, "alive": alive, "records": records, "finding": finding.as_dict()}))
-        """,
-    )
-
-    assert told["alive"] == told["pid"]
-    assert [(record["action"], record["peer"]) for record in told["records"]] == [
-        ("reported", f"{postgres.host}:{postgres.port}")
-    ]
-    assert told["finding"]["code"] == "BC201"
-    assert told["finding"]["severity"] == "warning"
-    assert str(postgres.port) in told["finding"]["summary"]
-
-
 def test_the_heap_is_looked_at_once_while_nothing_new_is_connected(postgres):
     """Later forks cost no pass over the heap; a new connection is found by another one."""
     told = run(
         postgres.url("postgresql+psycopg", user="app", database="app"),
         """
-        from bootcheck.probes import engines
+        from bootcheck.guards import inherited
         passes = []
-        real = engines.on_heap
-        engines.on_heap = lambda: (passes.append(1), real())[1]
+        real = inherited.collect
+        inherited.collect = lambda wanted: (passes.append(1), real(wanted))[1]
 
         fresh_pools.before_fork(2)
         nothing_connected = len(passes)

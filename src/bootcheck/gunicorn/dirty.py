@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
-from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.dirty_boots import ArbiterBoot, DirtyWorkerBoot, init_of, step_of
 from bootcheck.gunicorn.dirty_receiver import ARBITER, WORKER, DirtyReceiver, shared
 from bootcheck.gunicorn.receiver import Child
@@ -224,9 +224,10 @@ class Dirty:
     def _begin_worker(self, worker: Any) -> DirtyWorkerBoot:
         self._worker = boot = DirtyWorkerBoot(self._master, self._master.arbiter, worker)
         boot.begin()
+        hooks.watch_own_forks()
         if self._boot is not None:
             for record in self._boot.renewed:
-                if record["action"] in ("neutralised", "invalidated"):
+                if record["action"] in ("neutralised", "cut", "invalidated", "renewed", "reset"):
                     boot.recorder.fact(journal.GUARD, **record)
         return boot
 
