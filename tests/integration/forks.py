@@ -25,6 +25,8 @@ def in_fork(body):
     if pid == 0:
         try:
             told = body()
+        except SystemExit:
+            raise
         except BaseException as exc:
             told = {"raised": repr(exc)}
         os.write(write_end, json.dumps(told).encode())
