@@ -1,11 +1,13 @@
 """Connections of redis-py that somebody holds: single-connection clients, subscriptions, pipelines.
 
 What lies idle in one of its pools is safe: redis-py compares process ids whenever a connection is taken or
-given back. A connection that is held passes there no more.
+given back. A connection that is held passes there no more, and the lock around it may be held by a thread of
+the master's that no child has.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +15,12 @@ from bootcheck.guards.clients.base import RENEW, SAFE, Claim, Found
 from bootcheck.probes.engines import fileno_of
 from bootcheck.probes.heap import own
 
+_RLOCK = type(threading.RLock())
 CONNECTIONS = (("redis.connection", "AbstractConnection"), ("redis.connection", "Connection"))
 POOL = ("redis.connection", "ConnectionPool")
-CLASSES = (*CONNECTIONS, POOL)
+HOLDERS = {("redis.client", "Redis"): "single_connection_lock", ("redis.client", "PubSub"): "_lock"}
+"""Who holds a connection, and the attribute that is the lock around it."""
+CLASSES = (*CONNECTIONS, POOL, *HOLDERS)
 
 
 def claims(found: Found) -> Iterator[Claim]:
@@ -39,6 +44,11 @@ def renew(found: Found, dead: set[int]) -> dict[str, int]:
                 reset += 1
             except Exception:  # noqa: BLE001, S112 - its next command fails, and reconnects
                 continue
+    for name, attribute in HOLDERS.items():
+        for holder in found.get(name, ()):
+            lock = own(holder, attribute)
+            if lock is not None and own(holder, "connection") is not None:
+                setattr(holder, attribute, threading.RLock() if type(lock) is _RLOCK else threading.Lock())
     return {"reset": reset}
 
 
