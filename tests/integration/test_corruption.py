@@ -108,8 +108,8 @@ def url_of(kind, request):
     return request.getfixturevalue("postgres").url(kind.scheme, user="app", database="app", query="sslmode=disable")
 
 
-@pytest.mark.parametrize("worker_class", CLASSES if FULL else ("sync",))
 @pytest.mark.parametrize("kind", CHOSEN, ids=str)
+@pytest.mark.parametrize("worker_class", CLASSES if FULL else ("sync",))
 def test_every_answer_is_right_and_the_master_lives_on(corruptible, kind, worker_class):
     """No wrong row, no error, no failed heartbeat of the master, while workers come and go."""
     server = corruptible(kind, worker_class, options=["--max-requests", str(RECYCLED)], HEARTBEAT="1")

@@ -40,7 +40,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.model import journal
@@ -60,6 +60,7 @@ _SQLITE_MAGIC = b"SQLite format 3\0"
 
 _closed: dict[str, int] = {}
 """What an earlier fork found idle and closed, by owner: later workers, too, would have inherited it."""
+_last: list[Snapshot] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +74,8 @@ class Snapshot:
     """Idle connections that the master closed, by owner."""
     clients: tuple[str, ...] = ()
     """Libraries whose clients the child makes good."""
+    findings: tuple[Finding, ...] | None = None
+    """What is concluded, before the fork: nothing need be loaded or composed in the child."""
     trouble: str | None = None
 
 
@@ -115,8 +118,8 @@ def in_child(snapshot: Snapshot, recorder: Recorder) -> list[dict[str, Any]]:
 
 def findings(snapshot: Snapshot) -> list[Finding]:
     """Return what the master had open: a warning only where workers share what nobody could repair."""
-    if not snapshot.closed and not snapshot.inherited:
-        return []
+    if snapshot.findings is not None or not (snapshot.closed or snapshot.inherited):
+        return list(snapshot.findings or ())
     from bootcheck.guards.sharing import findings_of
 
     return findings_of(snapshot)
@@ -134,12 +137,21 @@ def _before_fork(*, repair: bool, close: bool) -> Snapshot:
     inherited.remember(left, files)
     if close:
         _closed.update(closed)
-    return Snapshot(
+    snapshot = Snapshot(
         repair=repair,
         inherited=tuple(inherited.explain(left)),
         closed=dict(_closed) if close else {},
         clients=inherited.known.clients,
     )
+    return _concluded(snapshot)
+
+
+def _concluded(snapshot: Snapshot) -> Snapshot:
+    """Return the snapshot with its findings; those of the same snapshot are composed once."""
+    if _last and replace(_last[0], findings=None) == snapshot:
+        return _last[0]
+    _last[:] = [replace(snapshot, findings=tuple(findings(snapshot)))]
+    return _last[0]
 
 
 def before_start(workers: int) -> list[Finding]:

@@ -14,10 +14,12 @@ from typing import Any
 from bootcheck.guards import clients
 from bootcheck.guards.clients.base import RENEW, SAFE, Claim
 from bootcheck.probes.heap import Name, collect
-from bootcheck.probes.holders import holders_of
+from bootcheck.probes.holders import DEPTH, holders_of
 from bootcheck.probes.sockets import Connected
 
 SOCKET = ("_socket", "socket")
+NEAR = 2
+"""Steps back to the holder of what is repaired anyway: its owner has a name already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +192,7 @@ def _claims() -> dict[int, Claim]:
 def _name_holders(present: Sequence[Connected], claims: dict[int, Claim]) -> None:
     """Find the holder of each connection that is new: of its owner, else of the Python socket that it is."""
     sockets: dict[int, Any] = {}
+    depth = NEAR
     for one in known.sockets.living().get(SOCKET, ()):
         sockets[_fileno(one)] = one
     targets: dict[int, Any] = {}
@@ -198,9 +201,11 @@ def _name_holders(present: Sequence[Connected], claims: dict[int, Claim]) -> Non
             claim = claims.get(item.fd)
             thing = sockets.get(item.fd) if claim is None else claim.thing
             known.holders[item.inode] = None
+            if claim is None or claim.remedy != RENEW:
+                depth = DEPTH
             if thing is not None:
                 targets[item.inode] = thing
-    names = holders_of(list(targets.values())) if targets else {}
+    names = holders_of(list(targets.values()), depth) if targets else {}
     for inode, thing in targets.items():
         known.holders[inode] = names.get(id(thing))
 

@@ -27,7 +27,7 @@ def before() -> None:
             _told.add(item.inode)
             action = "neutralised" if item in kept else "reported"
             current().fact(journal.GUARD, name="own_forks", action=action, **item.facts())
-    _pending[:] = [replace(snapshot, inherited=kept)]
+    _pending[:] = [replace(snapshot, inherited=kept, findings=())]
 
 
 def _in_child() -> None:

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 RULES: tuple[str, ...] = ("BC204",)
 
+FEW = 5
 _BY_WORKER = "in post_worker_init, or at its first use"
 
 
@@ -109,13 +110,20 @@ def _seen(item: Inherited) -> Evidence:
     return Evidence(source="master", text=", ".join(what))
 
 
+def _few(items: Sequence[Inherited]) -> list[Evidence]:
+    """Return the first, and how many more there are: each is composed and masked in every child."""
+    more = len(items) - FEW
+    told = [_seen(item) for item in items[:FEW]]
+    return [*told, Evidence(source="master", text=f"and {more} more")] if more > 0 else told
+
+
 def _repaired(snapshot: Snapshot, renewed: Sequence[Inherited]) -> Finding:
     total = sum(snapshot.closed.values()) + len(renewed)
     evidence = [
         Evidence(source="master", text=f"{count} idle connection(s) of {owner}, closed before the fork")
         for owner, count in snapshot.closed.items()
     ]
-    evidence += [_seen(item) for item in renewed]
+    evidence += _few(renewed)
     deed = "gives each worker connections of its own" if snapshot.repair else "left them alone: there is one worker"
     return Finding(
         code="BC201",
@@ -137,7 +145,7 @@ def _not_renewable(broken: Sequence[Inherited], *, cut: bool) -> Finding:
         severity=Severity.WARNING if cut else Severity.INFO,
         summary=f"{owners} was opened before the fork; {fate}.",
         action=(f"Make the pool with open=False and open it in each worker: {_BY_WORKER}.",),
-        evidence=tuple(_seen(item) for item in broken),
+        evidence=tuple(_few(broken)),
     )
 
 
@@ -149,7 +157,7 @@ def _unidentified(strangers: Sequence[Inherited], *, repair: bool) -> Finding:
         severity=Severity.WARNING if repair else Severity.INFO,
         summary=f"{heirs} {len(strangers)} connection(s) of the master, to {peers}; whose they are is not known.",
         action=(f"If workers use this client, make it in each worker: {_BY_WORKER}.",),
-        evidence=tuple(_seen(item) for item in strangers),
+        evidence=tuple(_few(strangers)),
         missing=("the owner of each descriptor",),
         confidence="medium",
     )

@@ -19,6 +19,8 @@ CLASSES = (engines.ENGINE, engines.CONNECTION, engines.RECORD)
 
 _descriptors: WeakKeyDictionary[Any, tuple[int, int]] = WeakKeyDictionary()
 """Descriptor and inode of each record's connection."""
+_labels: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""Each engine's URL without its secrets: to mask one costs more than all else at a fork."""
 _kept: list[Any] = []
 
 
@@ -30,7 +32,7 @@ def claims(found: Found) -> Iterator[Claim]:
         if number is not None:
             # After a dispose a checked-out connection belongs to a pool that its engine has left.
             engine = by_pool.get(id(engines.pool_of(record)))
-            owner = "a SQLAlchemy pool" if engine is None else engines.label(engine)
+            owner = "a SQLAlchemy pool" if engine is None else _label(engine)
             yield Claim(
                 fd=number, library="SQLAlchemy", owner=owner, remedy=RENEW, thing=record if engine is None else engine
             )
@@ -48,7 +50,7 @@ def close_idle(found: Found) -> dict[str, int]:
             engine.dispose()
         except Exception:  # noqa: BLE001, S112 - a listener of the app's; the worker's half still comes
             continue
-        name = engines.label(engine)
+        name = _label(engine)
         closed[name] = closed.get(name, 0) + len(idle)
     return closed
 
@@ -59,6 +61,13 @@ def renew(found: Found, dead: set[int]) -> dict[str, int]:
     let_go = _let_go(found, dead)
     _renew_pools(found)
     return {"invalidated": let_go}
+
+
+def _label(engine: Any) -> str:
+    found = _labels.get(engine)
+    if found is None:
+        found = _labels[engine] = engines.label(engine)
+    return found
 
 
 def _descriptor(record: Any) -> int | None:
