@@ -40,12 +40,13 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.model import journal
 from bootcheck.model.outcome import Phase
-from bootcheck.probes.sockets import connected, inode_of
+from bootcheck.probes.sockets import connected, inode_of, links
 from bootcheck.recorder import Recorder
 
 if TYPE_CHECKING:
@@ -126,7 +127,8 @@ def findings(snapshot: Snapshot) -> list[Finding]:
 
 
 def _before_fork(*, repair: bool, close: bool) -> Snapshot:
-    present, files = connected(), database_files()
+    among = links()
+    present, files = connected(among), database_files(among)
     if not present and not files and _THREADED not in sys.modules:
         return Snapshot(repair=repair, closed=dict(_closed) if close else {})
     from bootcheck.guards import inherited
@@ -156,25 +158,25 @@ def _concluded(snapshot: Snapshot) -> Snapshot:
 
 def before_start(workers: int) -> list[Finding]:
     """Return, before any fork, what workers must not share and nobody can repair: a reason not to start."""
-    present = connected()
+    among = links()
+    present = connected(among)
     if workers < 2 or not present:
         return []
     from bootcheck.guards import inherited
     from bootcheck.guards.sharing import refusals
 
-    files = database_files()
+    files = database_files(among)
     inherited.look(present, files)
     inherited.remember(present, files)
     return refusals(inherited.explain(present))
 
 
-def database_files() -> frozenset[str]:
+def database_files(among: Iterable[tuple[int, str]]) -> frozenset[str]:
     """Return the SQLite files that are open: their connections must not cross a fork either."""
     found: set[str] = set()
-    for name in os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else ():
+    for fd, target in among:
         try:
-            target = os.readlink(f"/proc/self/fd/{name}")
-            if target.startswith("/") and os.pread(int(name), 16, 0) == _SQLITE_MAGIC:
+            if target.startswith("/") and os.pread(fd, 16, 0) == _SQLITE_MAGIC:
                 found.add(target)
         except OSError:
             continue

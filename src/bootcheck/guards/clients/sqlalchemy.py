@@ -41,8 +41,12 @@ def claims(found: Found) -> Iterator[Claim]:
 def close_idle(found: Found) -> dict[str, int]:
     """Close idle pooled connections in the master, where that can be done and loses nothing."""
     closed: dict[str, int] = {}
+    by_pool: dict[int, list[Any]] = {}
+    for record in found[engines.RECORD]:
+        if engines.dbapi_of(record) is not None:
+            by_pool.setdefault(id(engines.pool_of(record)), []).append(record)
     for engine in _by_pool(found[engines.ENGINE]):
-        idle = [record for record in _open_records(found, engine.pool) if not engines.checked_out(record)]
+        idle = [record for record in by_pool.get(id(engine.pool), ()) if not engines.checked_out(record)]
         # An async driver cannot be closed from here; data in memory would be lost with the connection.
         if not idle or engines.in_memory(engine) or getattr(engine.dialect, "is_async", False):
             continue
@@ -89,11 +93,6 @@ def _descriptor(record: Any) -> int | None:
         if not engines.checked_out(record) or not hasattr(type(connection), "fileno"):
             return None
     return None
-
-
-def _open_records(found: Found, pool: Any) -> list[Any]:
-    records = [record for record in found[engines.RECORD] if engines.pool_of(record) is pool]
-    return [record for record in records if engines.dbapi_of(record) is not None]
 
 
 def _by_pool(every: Iterable[Any]) -> list[Any]:
