@@ -382,7 +382,7 @@ def test_redis_connections_that_are_held_reconnect(redis_server):
     told = run(
         redis_server.url(),
         """
-        import redis
+        import redis, threading
         single = redis.Redis.from_url(url, single_connection_client=True)
         pooled = redis.Redis.from_url(url)
         listener = redis.Redis.from_url(url).pubsub(ignore_subscribe_messages=True)
@@ -392,6 +392,17 @@ def test_redis_connections_that_are_held_reconnect(redis_server):
         while listener.get_message(timeout=1) is None and not listener.subscribed:
             pass
         snapshot = fresh_pools.before_fork(2)
+        # A thread of the master is in the middle of a command: no child has it to release the lock.
+        held, done = threading.Event(), threading.Event()
+
+        def busy():
+            with single.single_connection_lock:
+                held.set()
+                done.wait()
+
+        thread = threading.Thread(target=busy)
+        thread.start()
+        held.wait()
 
         def body():
             for _ in range(3):
@@ -404,6 +415,8 @@ def test_redis_connections_that_are_held_reconnect(redis_server):
             return single.client_id(), pooled.client_id()
 
         workers = [as_worker(body, snapshot) for _ in range(2)]
+        done.set()
+        thread.join()
         print(json.dumps({
             "before": [before, pooled_before], "after": [single.client_id(), pooled.client_id()], "workers": workers,
             "seen": [[item.library, item.holder] for item in snapshot.inherited],
