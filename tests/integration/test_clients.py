@@ -62,6 +62,8 @@ def web():
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            if self.path == "/slow":
+                threading.Event().wait(3)
             body = json.dumps([self.path, self.client_address[1]]).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
@@ -489,3 +491,35 @@ def test_http_connections_that_are_kept_alive_are_replaced(library, web):
 
     connections_differ(told)
     assert all("neutralised" in actions for actions, _ in told["workers"])
+
+
+def test_a_response_that_the_master_is_in_the_middle_of_blocks_no_worker(web):
+    """The lock of its buffer is held by a thread that no child has."""
+    told = run(
+        web,
+        """
+        import http.client, signal, threading
+        client = http.client.HTTPConnection(url.removeprefix("http://"))
+        client.request("GET", "/slow")
+        before = []
+        thread = threading.Thread(target=lambda: before.append(json.loads(client.getresponse().read())))
+        thread.start()
+        threading.Event().wait(0.5)
+        snapshot = fresh_pools.before_fork(2)
+
+        def body():
+            signal.alarm(60)
+            client.request("GET", "/worker")
+            return json.loads(client.getresponse().read())[0]
+
+        def worker():
+            signal.alarm(60)
+            return [[record["action"] for record in fresh_pools.in_child(snapshot, recorder)], body()]
+
+        answer = in_fork(worker)
+        thread.join()
+        print(json.dumps([answer, before[0][0]]))
+        """,
+    )
+
+    assert told == [[["neutralised", "reset"], "/worker"], "/slow"]

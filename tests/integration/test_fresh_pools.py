@@ -170,6 +170,51 @@ def test_a_heartbeat_in_the_master_survives_forks_and_ends_of_workers(url):
     assert all(isinstance(child, list) for child in told["children"]), told["children"]
 
 
+def test_a_query_that_the_master_is_in_the_middle_of_blocks_no_worker(url):
+    """The driver's locks are held by a thread that no child has: nothing of the driver's is called there."""
+    told = run(
+        url,
+        """
+        import signal, threading
+        engine = create_engine(url)
+        SLOW = "select pg_sleep(4)" if url.startswith("postgresql") else "select sleep(4)"
+        began, ended = threading.Event(), []
+
+        def beat():
+            with engine.connect() as connection:
+                connection.execute(PID)
+                began.set()
+                connection.execute(text(SLOW))
+                ended.append(connection.execute(PID).scalar())
+
+        thread = threading.Thread(target=beat)
+        thread.start()
+        began.wait()
+        threading.Event().wait(0.5)
+        snapshot = fresh_pools.before_fork(2)
+
+        def body():
+            # Whoever hangs in C or at a lock is ended.
+            signal.alarm(60)
+            done = fresh_pools.in_child(snapshot, recorder)
+            gc.collect()
+            return [record["action"] for record in done], warm(engine)
+
+        still_busy = not ended
+        worker = in_fork(body)
+        thread.join()
+        print(json.dumps([worker, still_busy, len(ended)]))
+        """,
+    )
+    worker, still_busy, ended = told
+
+    # In the middle of a query mysqlclient does not tell its descriptor: the server's port told it.
+    assert worker[0] == ["neutralised", "invalidated"][: 1 if "mysqldb" in url else 2]
+    assert all(isinstance(pid, int) for pid in worker[1])
+    assert still_busy
+    assert ended == 1
+
+
 def test_one_worker_is_reported_and_left_alone(url):
     """With one worker an inherited connection works today: nothing is changed."""
     told = run(

@@ -141,7 +141,7 @@ def explain(present: Sequence[Connected]) -> list[Inherited]:
     """Return every connection that matters with its owner and holder; what is safe by itself is left out."""
     from bootcheck.probes.services import service_of
 
-    claims = _claims()
+    claims = _claims(present)
     _name_holders(present, claims)
     explained = []
     for item in present:
@@ -176,17 +176,34 @@ def renew(dead: set[int]) -> list[tuple[str, str, int]]:
     return done
 
 
-def _claims() -> dict[int, Claim]:
+def _claims(present: Sequence[Connected]) -> dict[int, Claim]:
     """Return who owns which descriptor; who claims first has it."""
     living = known.things.living()
     claims: dict[int, Claim] = {}
+    hidden: list[Claim] = []
     for client in known.clients:
         try:
             for claim in clients.load(client).claims(living):
-                claims.setdefault(claim.fd, claim)
+                if claim.fd >= 0:
+                    claims.setdefault(claim.fd, claim)
+                else:
+                    hidden.append(claim)
         except Exception:  # noqa: BLE001, S112 - what nobody claims is reported, and left alone
             continue
+    _place(hidden, present, claims)
     return claims
+
+
+def _place(hidden: Sequence[Claim], present: Sequence[Connected], claims: dict[int, Claim]) -> None:
+    """Find the descriptors that a driver keeps to itself, where the server's port leaves no choice.
+
+    mysqlclient does not tell in the middle of a query, MySQL Connector's C half never does.
+    """
+    for port in {claim.port for claim in hidden if claim.port is not None}:
+        owners = [claim for claim in hidden if claim.port == port]
+        free = [item.fd for item in present if item.fd not in claims and item.peer.endswith(f":{port}")]
+        if len(owners) == len(free):
+            claims.update(zip(free, owners, strict=True))
 
 
 def _name_holders(present: Sequence[Connected], claims: dict[int, Claim]) -> None:

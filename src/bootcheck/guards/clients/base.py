@@ -25,12 +25,15 @@ class Claim:
     """One connection and its owner."""
 
     fd: int
+    """-1 where the driver does not tell, and `port` must do."""
     library: str
     owner: str
     """What owns it, without secrets."""
     remedy: str
     thing: Any = None
     """The object whose holder is to be named."""
+    port: int | None = None
+    """The server's."""
     raw: bool = False
     """True for a driver's connection that is in nobody's pool."""
 

@@ -33,9 +33,11 @@ The server starts, and the master's boot report holds no BC202.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from bootcheck.guards.clients.base import CUT, Claim, Found, kind_of
 from bootcheck.probes.engines import fileno_of
+from bootcheck.probes.heap import own
 
 RULES: tuple[str, ...] = ("BC202",)
 
@@ -55,16 +57,25 @@ def claims(found: Found) -> Iterator[Claim]:
     for name in CLASSES:
         for connection in found.get(name, ()):
             fd = fileno_of(connection)
-            if fd is not None:
+            port = _port_of(connection) if fd is None else None
+            if fd is not None or port is not None:
                 top = name[0].partition(".")[0]
                 yield Claim(
-                    fd=fd,
+                    fd=-1 if fd is None else fd,
                     library=LIBRARIES.get(top, top),
                     owner=kind_of(connection),
                     remedy=CUT,
                     thing=connection,
+                    port=port,
                     raw=True,
                 )
+
+
+def _port_of(connection: Any) -> int | None:
+    """Return the server's port of an open connection whose descriptor stays hidden: MySQL Connector's in C."""
+    inner = own(connection, "_cmysql")
+    port = own(connection, "_port")
+    return port if inner is not None and type(port) is int else None
 
 
 def renew(found: Found, dead: set[int]) -> dict[str, int]:  # noqa: ARG001

@@ -15,6 +15,7 @@ from bootcheck.guards.clients.base import RENEW, Claim, Found
 from bootcheck.probes import engines
 from bootcheck.probes.sockets import inode_of
 
+_PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 CLASSES = (engines.ENGINE, engines.CONNECTION, engines.RECORD)
 
 _descriptors: WeakKeyDictionary[Any, tuple[int, int]] = WeakKeyDictionary()
@@ -28,14 +29,19 @@ def claims(found: Found) -> Iterator[Claim]:
     """Yield the connection of every pool record that has one."""
     by_pool = {id(engine.pool): engine for engine in _by_pool(found[engines.ENGINE])}
     for record in found[engines.RECORD]:
+        if engines.dbapi_of(record) is None:
+            continue
         number = _descriptor(record)
-        if number is not None:
-            # After a dispose a checked-out connection belongs to a pool that its engine has left.
-            engine = by_pool.get(id(engines.pool_of(record)))
-            owner = "a SQLAlchemy pool" if engine is None else _label(engine)
-            yield Claim(
-                fd=number, library="SQLAlchemy", owner=owner, remedy=RENEW, thing=record if engine is None else engine
-            )
+        # After a dispose a checked-out connection belongs to a pool that its engine has left.
+        engine = by_pool.get(id(engines.pool_of(record)))
+        yield Claim(
+            fd=-1 if number is None else number,
+            library="SQLAlchemy",
+            owner="a SQLAlchemy pool" if engine is None else _label(engine),
+            remedy=RENEW,
+            thing=record if engine is None else engine,
+            port=None if engine is None else _port(engine),
+        )
 
 
 def close_idle(found: Found) -> dict[str, int]:
@@ -65,6 +71,11 @@ def renew(found: Found, dead: set[int]) -> dict[str, int]:
     let_go = _let_go(found, dead)
     _renew_pools(found)
     return {"invalidated": let_go}
+
+
+def _port(engine: Any) -> int | None:
+    port = getattr(engine.url, "port", None)
+    return port if type(port) is int else _PORTS.get(getattr(engine.dialect, "name", ""))
 
 
 def _label(engine: Any) -> str:
@@ -103,12 +114,14 @@ def _by_pool(every: Iterable[Any]) -> list[Any]:
 def _let_go(found: Found, dead: set[int]) -> int:
     """Invalidate the connections that somebody held across the fork, if they lead to a dead socket.
 
-    To invalidate is to close: on any other connection that would say goodbye to the master's session.
+    The driver's connection is taken out first, and kept: to close it would wait for ever where a thread of the
+    master's was in the middle of a query, and held a lock of the driver's that nobody releases here.
     """
     let_go = 0
     for connection in _held_connections(found):
         try:
             if not connection.closed and not connection.invalidated and _leads_to(connection) in dead:
+                _unplug(connection)
                 connection.invalidate()
                 let_go += 1
         except Exception:  # noqa: BLE001, S112 - its first use will fail loudly, and reconnect
@@ -120,6 +133,26 @@ def _let_go(found: Found, dead: set[int]) -> int:
         except Exception:  # noqa: BLE001, S112
             continue
     return let_go
+
+
+class _Unplugged:
+    """In the place of a driver's connection while SQLAlchemy takes leave of it."""
+
+    def close(self) -> None:
+        """Do nothing: the connection is the master's."""
+
+    terminate = rollback = close
+
+
+def _unplug(connection: Any) -> None:
+    fairy = getattr(connection, "_dbapi_connection", None)
+    for holder in (getattr(fairy, "_connection_record", None), fairy):
+        # Before SQLAlchemy 1.4.24 the attribute had the other name.
+        name = "dbapi_connection" if hasattr(holder, "dbapi_connection") else "connection"
+        inner = getattr(holder, name, None)
+        if inner is not None:
+            _kept.append(inner)
+            setattr(holder, name, _Unplugged())
 
 
 def _held_connections(found: Found) -> list[Any]:
