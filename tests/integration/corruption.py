@@ -170,7 +170,7 @@ ask(1)
 """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Kind:
     """One kind of client and what its app is given."""
 

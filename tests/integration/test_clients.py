@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from tests.integration.forks import run
+from tests.integration.harness import partly
 
 PG = """
 import psycopg
@@ -48,7 +49,7 @@ def pg(postgres):
     return postgres.url("postgresql+psycopg", user="app", database="app", query="sslmode=disable")
 
 
-@pytest.fixture(params=["disable", "require"])
+@pytest.fixture(params=partly(["disable", "require"], "require"))
 def pg_any(postgres, request):
     """A URL without and with encryption."""
     return postgres.url("postgresql+psycopg", user="app", database="app", query=f"sslmode={request.param}")
@@ -92,6 +93,8 @@ def connections_differ(told) -> None:
 
 
 # -- databases
+
+DATABASES = partly(["postgres", "mariadb-mysqlclient", "mariadb-pymysql"], "postgres")
 
 
 def test_a_pool_of_psycopg_is_built_anew(pg_any):
@@ -199,7 +202,7 @@ def test_a_pool_of_an_unknown_class_is_cut_off_and_named(pg):
     assert found == [["BC203", "warning"]]
 
 
-@pytest.mark.parametrize("database", ["postgres", "mariadb-mysqlclient", "mariadb-pymysql"])
+@pytest.mark.parametrize("database", DATABASES)
 def test_djangos_connection_is_closed_before_the_fork(database, request):
     """Django opens another one when it needs one, in the master too."""
     url, environ = django_database(database, request)
@@ -220,7 +223,7 @@ def test_djangos_connection_is_closed_before_the_fork(database, request):
     assert len({told["before"], told["after"], *workers}) == 4
 
 
-@pytest.mark.parametrize("database", ["postgres", "mariadb-mysqlclient", "mariadb-pymysql"])
+@pytest.mark.parametrize("database", DATABASES)
 def test_djangos_open_transaction_stays_the_masters(database, request):
     """What is in an atomic block is not closed; in the worker it is given up."""
     url, environ = django_database(database, request)
@@ -303,7 +306,7 @@ RAW = {
 }
 
 
-@pytest.mark.parametrize("driver", RAW)
+@pytest.mark.parametrize("driver", partly(list(RAW), "psycopg2", "MySQLdb"))
 def test_a_raw_connection_is_named_and_cut_off(driver, request):
     """Its holder, its server; loud in the worker, alive in the master whatever the worker does with it."""
     pytest.importorskip(driver)
@@ -465,7 +468,7 @@ HTTP = {
 }
 
 
-@pytest.mark.parametrize("library", HTTP)
+@pytest.mark.parametrize("library", partly(list(HTTP), "urllib3", "httpx"))
 def test_http_connections_that_are_kept_alive_are_replaced(library, web):
     """Each worker's first request goes over a connection of its own, without an error."""
     pytest.importorskip(library)

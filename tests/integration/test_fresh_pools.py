@@ -170,6 +170,7 @@ def test_a_heartbeat_in_the_master_survives_forks_and_ends_of_workers(url):
     assert all(isinstance(child, list) for child in told["children"]), told["children"]
 
 
+@pytest.mark.parametrize("url", partly(DRIVERS, "mysql+pymysql"), indirect=True)
 def test_a_query_that_the_master_is_in_the_middle_of_blocks_no_worker(url):
     """The driver's locks are held by a thread that no child has: nothing of the driver's is called there."""
     told = run(

@@ -376,6 +376,28 @@ def test_a_worker_that_forks_without_a_client_loads_nothing():
     assert told == []
 
 
+def test_a_program_that_a_worker_starts_is_no_such_process(postgres):
+    """With `preexec_fn` subprocess forks as well; what it starts keeps no descriptor."""
+    told = run(
+        postgres.url("postgresql+psycopg", user="app", database="app"),
+        """
+        import subprocess
+        from bootcheck.guards import own_forks
+        looks = []
+        real = own_forks.fresh_pools.before_own_fork
+        own_forks.fresh_pools.before_own_fork = lambda: (looks.append(1), real())[1]
+        mine = who()
+        subprocess.run([sys.executable, "-c", "pass"], preexec_fn=lambda: None, check=True)
+        programs = len(looks)
+        in_fork(lambda: 1)
+        print(json.dumps([programs, len(looks), who() == mine]))
+        """,
+        OWN,
+    )
+
+    assert told == [0, 1, True]
+
+
 FORKING = """
 import json, os, multiprocessing
 from sqlalchemy import create_engine, text

@@ -8,6 +8,7 @@ alone: the app may have forked in order to go on with it there.
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import replace
 
 from bootcheck.guards import fresh_pools
@@ -19,7 +20,9 @@ _told: set[int] = set()
 
 
 def before() -> None:
-    """Note what the child will inherit. Never raises."""
+    """Note what the child will inherit, unless another program takes its place at once. Never raises."""
+    if _for_a_program():
+        return
     snapshot = fresh_pools.before_own_fork()
     kept = tuple(item for item in snapshot.inherited if item.owner is not None and item.remedy == "renew")
     for item in snapshot.inherited:
@@ -28,6 +31,18 @@ def before() -> None:
             action = "neutralised" if item in kept else "reported"
             current().fact(journal.GUARD, name="own_forks", action=action, **item.facts())
     _pending[:] = [replace(snapshot, inherited=kept, findings=())]
+
+
+def _for_a_program() -> bool:
+    """Tell whether this fork is subprocess's: its descriptors are closed there, and threads would be in the way."""
+    frame = sys._getframe(1)  # noqa: SLF001
+    for _ in range(8):
+        if frame.f_globals.get("__name__") in ("subprocess", "gevent.subprocess"):
+            return True
+        if frame.f_back is None:
+            break
+        frame = frame.f_back
+    return False
 
 
 def _in_child() -> None:
