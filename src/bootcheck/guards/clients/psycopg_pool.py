@@ -62,7 +62,7 @@ KEPT_AS = {
     "reconnect_failed": "_reconnect_failed",
     "num_workers": "num_workers",
 }
-"""Where a pool of the versions proven (3.2, 3.3) keeps each argument that it was made with."""
+"""Where a pool of the versions proven (3.1 to 3.3) keeps each argument that it was made with."""
 _kept: list[Any] = []
 """The insides of inherited pools: to finalise them would stop threads that are not ours."""
 
