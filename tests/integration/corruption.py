@@ -185,6 +185,8 @@ class Kind:
     """False where plain Gunicorn answers right as well."""
     by_thread: bool = False
     """True where requests on a thread of their own are right on plain Gunicorn too."""
+    not_on: tuple[str, ...] = ()
+    """Worker classes on which plain Gunicorn cannot serve such an app at all."""
     rounds: int = 3
     """How often plain Gunicorn is tried before it must have gone wrong."""
 
@@ -199,8 +201,10 @@ KINDS = (
     Kind("sqlalchemy-mysqlclient", ENGINE, "mariadb", "mysql+mysqldb", ("sqlalchemy", "MySQLdb"), rounds=12),
     Kind("session-psycopg", SESSION, "postgres", "postgresql+psycopg", ("sqlalchemy", "psycopg"), by_thread=True),
     Kind("session-mysqlclient", SESSION, "mariadb", "mysql+mysqldb", ("sqlalchemy", "MySQLdb"), rounds=12),
-    Kind("django-postgresql", DJANGO, "postgres", "postgresql", ("django", "psycopg"), by_thread=True),
-    Kind("django-mysql", DJANGO, "mariadb", "mysql", ("django", "MySQLdb"), by_thread=True),
+    Kind(
+        "django-postgresql", DJANGO, "postgres", "postgresql", ("django", "psycopg"), by_thread=True, not_on=("gevent",)
+    ),
+    Kind("django-mysql", DJANGO, "mariadb", "mysql", ("django", "MySQLdb"), by_thread=True, not_on=("gevent",)),
     Kind(
         "django-pool",
         DJANGO,
@@ -208,6 +212,7 @@ KINDS = (
         "postgresql",
         ("django", "psycopg_pool"),
         {"OPTIONS": '{"pool": {"min_size": 1, "max_size": 8}}'},
+        not_on=("gevent",),
     ),
     Kind("psycopg-pool", PSYCOPG_POOL, "postgres", "postgresql", ("psycopg_pool",)),
     Kind("redis-single", REDIS.replace("SINGLE", "True"), "redis", "", ("redis",)),

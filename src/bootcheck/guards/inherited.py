@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bootcheck.guards import clients
@@ -87,6 +87,8 @@ class _Known:
     holders: dict[int, str | None] = field(default_factory=dict)
     """By inode: the walk back to a holder is made once."""
     sockets: Things = field(default_factory=Things)
+    claims: dict[int, Claim] = field(default_factory=dict)
+    """By inode: who owned a socket owns it, also while the driver does not tell."""
 
 
 known = _Known()
@@ -110,6 +112,7 @@ def remember(present: Iterable[Connected], files: frozenset[str]) -> None:
     known.inodes = frozenset(item.inode for item in present)
     known.files = files
     known.holders = {inode: name for inode, name in known.holders.items() if inode in known.inodes}
+    known.claims = {inode: claim for inode, claim in known.claims.items() if inode in known.inodes}
 
 
 def close_idle() -> dict[str, int]:
@@ -186,10 +189,15 @@ def _claims(present: Sequence[Connected]) -> dict[int, Claim]:
             for claim in clients.load(client).claims(living):
                 if claim.fd >= 0:
                     claims.setdefault(claim.fd, claim)
-                else:
+                elif all(claim.inner is not other.inner for other in hidden):
                     hidden.append(claim)
         except Exception:  # noqa: BLE001, S112 - what nobody claims is reported, and left alone
             continue
+    for item in present:
+        if item.fd in claims:
+            known.claims[item.inode] = replace(claims[item.fd], thing=None)
+        elif item.inode in known.claims:
+            claims[item.fd] = known.claims[item.inode]
     _place(hidden, present, claims)
     return claims
 

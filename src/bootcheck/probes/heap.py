@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+mro: Any = type.__dict__["__mro__"].__get__
+"""The bases of a type, whatever its metaclass would say."""
 Name = tuple[str, str]
 """Module and class."""
 _PYTHONS_OWN = 1_000
@@ -29,7 +31,7 @@ def collect(wanted: Iterable[Name]) -> dict[Name, list[Any]]:
     # By type first: of a hundred thousand objects' few thousand types, a handful is wanted.
     by_type: dict[type, list[Any]] = {}
     for kind in set(map(type, heap)):
-        place = next((places[id(base)] for base in kind.__mro__ if id(base) in places), None)
+        place = next((places[id(base)] for base in mro(kind) if id(base) in places), None)
         if place is not None:
             by_type[kind] = place
     for thing in [thing for thing in heap if type(thing) in by_type] if by_type else ():
@@ -40,7 +42,7 @@ def collect(wanted: Iterable[Name]) -> dict[Name, list[Any]]:
 def class_of(module: str, name: str) -> type | None:
     """Return a class if its module is loaded, else None."""
     found = own(sys.modules.get(module), name)
-    return found if found is not None and type in type(found).__mro__ else None
+    return found if found is not None and type in mro(type(found)) else None
 
 
 def own(thing: Any, name: str, default: Any = None) -> Any:

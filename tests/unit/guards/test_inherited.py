@@ -11,7 +11,7 @@ from bootcheck.probes.sockets import Connected
 
 def hidden(port: int) -> Claim:
     """Return a claim without a descriptor."""
-    return Claim(fd=-1, library="MySQL Connector/Python", owner="x", remedy=RENEW, port=port)
+    return Claim(fd=-1, library="MySQL Connector/Python", owner="x", remedy=RENEW, port=port, inner=object())
 
 
 def to(fd: int, peer: str) -> Connected:

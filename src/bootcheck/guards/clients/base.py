@@ -34,6 +34,8 @@ class Claim:
     """The object whose holder is to be named."""
     port: int | None = None
     """The server's."""
+    inner: Any = None
+    """The driver's connection, where it does not tell: what owns it has been asked before it."""
     raw: bool = False
     """True for a driver's connection that is in nobody's pool."""
 

@@ -67,15 +67,18 @@ def claims(found: Found) -> Iterator[Claim]:
                     remedy=CUT,
                     thing=connection,
                     port=port,
+                    inner=connection,
                     raw=True,
                 )
 
 
 def _port_of(connection: Any) -> int | None:
-    """Return the server's port of an open connection whose descriptor stays hidden: MySQL Connector's in C."""
-    inner = own(connection, "_cmysql")
-    port = own(connection, "_port")
-    return port if inner is not None and type(port) is int else None
+    """Return the server's port of an open connection whose descriptor stays hidden.
+
+    MySQL Connector's half in C never tells it, mysqlclient not in the middle of a query.
+    """
+    port = own(connection, "_port") if own(connection, "_cmysql") is not None else getattr(connection, "port", None)
+    return port if type(port) is int and getattr(connection, "open", True) else None
 
 
 def renew(found: Found, dead: set[int]) -> dict[str, int]:  # noqa: ARG001

@@ -17,15 +17,25 @@ from bootcheck.probes.heap import own
 
 WRAPPER = ("django.db.backends.base.base", "BaseDatabaseWrapper")
 CLASSES = (WRAPPER,)
+_PORTS = {"postgresql": 5432, "mysql": 3306}
 _kept: list[Any] = []
 
 
 def claims(found: Found) -> Iterator[Claim]:
     """Yield what each thread's connections hold, and what lies in Django's pools."""
     for wrapper in found.get(WRAPPER, ()):
-        fd = fileno_of(own(wrapper, "connection"))
-        if fd is not None:
-            yield Claim(fd=fd, library="Django", owner=_label(wrapper), remedy=RENEW, thing=wrapper)
+        connection = own(wrapper, "connection")
+        if connection is not None:
+            fd = fileno_of(connection)
+            yield Claim(
+                fd=-1 if fd is None else fd,
+                library="Django",
+                owner=_label(wrapper),
+                remedy=RENEW,
+                thing=wrapper,
+                port=_port(wrapper),
+                inner=connection,
+            )
     for alias, pool in _pools().items():
         for connection in list(own(pool, "_pool") or ()):
             fd = fileno_of(connection)
@@ -102,6 +112,11 @@ def _pools() -> dict[str, Any]:
     kind = getattr(sys.modules.get("django.db.backends.postgresql.base"), "DatabaseWrapper", None)
     pools = None if kind is None else vars(kind).get("_connection_pools")
     return pools if type(pools) is dict else {}
+
+
+def _port(wrapper: Any) -> int | None:
+    port = str((own(wrapper, "settings_dict") or {}).get("PORT") or _PORTS.get(str(getattr(wrapper, "vendor", ""))))
+    return int(port) if port.isdigit() else None
 
 
 def _label(wrapper: Any) -> str:

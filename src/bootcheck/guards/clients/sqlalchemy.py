@@ -41,6 +41,7 @@ def claims(found: Found) -> Iterator[Claim]:
             remedy=RENEW,
             thing=record if engine is None else engine,
             port=None if engine is None else _port(engine),
+            inner=engines.dbapi_of(record),
         )
 
 
