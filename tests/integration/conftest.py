@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.integration.servers import closed_port, mariadb, mute_server, postgres
+from tests.integration.servers import closed_port, mariadb, mute_server, postgres, redis_server
 
-__all__ = ["closed_port", "mariadb", "mute_server", "postgres"]
+__all__ = ["closed_port", "mariadb", "mute_server", "postgres", "redis_server"]

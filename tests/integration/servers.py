@@ -509,6 +509,55 @@ def mariadb() -> Iterator[Mariadb]:
         yield server
 
 
+@dataclass
+class Redis:
+    """A Redis that tests may ask for URLs."""
+
+    host: str
+    port: int
+
+    def url(self) -> str:
+        """Return a URL to it."""
+        return f"redis://{self.host}:{self.port}/0"
+
+
+@contextmanager
+def running_redis() -> Iterator[Redis]:
+    """Yield a new Redis of its own that stores nothing."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no Redis: redis-server is not installed")
+    owner = account("redis")
+    with temporary_folder(owner) as folder:
+        server = _start_redis(owner, program, folder)
+        try:
+            yield Redis(HOST, server.port)
+        finally:
+            server.stop(signal.SIGTERM)
+
+
+def _start_redis(owner: Account, program: str, folder: str) -> Server:
+    for _ in range(5):
+        port = free_port()
+        options = ("--port", str(port), "--bind", HOST, "--save", "", "--appendonly", "no", "--dir", folder)
+        with open(os.path.join(folder, "server.log"), "wb") as log:
+            process = subprocess.Popen(
+                [program, *options], stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=folder, **owner.options
+            )
+        server = Server(folder, port, process)
+        eventually(lambda: process.poll() is not None or listens(port), "Redis never listened")  # noqa: B023
+        if process.poll() is None:
+            return server
+    raise AssertionError(server.log())
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[Redis]:
+    """A Redis, shared by one test process."""
+    with running_redis() as server:
+        yield server
+
+
 @pytest.fixture
 def mute_server() -> Iterator[int]:
     """The port of a server that accepts connections and never says a word."""

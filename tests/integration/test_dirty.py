@@ -463,3 +463,52 @@ def test_a_pool_of_a_preloaded_app_is_not_shared(dirty, python, postgres, web):
     # From Python 3.12 on Gunicorn's dirty processes may block each other's stop: a death of another kind.
     deaths = {report["verdict"]["cause"] for report in server.reports("crash")}
     assert deaths <= ({"sigkill_graceful_timeout"} if python.python >= (3, 12) else set())
+
+
+CLIENTS = """
+import os
+import psycopg
+from psycopg_pool import ConnectionPool
+
+raw = psycopg.connect(os.environ["URL"], autocommit=True)
+pool = ConnectionPool(os.environ["URL"], min_size=1, open=True, timeout=20)
+pool.wait()
+WHOSE = "select pg_backend_pid()"
+
+def whose():
+    with pool.connection() as connection:
+        return connection.execute(WHOSE).fetchone()[0]
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [("%d %d" % (raw.execute(WHOSE).fetchone()[0], whose())).encode()]
+"""
+
+
+def test_every_client_is_made_good_or_cut_off_in_a_dirty_worker(dirty, python, postgres):
+    """One web worker keeps its raw connection; the dirty worker cannot use it, and has a pool that works."""
+    pytest.importorskip("psycopg_pool")
+    if "psycopg" not in python.has:
+        pytest.skip("psycopg is not installed there")
+    init = """
+        import app
+        try:
+            raw = app.raw.execute("select 1").fetchone()
+        except Exception as exc:
+            raw = type(exc).__name__
+        with open("dirty.part", "w") as file:
+            file.write("%s %s" % (raw, app.whose()))
+        os.rename("dirty.part", "dirty")
+        """
+    url = postgres.url("postgresql", user="app", database="app", query="sslmode=disable")
+    server = wait_dirty(dirty(init=init, app=CLIENTS, options=["--preload"], environ={"URL": url}))
+    raw, pooled = (server.home / "dirty").read_text().split()
+    status, answer = server.get()
+    server.stop()
+    boot = server.reports("boot", "dirty-worker")[0]
+
+    assert raw == "OperationalError"
+    assert status == 200
+    # The one web worker goes on with what the import opened.
+    assert pooled not in answer.decode().split()
+    assert {"cut", "neutralised", "renewed"} <= {guard["action"] for guard in boot["guards"]}

@@ -5,20 +5,16 @@ Plain Gunicorn's half of each pair shows that the test would see the corruption.
 
 from __future__ import annotations
 
-import http.client
 import json
-import queue
-import threading
 from collections import Counter
-from dataclasses import dataclass, field
 
 import pytest
 
-from tests.integration.harness import PATIENCE, partly, wait_until
+from tests.integration.corruption import ask
+from tests.integration.harness import partly, wait_until
 
 REQUESTS = 1_000
 FEWER = 400
-CLIENTS = 8
 MODULES = {
     "postgresql+psycopg": "psycopg",
     "postgresql+psycopg2": "psycopg2",
@@ -87,59 +83,6 @@ def app(environ, start_response):
     start_response(status, [("Content-Type", "text/plain")])
     return [body.encode("utf-8", "replace")]
 """
-
-
-@dataclass
-class Answers:
-    """What the clients got."""
-
-    right: int = 0
-    wrong: list[str] = field(default_factory=list)
-    errors: list[str] = field(default_factory=list)
-
-    @property
-    def bad(self) -> list[str]:
-        """Everything that is no right answer."""
-        return self.wrong + self.errors
-
-
-def ask(server, count: int, *, until_bad: bool = False) -> Answers:
-    """Ask so many different questions from several clients at once; each must get its own number back."""
-    questions: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for number in range(1, count + 1):
-        questions.put(number)
-    answers, lock = Answers(), threading.Lock()
-    port, limit = server.port, 5.0 if until_bad else PATIENCE
-
-    def client() -> None:
-        while not (until_bad and answers.bad):
-            try:
-                number = questions.get_nowait()
-            except queue.Empty:
-                return
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=limit)
-            try:
-                connection.request("GET", f"/{number}", headers={"Connection": "close"})
-                with connection.getresponse() as answer:
-                    status, body = answer.status, answer.read()
-            except (OSError, http.client.HTTPException) as exc:
-                status, body = 0, repr(exc).encode()
-            finally:
-                connection.close()
-            with lock:
-                if status != 200:
-                    answers.errors.append(f"{number}: {status} {body.decode()[:300]}")
-                elif body != b"%d" % number:
-                    answers.wrong.append(f"{number}: {body.decode()[:300]}")
-                else:
-                    answers.right += 1
-
-    threads = [threading.Thread(target=client) for _ in range(CLIENTS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return answers
 
 
 @pytest.fixture(params=partly(list(MODULES), "postgresql+psycopg", "mysql+pymysql"))

@@ -16,7 +16,8 @@ import bootcheck
 from bootcheck import audits, checks, guards, sinks
 from bootcheck.analysis import signatures
 from bootcheck.cli import COMMANDS
-from bootcheck.gunicorn import server, workers
+from bootcheck.guards import clients
+from bootcheck.gunicorn import hooks, server, workers
 from bootcheck.model.cause import CAUSE_CLASSES
 from bootcheck.model.codes import CODES
 from bootcheck.render import RENDERERS
@@ -28,6 +29,7 @@ LISTS: dict[str, tuple[str, ...]] = {
     "audits": audits.AUDITS,
     "checks": checks.CHECKS,
     "guards": guards.GUARDS,
+    "guards.clients": clients.CLIENTS,
     "sinks": sinks.SINKS,
     "analysis.signatures": (*signatures.SIGNATURES, *signatures.GENERAL),
     "render": RENDERERS,
@@ -54,7 +56,12 @@ HELPERS: dict[str, dict[str, str]] = {
         "url_judge": "judges a URL, for database_url",
         "urls": "reads a URL, for database_url",
     },
-    "guards": {},
+    "guards": {
+        "clients": "one file per library, for fresh_pools",
+        "inherited": "knows who owns what is inherited, for fresh_pools",
+        "sharing": "says what was inherited, for fresh_pools",
+    },
+    "guards.clients": {"base": "what a client's file has"},
     "sinks": {
         "banner": "lays out the last screen",
         "base": "what a sink is",
@@ -115,6 +122,22 @@ def test_a_check_is_a_function_of_its_modules_name(name: str):
 def test_a_start_knows_which_variables_are_subjects():
     """Without loading a single check."""
     assert set(server.SUBJECTS) == set(checks.DISCOVERED.values())
+
+
+@pytest.mark.parametrize("name", clients.CLIENTS)
+def test_a_client_claims_and_renews(name: str):
+    """What the guard of inherited connections asks of each."""
+    module = clients.load(name)
+    assert module.CLASSES
+    assert all(len(entry) == 2 for entry in module.CLASSES)
+    assert callable(module.claims)
+    assert callable(module.renew)
+
+
+def test_a_fork_of_a_workers_own_knows_every_client():
+    """Without loading one of them."""
+    assert set(clients.LIBRARIES) == set(clients.CLIENTS)
+    assert {module for modules in clients.LIBRARIES.values() for module in modules} == hooks.CLIENTS
 
 
 @pytest.mark.parametrize("name", sinks.SINKS)

@@ -5,4 +5,4 @@
 
 from __future__ import annotations
 
-GUARDS = ("boot_deadline", "fresh_pools", "native_crash", "once", "reseed", "sigterm", "snapshot")
+GUARDS = ("boot_deadline", "fresh_pools", "native_crash", "once", "own_forks", "reseed", "sigterm", "snapshot")

@@ -14,7 +14,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
-from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.dirty_boots import ArbiterBoot, DirtyWorkerBoot, init_of, step_of
 from bootcheck.gunicorn.dirty_receiver import ARBITER, WORKER, DirtyReceiver, shared
 from bootcheck.gunicorn.receiver import Child
@@ -226,9 +226,10 @@ class Dirty:
     def _begin_worker(self, worker: Any) -> DirtyWorkerBoot:
         self._worker = boot = DirtyWorkerBoot(self._master, self._master.arbiter, worker)
         boot.begin()
+        hooks.watch_own_forks()
         if self._boot is not None:
             for record in self._boot.renewed:
-                if record["action"] in ("neutralised", "invalidated"):
+                if record["action"] in ("neutralised", "cut", "invalidated", "renewed", "reset"):
                     boot.recorder.fact(journal.GUARD, **record)
         return boot
 
@@ -252,7 +253,7 @@ class Dirty:
         from bootcheck.guards import fresh_pools
 
         # By the number of web workers: with one, the master's connections are that worker's and stay open.
-        return replace(fresh_pools.before_fork(cfg.workers), repair=True)
+        return replace(fresh_pools.before_fork(cfg.workers), repair=True, findings=None)
 
     def _before_worker(self) -> Snapshot | None:
         first = None if self._boot is None else self._boot.inherited
@@ -265,4 +266,4 @@ class Dirty:
         inherited = [item for item in own.inherited if item.owner is not None]
         if first is not None:
             inherited += first.inherited
-        return replace(own, inherited=tuple(inherited))
+        return replace(own, inherited=tuple(inherited), findings=None)

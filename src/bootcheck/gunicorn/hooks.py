@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -16,13 +17,21 @@ if TYPE_CHECKING:
 
 Hook = Callable[..., Any]
 Maker = Callable[[Hook], Hook]
+CLIENTS = frozenset(
+    (
+        *("sqlalchemy.engine.base", "django.db.backends.base.base", "psycopg_pool.base", "redis.connection"),
+        *("http.client", "httpcore._backends.sync", "psycopg", "psycopg2.extensions", "pymysql.connections"),
+        *("MySQLdb.connections", "mysql.connector"),
+    )
+)
+"""Modules of `guards.clients.LIBRARIES`, known here without loading it."""
 
 
 def table(master: Master) -> dict[str, Maker]:
     """Return, for each hook of Gunicorn's that is needed, the maker of a chained one."""
     return {
         "nworkers_changed": _before(master.on_nworkers),
-        "on_starting": _after(_starting(master)),
+        "on_starting": _on_starting(master),
         "pre_fork": _pre_fork(master),
         "post_fork": _post_fork(master),
         "post_worker_init": _post_worker_init(master),
@@ -63,6 +72,30 @@ def _after(ours: Hook) -> Maker:
         def hook(*args: Any) -> None:
             user(*args)
             ours(*args)
+
+        return hook
+
+    return make
+
+
+def _on_starting(master: Master) -> Maker:
+    def look(arbiter: Any) -> None:
+        """Look at what the preload import left open, where it left anything."""
+        from bootcheck.probes.sockets import connected
+
+        if connected():
+            from bootcheck.gunicorn.connections import before_workers
+
+            before_workers(master, arbiter)
+
+    started = chain.quietly(_starting(master))
+
+    def make(user: Hook) -> Hook:
+        def hook(arbiter: Any) -> None:
+            user(arbiter)
+            if arbiter.cfg.preload_app:
+                chain.quietly(look)(arbiter)
+            started(arbiter)
 
         return hook
 
@@ -118,6 +151,7 @@ def _post_fork(master: Master) -> Maker:
                 return
             if master.reseed and arbiter.cfg.preload_app:
                 reseed(boot)
+            watch_own_forks()
             with boot.telling():
                 user(arbiter, worker)
 
@@ -177,3 +211,15 @@ def _worker_exit(master: Master) -> Maker:
         return hook
 
     return make
+
+
+def watch_own_forks() -> None:
+    """Keep what this worker forks itself off its connections; nothing is loaded before it does."""
+    os.register_at_fork(before=_before_own_fork)
+
+
+def _before_own_fork() -> None:
+    if not CLIENTS.isdisjoint(sys.modules):
+        from bootcheck.guards import own_forks
+
+        chain.quietly(own_forks.before)()

@@ -96,7 +96,7 @@ class Receiver:
         if arbiter.cfg.preload_app or "sqlalchemy" in sys.modules:
             from bootcheck.guards import fresh_pools
 
-            child.snapshot = fresh_pools.before_fork(arbiter.cfg.workers)
+            child.snapshot = fresh_pools.before_fork(max(arbiter.cfg.workers, arbiter.num_workers))
         self._settle_forking(arbiter)
         self.about_to_fork(child)
 

@@ -70,7 +70,20 @@ _RULES = (
     Rule(
         "BC201",
         "pool-shared-after-fork",
-        "Workers share database connections that the master opened",
+        "Workers share connections that the master opened",
+        "db-forked-connection",
+    ),
+    Rule(
+        "BC202",
+        "raw-connection-shared",
+        "A driver's connection in a global is shared by all workers",
+        "db-forked-connection",
+    ),
+    Rule("BC203", "pool-opened-before-fork", "A psycopg_pool was opened before the fork", "db-forked-connection"),
+    Rule(
+        "BC204",
+        "inherited-connection-unknown",
+        "A connection whose owner is not known was inherited by the workers",
         "db-forked-connection",
     ),
     Rule("BC205", "thread-lost-at-fork", "Threads of the master do not exist in the workers", "app-exception"),

@@ -1,18 +1,17 @@
 """SQLAlchemy's engines and open connections in this process, found without a registry: it has none.
 
-Nothing is imported: a process that has not loaded SQLAlchemy has no engine. The pass over the heap
-asks each object for its type only (`issubclass(type(o), C)`): `isinstance` would run lazy objects.
+Nothing is imported: a process that has not loaded SQLAlchemy has no engine.
 """
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from bootcheck.model.redact import mask
+from bootcheck.probes.heap import class_of, collect
 
 _STEPS = ("driver_connection", "_connection", "_sock", "_usock", "_socket", "sock", "_transport", "_writer")
 """Attributes that lead from a DBAPI connection to its socket, in the drivers known."""
@@ -39,24 +38,15 @@ def module(name: str) -> Any:
     return sys.modules.get(name)
 
 
+ENGINE = ("sqlalchemy.engine.base", "Engine")
+CONNECTION = ("sqlalchemy.engine.base", "Connection")
+RECORD = ("sqlalchemy.pool.base", "_ConnectionRecord")
+
+
 def on_heap() -> Heap:
     """Return engines, pool records and connections; 10 to 60 ms, and it touches every object's count."""
-    heap = Heap()
-    kinds = [
-        (_class("sqlalchemy.engine.base", "Engine"), heap.engines),
-        (_class("sqlalchemy.engine.base", "Connection"), heap.connections),
-        (_class("sqlalchemy.pool.base", "_ConnectionRecord"), heap.records),
-    ]
-    present = [(kind, place) for kind, place in kinds if kind is not None]
-    seen: dict[type, list[Any] | None] = {}
-    for thing in _objects() if present else ():
-        kind = type(thing)
-        if kind not in seen:
-            seen[kind] = next((place for wanted, place in present if issubclass(kind, wanted)), None)
-        place = seen[kind]
-        if place is not None:
-            place.append(thing)
-    return heap
+    found = collect((ENGINE, CONNECTION, RECORD))
+    return Heap(engines=found[ENGINE], records=found[RECORD], connections=found[CONNECTION])
 
 
 def in_sight(app: Any = None) -> list[Any]:
@@ -65,7 +55,7 @@ def in_sight(app: Any = None) -> list[Any]:
     Also those behind an async engine, a session factory or a Flask extension. Costs a few
     milliseconds and leaves the shared pages of a preloaded app alone.
     """
-    kind = _class("sqlalchemy.engine.base", "Engine")
+    kind = class_of(*ENGINE)
     if kind is None:
         return []
     found: dict[int, Any] = {}
@@ -126,27 +116,6 @@ def in_memory(engine: Any) -> bool:
     if getattr(engine.url, "query", {}).get("mode") == "memory":
         return True
     return name in ("", ":memory:") or "mode=memory" in name or ":memory:" in name or "memdb" in name
-
-
-def _class(module: str, name: str) -> type | None:
-    found = getattr(sys.modules.get(module), name, None)
-    return found if type(found) is type or issubclass(type(found), type) else None
-
-
-def _objects() -> Iterable[Any]:
-    """Return all tracked objects, also those that the app has frozen."""
-    frozen = gc.get_freeze_count()
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        if frozen:
-            gc.unfreeze()
-        return gc.get_objects()
-    finally:
-        if frozen:
-            gc.freeze()
-        if collecting:
-            gc.enable()
 
 
 def _of_app(app: Any) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import _socket  # socket.socket may be another library's class (gevent's) that switches greenlets
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -24,7 +24,22 @@ class Connected:
     """`10.0.0.5:5432`, `[::1]:5432` or a path."""
 
 
-def connected() -> tuple[Connected, ...]:
+def links() -> list[tuple[int, str]]:
+    """Return each descriptor and what it is; empty where there is no /proc."""
+    found: list[tuple[int, str]] = []
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return found
+    for name in names:
+        try:
+            found.append((int(name), os.readlink(f"/proc/self/fd/{name}")))
+        except OSError:
+            continue
+    return found
+
+
+def connected(among: Iterable[tuple[int, str]] | None = None) -> tuple[Connected, ...]:
     """Return the stream sockets with a peer that can be named, without those that a listener of ours accepted.
 
     Listeners, datagram sockets (syslog, statsd) and unnamed pairs are left out. Empty where there is no /proc.
@@ -33,7 +48,7 @@ def connected() -> tuple[Connected, ...]:
     addresses: dict[int, object] = {}
     listening: set[object] = set()
     with _no_default_timeout():
-        for fd, inode in _inodes():
+        for fd, inode in _inodes(links() if among is None else among):
             seen = _look(fd)
             if seen is None:
                 continue
@@ -55,15 +70,10 @@ def inode_of(fd: int) -> int | None:
     return int(target[8:-1]) if target.startswith("socket:[") else None
 
 
-def _inodes() -> Iterator[tuple[int, int]]:
-    try:
-        names = os.listdir("/proc/self/fd")
-    except OSError:
-        return
-    for name in names:
-        inode = inode_of(int(name))
-        if inode is not None:
-            yield int(name), inode
+def _inodes(among: Iterable[tuple[int, str]]) -> Iterator[tuple[int, int]]:
+    for fd, target in among:
+        if target.startswith("socket:["):
+            yield fd, int(target[8:-1])
 
 
 @contextmanager

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from bootcheck.guards import fresh_pools
-from bootcheck.guards.fresh_pools import Inherited, Snapshot
+from bootcheck.guards.fresh_pools import Snapshot
+from bootcheck.guards.inherited import Inherited
 from bootcheck.probes.sockets import inode_of
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.memory import Memory
@@ -33,6 +34,11 @@ def inherited():
 def entry(ours: socket.socket, owner: str | None) -> Inherited:
     """Return the snapshot's entry of a connection."""
     return Inherited(fd=ours.fileno(), inode=inode_of(ours.fileno()) or 0, peer="db:5432", owner=owner)
+
+
+def seen(**more: Any) -> Inherited:
+    """Return an entry of a connection that need not exist."""
+    return Inherited(fd=3, inode=1, peer="db:1", **more)
 
 
 def test_an_identified_connection_is_dead_in_the_worker_and_alive_in_the_master(inherited):
@@ -129,21 +135,24 @@ def test_nothing_inherited_is_nothing_said():
 
 
 @pytest.mark.parametrize(
-    ("snapshot", "severities"),
+    ("snapshot", "expected"),
     [
         (Snapshot(), []),
-        (Snapshot(repair=True, closed={"x": 1}), ["info"]),
-        (Snapshot(repair=True, inherited=(Inherited(fd=3, inode=1, peer="db:1", owner="x"),)), ["info"]),
-        (Snapshot(repair=True, inherited=(Inherited(fd=3, inode=1, peer="db:1"),)), ["warning"]),
-        (Snapshot(repair=False, inherited=(Inherited(fd=3, inode=1, peer="db:1"),)), ["info"]),
+        (Snapshot(repair=True, closed={"x": 1}), [("BC201", "info")]),
+        (Snapshot(repair=True, inherited=(seen(owner="x"),)), [("BC201", "info")]),
+        (Snapshot(repair=True, inherited=(seen(),)), [("BC204", "warning")]),
+        (Snapshot(repair=False, inherited=(seen(),)), [("BC204", "info")]),
+        (Snapshot(repair=True, inherited=(seen(owner="x", remedy="cut", raw=True),)), [("BC202", "warning")]),
+        (Snapshot(repair=False, inherited=(seen(owner="x", remedy="cut", raw=True),)), [("BC202", "info")]),
+        (Snapshot(repair=True, inherited=(seen(owner="x", remedy="cut"),)), [("BC203", "warning")]),
     ],
 )
-def test_findings(snapshot, severities):
+def test_findings(snapshot, expected):
     """A warning only where workers share what nobody could repair."""
     found = fresh_pools.findings(snapshot)
 
-    assert [finding.severity.value for finding in found] == severities
-    assert all(finding.code == "BC201" and finding.action for finding in found)
+    assert [(finding.code, finding.severity.value) for finding in found] == expected
+    assert all(finding.action and finding.evidence for finding in found)
 
 
 def test_it_never_raises(monkeypatch):
@@ -163,20 +172,20 @@ def test_it_never_raises(monkeypatch):
     assert record["action"] == "failed"
 
 
-def test_without_sqlalchemy_nothing_is_loaded_or_scanned():
+def test_without_a_connection_nothing_is_loaded_or_scanned():
     """Most servers: a look at the descriptors, and that is all."""
     done = interpreter(
         """
 import json, sys
 from bootcheck.guards import fresh_pools
-from bootcheck.probes import engines
-engines.on_heap = lambda: 1 / 0
+before = set(sys.modules)
 snapshot = fresh_pools.before_fork(4)
-print(json.dumps([snapshot.trouble, "sqlalchemy" in sys.modules, len(snapshot.inherited)]))
+refused = fresh_pools.before_start(4)
+print(json.dumps([snapshot.trouble, len(snapshot.inherited), len(refused), sorted(set(sys.modules) - before)]))
 """
     )
 
-    assert json.loads(done.stdout) == [None, False, 0], done.stderr
+    assert json.loads(done.stdout) == [None, 0, 0, []], done.stderr
 
 
 def test_gunicorns_own_thread_is_no_reason_to_keep_connections():
@@ -184,17 +193,17 @@ def test_gunicorns_own_thread_is_no_reason_to_keep_connections():
     done = interpreter(
         """
 import json, threading
-from bootcheck.guards import fresh_pools
+from bootcheck.guards import inherited
 
 class Server:
     def run(self):
         threading.Event().wait()
 Server.__module__ = "gunicorn.ctl.server"
-before = fresh_pools._other_threads()
+before = inherited.other_threads()
 threading.Thread(target=Server().run, daemon=True).start()
-gunicorns = fresh_pools._other_threads()
+gunicorns = inherited.other_threads()
 threading.Thread(target=threading.Event().wait, daemon=True).start()
-print(json.dumps([before, gunicorns, fresh_pools._other_threads()]))
+print(json.dumps([before, gunicorns, inherited.other_threads()]))
 """
     )
 

@@ -1,0 +1,242 @@
+"""What a child process will inherit: each connection with its owner, its holder and what can be done about it.
+
+The heap is looked at once for every connection that is new, before the fork and never in the child.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from bootcheck.guards import clients
+from bootcheck.guards.clients.base import RENEW, SAFE, Claim
+from bootcheck.probes.heap import Name, collect
+from bootcheck.probes.holders import DEPTH, holders_of
+from bootcheck.probes.sockets import Connected
+
+SOCKET = ("_socket", "socket")
+NEAR = 2
+"""Steps back to the holder of what is repaired anyway: its owner has a name already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inherited:
+    """A connection that the workers inherit."""
+
+    fd: int
+    inode: int
+    peer: str
+    owner: str | None = None
+    """What it belongs to, an engine's URL for instance; None where the owner is not known."""
+    library: str | None = None
+    holder: str | None = None
+    """`module.attribute` through which it can be reached."""
+    service: str | None = None
+    """What its port suggests."""
+    remedy: str = RENEW
+    raw: bool = False
+    """True for a driver's connection that is in nobody's pool."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what a report says of it."""
+        facts = {"fd": self.fd, "peer": self.peer, "owner": self.owner, "holder": self.holder, "service": self.service}
+        return {name: value for name, value in facts.items() if value is not None or name == "owner"}
+
+
+class Things:
+    """Objects of the heap by class, held weakly: what the app drops must not live on through us."""
+
+    def __init__(self) -> None:
+        self._by_class: dict[Name, dict[int, weakref.ref[Any]]] = {}
+
+    def update(self, found: dict[Name, list[Any]]) -> None:
+        """Take what a pass has found; what knows no weak references cannot be kept."""
+        for name, things in found.items():
+            place = self._by_class.setdefault(name, {})
+            for thing in things:
+                try:
+                    place[id(thing)] = weakref.ref(thing)
+                except TypeError:
+                    continue
+
+    def living(self) -> dict[Name, list[Any]]:
+        """Return what still lives."""
+        living: dict[Name, list[Any]] = {name: [] for name in self._by_class}
+        for name, place in self._by_class.items():
+            for number, reference in list(place.items()):
+                thing = reference()
+                if thing is None:
+                    del place[number]
+                else:
+                    living[name].append(thing)
+        return living
+
+
+@dataclass(slots=True)
+class _Known:
+    """What earlier passes over the heap found: the next fork need not repeat them."""
+
+    things: Things = field(default_factory=Things)
+    inodes: frozenset[int] = frozenset()
+    """Connections that were there at the last pass, explained or not."""
+    files: frozenset[str] = frozenset()
+    clients: tuple[str, ...] = ()
+    holders: dict[int, str | None] = field(default_factory=dict)
+    """By inode: the walk back to a holder is made once."""
+    sockets: Things = field(default_factory=Things)
+    claims: dict[int, Claim] = field(default_factory=dict)
+    """By inode: who owned a socket owns it, also while the driver does not tell."""
+
+
+known = _Known()
+
+
+def look(present: Sequence[Connected], files: frozenset[str]) -> None:
+    """Look at the heap, if there is a connection, a file or a library that no pass has seen."""
+    in_use = tuple(clients.in_use())
+    new = any(item.inode not in known.inodes for item in present) or not files <= known.files
+    # A pool of psycopg_pool's is dead in a worker also where it has no connection: its threads are gone.
+    grown = in_use != known.clients and "psycopg_pool" in in_use
+    if new or grown:
+        found = collect({SOCKET, *(name for client in in_use for name in clients.load(client).CLASSES)})
+        known.sockets.update({SOCKET: found.pop(SOCKET)})
+        known.things.update(found)
+        known.clients = in_use
+
+
+def remember(present: Iterable[Connected], files: frozenset[str]) -> None:
+    """Take what is there now as seen."""
+    known.inodes = frozenset(item.inode for item in present)
+    known.files = files
+    known.holders = {inode: name for inode, name in known.holders.items() if inode in known.inodes}
+    known.claims = {inode: claim for inode, claim in known.claims.items() if inode in known.inodes}
+
+
+def close_idle() -> dict[str, int]:
+    """Close, in the master, what its clients hold idle; return how many connections, by owner."""
+    closed: dict[str, int] = {}
+    alone = not other_threads()
+    living = known.things.living()
+    if "sqlalchemy" in known.clients and alone:
+        # A thread that uses the pool would at once connect again, in the middle of the fork, where
+        # the drivers' C libraries hold locks that no worker could ever release.
+        closed.update(clients.load("sqlalchemy").close_idle(living))
+    if "django" in known.clients:
+        django = clients.load("django")
+        closed.update(django.close_idle())
+        closed.update(django.close_pools() if alone else {})
+    return closed
+
+
+def other_threads() -> bool:
+    """Tell whether the app has threads in the master; Gunicorn's own control thread uses no database."""
+    for thread in threading.enumerate():
+        owner = getattr(getattr(thread, "_target", None), "__self__", None)
+        if thread is not threading.current_thread() and not type(owner).__module__.startswith("gunicorn"):
+            return True
+    return False
+
+
+def explain(present: Sequence[Connected]) -> list[Inherited]:
+    """Return every connection that matters with its owner and holder; what is safe by itself is left out."""
+    from bootcheck.probes.services import service_of
+
+    claims = _claims(present)
+    _name_holders(present, claims)
+    explained = []
+    for item in present:
+        claim = claims.get(item.fd)
+        if claim is not None and claim.remedy == SAFE:
+            continue
+        explained.append(
+            Inherited(
+                fd=item.fd,
+                inode=item.inode,
+                peer=item.peer,
+                owner=None if claim is None else claim.owner,
+                library=None if claim is None else claim.library,
+                holder=known.holders.get(item.inode),
+                service=service_of(item.peer),
+                remedy=RENEW if claim is None else claim.remedy,
+                raw=claim is not None and claim.raw,
+            )
+        )
+    return explained
+
+
+def renew(dead: set[int]) -> list[tuple[str, str, int]]:
+    """Let each client make good what leads to a dead socket; return client, word and number."""
+    living = known.things.living()
+    done: list[tuple[str, str, int]] = []
+    for client in known.clients:
+        try:
+            done += [(client, word, count) for word, count in clients.load(client).renew(living, dead).items() if count]
+        except Exception as exc:  # noqa: BLE001 - one library's surprise must not cost the others
+            done.append((client, f"failed ({type(exc).__name__})", 0))
+    return done
+
+
+def _claims(present: Sequence[Connected]) -> dict[int, Claim]:
+    """Return who owns which descriptor; who claims first has it."""
+    living = known.things.living()
+    claims: dict[int, Claim] = {}
+    hidden: list[Claim] = []
+    for client in known.clients:
+        try:
+            for claim in clients.load(client).claims(living):
+                if claim.fd >= 0:
+                    claims.setdefault(claim.fd, claim)
+                elif all(claim.inner is not other.inner for other in hidden):
+                    hidden.append(claim)
+        except Exception:  # noqa: BLE001, S112 - what nobody claims is reported, and left alone
+            continue
+    for item in present:
+        if item.fd in claims:
+            known.claims[item.inode] = replace(claims[item.fd], thing=None)
+        elif item.inode in known.claims:
+            claims[item.fd] = known.claims[item.inode]
+    _place(hidden, present, claims)
+    return claims
+
+
+def _place(hidden: Sequence[Claim], present: Sequence[Connected], claims: dict[int, Claim]) -> None:
+    """Find the descriptors that a driver keeps to itself, where the server's port leaves no choice.
+
+    mysqlclient does not tell in the middle of a query, MySQL Connector's C half never does.
+    """
+    for port in {claim.port for claim in hidden if claim.port is not None}:
+        owners = [claim for claim in hidden if claim.port == port]
+        free = [item.fd for item in present if item.fd not in claims and item.peer.endswith(f":{port}")]
+        if len(owners) == len(free):
+            claims.update(zip(free, owners, strict=True))
+
+
+def _name_holders(present: Sequence[Connected], claims: dict[int, Claim]) -> None:
+    """Find the holder of each connection that is new: of its owner, else of the Python socket that it is."""
+    sockets: dict[int, Any] = {}
+    depth = NEAR
+    for one in known.sockets.living().get(SOCKET, ()):
+        sockets[_fileno(one)] = one
+    targets: dict[int, Any] = {}
+    for item in present:
+        if item.inode not in known.holders:
+            claim = claims.get(item.fd)
+            thing = sockets.get(item.fd) if claim is None else claim.thing
+            known.holders[item.inode] = None
+            if claim is None or claim.remedy != RENEW:
+                depth = DEPTH
+            if thing is not None:
+                targets[item.inode] = thing
+    names = holders_of(list(targets.values()), depth) if targets else {}
+    for inode, thing in targets.items():
+        known.holders[inode] = names.get(id(thing))
+
+
+def _fileno(one: Any) -> int:
+    import _socket
+
+    # The class's own method: a subclass's may be anybody's code.
+    return int(_socket.socket.fileno(one))

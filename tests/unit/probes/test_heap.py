@@ -1,0 +1,67 @@
+"""Objects of given classes, found by their types alone."""
+
+from __future__ import annotations
+
+import abc
+
+from bootcheck.probes.heap import class_of, collect, own
+
+
+class Base:
+    """What is looked for."""
+
+
+class Derived(Base):
+    """Found as well."""
+
+
+class Pretender:
+    """Says that it is a Base, if it is asked."""
+
+    @property
+    def __class__(self) -> type:  # type: ignore[override]
+        """Raise: nobody may ask."""
+        msg = "a scan of the heap ran user code"
+        raise AssertionError(msg)
+
+
+class Abstract(abc.ABC):  # noqa: B024 - its metaclass is what matters
+    """A class whose hook must not run."""
+
+    @classmethod
+    def __subclasshook__(cls, other: type) -> bool:
+        """Raise: nobody may ask."""
+        raise AssertionError(other)
+
+
+class Property:
+    """An object whose attributes are code."""
+
+    def __init__(self) -> None:
+        self.plain = 1
+
+    @property
+    def made(self) -> int:
+        """Raise: nobody may ask."""
+        raise AssertionError
+
+
+def test_instances_and_those_of_subclasses_are_found():
+    """Each under the class that was asked for, and nobody's code runs."""
+    held = [Base(), Derived(), Pretender()]
+    found = collect([(__name__, "Base"), (__name__, "Abstract"), ("not.loaded", "Thing")])
+
+    assert {id(thing) for thing in held[:2]} <= {id(thing) for thing in found[__name__, "Base"]}
+    assert all(type(thing) is not Pretender for thing in found[__name__, "Base"])
+    assert found[__name__, "Abstract"] == []
+    assert found["not.loaded", "Thing"] == []
+
+
+def test_an_objects_own_attribute_is_read_without_code():
+    """No property runs; what is not there is the default."""
+    thing = Property()
+
+    assert own(thing, "plain") == 1
+    assert own(thing, "made") is None
+    assert own(object(), "plain", 5) == 5
+    assert class_of(__name__, "test_an_objects_own_attribute_is_read_without_code") is None
