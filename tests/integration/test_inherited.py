@@ -293,6 +293,29 @@ def test_a_stranger_is_reported_with_the_name_that_holds_it(postgres):
     assert "__main__.handler.sock" in finding["evidence"][0]["text"]
 
 
+def test_what_is_marked_as_meant_to_be_inherited_is_left_alone(postgres):
+    """`fork_safe`: neither refused nor reported nor touched, at the first fork and at the next."""
+    told = run(
+        postgres.url("postgresql", user="app", database="app"),
+        """
+        import psycopg
+        from bootcheck.marks import fork_safe
+        db = fork_safe(psycopg.connect(url))
+        other = psycopg.connect(url)
+        line = fork_safe(socket.create_connection(where))
+        refused = fresh_pools.before_start(2)
+        seen = [[item.holder for item in fresh_pools.before_fork(2).inherited] for _ in range(2)]
+        print(json.dumps({"refused": [finding.summary for finding in refused], "seen": seen}))
+        """,
+        STRANGERS,
+    )
+
+    assert told["seen"] == [["__main__.other"]] * 2
+    (summary,) = told["refused"]
+    assert "__main__.other" in summary
+    assert "__main__.db" not in summary
+
+
 # -- processes that a worker forks itself
 
 

@@ -5,6 +5,8 @@ The heap is looked at once for every connection that is new, before the fork and
 
 from __future__ import annotations
 
+import _socket
+import sys
 import threading
 import weakref
 from collections.abc import Iterable, Sequence
@@ -87,6 +89,8 @@ class _Known:
     holders: dict[int, str | None] = field(default_factory=dict)
     """By inode: the walk back to a holder is made once."""
     sockets: Things = field(default_factory=Things)
+    meant: set[int] = field(default_factory=set)
+    """Inodes of what the app means its workers to inherit (`bootcheck.fork_safe`)."""
     claims: dict[int, Claim] = field(default_factory=dict)
     """By inode: who owned a socket owns it, also while the driver does not tell."""
 
@@ -113,6 +117,7 @@ def remember(present: Iterable[Connected], files: frozenset[str]) -> None:
     known.files = files
     known.holders = {inode: name for inode, name in known.holders.items() if inode in known.inodes}
     known.claims = {inode: claim for inode, claim in known.claims.items() if inode in known.inodes}
+    known.meant &= known.inodes
 
 
 def close_idle() -> dict[str, int]:
@@ -141,7 +146,7 @@ def other_threads() -> bool:
 
 
 def explain(present: Sequence[Connected]) -> list[Inherited]:
-    """Return every connection that matters with its owner and holder; what is safe by itself is left out."""
+    """Return every connection that matters with its owner and holder; what is safe, or marked so, is left out."""
     from bootcheck.probes.services import service_of
 
     claims = _claims(present)
@@ -149,7 +154,7 @@ def explain(present: Sequence[Connected]) -> list[Inherited]:
     explained = []
     for item in present:
         claim = claims.get(item.fd)
-        if claim is not None and claim.remedy == SAFE:
+        if item.inode in known.meant or (claim is not None and claim.remedy == SAFE):
             continue
         explained.append(
             Inherited(
@@ -193,6 +198,7 @@ def _claims(present: Sequence[Connected]) -> dict[int, Claim]:
                     hidden.append(claim)
         except Exception:  # noqa: BLE001, S112 - what nobody claims is reported, and left alone
             continue
+    _heed_marks(present, claims)
     for item in present:
         if item.fd in claims:
             known.claims[item.inode] = replace(claims[item.fd], thing=None)
@@ -200,6 +206,17 @@ def _claims(present: Sequence[Connected]) -> dict[int, Claim]:
             claims[item.fd] = known.claims[item.inode]
     _place(hidden, present, claims)
     return claims
+
+
+def _heed_marks(present: Sequence[Connected], claims: dict[int, Claim]) -> None:
+    """Take the marked sockets, and the connections of marked owners, for what is meant to be inherited."""
+    marks = sys.modules.get("bootcheck.marks")
+    if marks is None:
+        return
+    sockets = [thing for thing in marks.marked() if issubclass(type(thing), _socket.socket)]
+    numbers = {_fileno(one) for one in sockets}
+    numbers |= {fd for fd, claim in claims.items() if marks.is_marked(claim.thing) or marks.is_marked(claim.inner)}
+    known.meant.update(item.inode for item in present if item.fd in numbers)
 
 
 def _place(hidden: Sequence[Claim], present: Sequence[Connected], claims: dict[int, Claim]) -> None:
@@ -236,7 +253,5 @@ def _name_holders(present: Sequence[Connected], claims: dict[int, Claim]) -> Non
 
 
 def _fileno(one: Any) -> int:
-    import _socket
-
     # The class's own method: a subclass's may be anybody's code.
     return int(_socket.socket.fileno(one))
