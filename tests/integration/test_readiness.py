@@ -18,6 +18,8 @@ import pytest
 from tests.integration.harness import CLASSES, PATIENCE, Server, alive, parent_of, partly, sleeps, wait_until
 
 KINDS = tuple(CLASSES)
+GRACE = "30"
+"""Seconds for a stop: Gunicorn 25.3 itself waits them out after an asgi request that was under way."""
 LOAD = """
 import os, time, bootcheck
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -151,7 +153,7 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_says_what_it_loads_that_it_is_ready_and_that_it_stops(serve: Callable[..., Server], kind: str):
     """On both ports: live all the time, ready only between the end of the load and the order to stop."""
-    server = serve(app=app_of(kind), worker_class=kind, workers=2, environ=SIDE, options=("--graceful-timeout", "60"))
+    server = serve(app=app_of(kind), worker_class=kind, workers=2, environ=SIDE, options=("--graceful-timeout", GRACE))
     side = Side(server)
     loading = side.until("/ready", 503, step="load model")
     assert loading["phase"] == "booting"
@@ -181,7 +183,7 @@ def test_a_server_says_what_it_loads_that_it_is_ready_and_that_it_stops(serve: C
 @pytest.mark.parametrize("kind", partly(KINDS, "gthread", "asgi"))
 def test_a_worker_that_is_stopped_alone_is_not_ready(serve: Callable[..., Server], kind: str):
     """Without a side port, and with a signal that the master knows nothing of."""
-    server = serve(app=app_of(kind), worker_class=kind, options=("--graceful-timeout", "60"))
+    server = serve(app=app_of(kind), worker_class=kind, options=("--graceful-timeout", GRACE))
     go(server)
     server.wait_ready()
     [worker] = server.workers()
