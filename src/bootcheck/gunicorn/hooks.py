@@ -128,7 +128,8 @@ def _post_fork(master: Master) -> Maker:
 
 def _pre_exec(master: Master) -> Hook:
     def pre_exec(arbiter: Any) -> None:
-        master.pre_exec(arbiter)
+        # The new image gets nothing of this one but the side port: its own arming opens anew.
+        master.fault.disarm()
         if master.board is not None:
             master.board.hand_over(arbiter)
 

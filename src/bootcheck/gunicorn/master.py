@@ -259,10 +259,6 @@ class Master:
             self.once.reset()
         self.directory.reopen()
 
-    def pre_exec(self, arbiter: Any) -> None:  # noqa: ARG002
-        """Leave the new image of a USR2 nothing of this one: its own arming opens anew."""
-        self.fault.disarm()
-
     def on_exit(self, arbiter: Any) -> None:
         """Account for the last workers."""
         self.receiver.drain(arbiter)
