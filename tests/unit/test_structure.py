@@ -54,7 +54,12 @@ HELPERS: dict[str, dict[str, str]] = {
         "url_judge": "judges a URL, for database_url",
         "urls": "reads a URL, for database_url",
     },
-    "guards": {},
+    "guards": {
+        "load_watch": "finds callers that are inside at once, for load_once",
+        "once_database": "a ledger in a database, for run_once",
+        "once_file": "ledgers in files, for once and run_once",
+        "warm_slots": "lets so many workers warm up at once, for warmup",
+    },
     "sinks": {
         "banner": "lays out the last screen",
         "base": "what a sink is",
@@ -65,6 +70,7 @@ HELPERS: dict[str, dict[str, str]] = {
     },
     "analysis.signatures": {},
     "render": {
+        "durations": "how long one boot took, and against the one before it, for `show`",
         "answer": "whether a fault is still there, for `verify`",
         "comparison": "what differs, for `diff`",
         "charts": "the geometry of the charts, for html",

@@ -5,4 +5,15 @@
 
 from __future__ import annotations
 
-GUARDS = ("boot_deadline", "fresh_pools", "native_crash", "once", "reseed", "sigterm", "snapshot")
+GUARDS = (
+    "boot_deadline",
+    "fresh_pools",
+    "load_once",
+    "native_crash",
+    "once",
+    "reseed",
+    "run_once",
+    "sigterm",
+    "snapshot",
+    "warmup",
+)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain
+from bootcheck.gunicorn.server import Home
 from bootcheck.model.outcome import Phase
 
 if TYPE_CHECKING:
@@ -16,20 +17,23 @@ if TYPE_CHECKING:
 
 Hook = Callable[..., Any]
 Maker = Callable[[Hook], Hook]
+_WARMUPS = "bootcheck.guards.warmup"
+"""Loaded where the configuration or the app declares a warm-up."""
+_LOADERS = "bootcheck.guards.load_once"
 
 
 def table(master: Master) -> dict[str, Maker]:
     """Return, for each hook of Gunicorn's that is needed, the maker of a chained one."""
     return {
-        "nworkers_changed": _before(master.on_nworkers),
-        "on_starting": _after(_starting(master)),
+        "nworkers_changed": _before(master.on_nworkers, master),
+        "on_starting": _on_starting(master),
         "pre_fork": _pre_fork(master),
         "post_fork": _post_fork(master),
         "post_worker_init": _post_worker_init(master),
         "worker_abort": _worker_abort(master),
         "worker_exit": _worker_exit(master),
         "on_exit": _after(master.on_exit),
-        "on_reload": _before(master.on_reload),
+        "on_reload": _before(master.on_reload, master),
         "pre_exec": _after(_pre_exec(master)),
     }
 
@@ -43,12 +47,15 @@ def _starting(master: Master) -> Hook:
     return on_starting
 
 
-def _before(ours: Hook) -> Maker:
+def _before(ours: Hook, master: Master) -> Maker:
+    """For the hooks with which a master begins, and begins anew: one-time work of other code is other work."""
     ours = chain.quietly(ours)
 
     def make(user: Hook) -> Hook:
         def hook(*args: Any) -> None:
             ours(*args)
+            if len(args) < 3 or args[2] is None:
+                master.recorder.home = Home(master.directory, master.key)
             user(*args)
 
         return hook
@@ -63,6 +70,23 @@ def _after(ours: Hook) -> Maker:
         def hook(*args: Any) -> None:
             user(*args)
             ours(*args)
+
+        return hook
+
+    return make
+
+
+def _on_starting(master: Master) -> Maker:
+    ours = chain.quietly(_starting(master))
+
+    def make(user: Hook) -> Hook:
+        def hook(arbiter: Any) -> None:
+            user(arbiter)
+            if _WARMUPS in sys.modules:
+                from bootcheck.gunicorn import warming
+
+                warming.in_master(master, arbiter)
+            ours(arbiter)
 
         return hook
 
@@ -145,7 +169,15 @@ def _post_worker_init(master: Master) -> Maker:
             boot.check()
             with boot.step("worker.post_worker_init", Phase.WORKER):
                 user(worker)
+            if _WARMUPS in sys.modules:
+                from bootcheck.gunicorn import warming
+
+                warming.in_worker(boot, worker)
             chain.quietly(boot.initialised)()
+            if _WARMUPS in sys.modules or _LOADERS in sys.modules:
+                from bootcheck.gunicorn import first_request
+
+                chain.quietly(first_request.watch)(boot, worker)
 
         return hook
 
