@@ -8,6 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bootcheck.guards.load_once import load_once as load_once
+    from bootcheck.guards.run_once import run_once as run_once
+    from bootcheck.guards.warmup import warmup as warmup
     from bootcheck.gunicorn.arm import arm as arm
     from bootcheck.gunicorn.logger import Logger as Logger
     from bootcheck.marks import fork_safe as fork_safe
@@ -24,8 +27,11 @@ _HOMES = {
     "BootcheckError": "bootcheck.model.errors",
     "annotate": "bootcheck.recorder",
     "fork_safe": "bootcheck.marks",
+    "load_once": "bootcheck.guards.load_once",
+    "run_once": "bootcheck.guards.run_once",
     "step": "bootcheck.recorder",
     "run_startup_diagnostics": "bootcheck.wsgi.diagnostics",
+    "warmup": "bootcheck.guards.warmup",
     "checks": "bootcheck.checks",
 }
 
@@ -37,8 +43,11 @@ __all__ = [
     "arm",
     "checks",
     "fork_safe",
+    "load_once",
+    "run_once",
     "run_startup_diagnostics",
     "step",
+    "warmup",
 ]
 
 

@@ -61,6 +61,8 @@ class Recorder:
         """Told the `seq` and the limit of a step that has one, and None when it ends."""
         self.annotations: dict[str, Any] = {}
         """The tags that hold now."""
+        self.home: Any = None
+        """The server that this process belongs to, where one is armed (`gunicorn.server.Home`)."""
         self._tags: Tags | None = None
 
     @property
@@ -211,7 +213,8 @@ class Recorder:
             self._notify(f"bootcheck: an annotation was lost: {type(exc).__name__}")
 
     def inherit(self, other: Recorder) -> None:
-        """Take over what was annotated before: in the configuration file, or in the master under preload."""
+        """Take over the server, and what was annotated before: in the configuration file, or in the master."""
+        self.home = other.home
         for name, value in list(other.annotations.items()):
             self.annotations[name] = value
             self.fact(journal.ANNOTATION, name=name, value=value)

@@ -107,6 +107,11 @@ def test_on_another_platform_the_app_and_the_analysis_work():
 import bootcheck
 with bootcheck.step("load model", size=1):
     bootcheck.annotate("release", 1)
+@bootcheck.warmup(name="model")
+@bootcheck.load_once
+def model():
+    return 1
+assert model() == 1
 namespace = {}
 bootcheck.arm(namespace)
 import bootcheck.analysis, bootcheck.model.report, bootcheck.render

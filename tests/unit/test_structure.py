@@ -59,7 +59,11 @@ HELPERS: dict[str, dict[str, str]] = {
     "guards": {
         "clients": "one file per library, for fresh_pools",
         "inherited": "knows who owns what is inherited, for fresh_pools",
+        "load_watch": "finds callers that are inside at once, for load_once",
+        "once_database": "a ledger in a database, for run_once",
+        "once_file": "ledgers in files, for once and run_once",
         "sharing": "says what was inherited, for fresh_pools",
+        "warm_slots": "lets so many workers warm up at once, for warmup",
     },
     "guards.clients": {"base": "what a client's file has"},
     "sinks": {
@@ -72,6 +76,7 @@ HELPERS: dict[str, dict[str, str]] = {
     },
     "analysis.signatures": {},
     "render": {
+        "durations": "how long one boot took, and against the one before it, for `show`",
         "answer": "whether a fault is still there, for `verify`",
         "comparison": "what differs, for `diff`",
         "charts": "the geometry of the charts, for html",

@@ -49,13 +49,16 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
     deaths, unexplained = collector.result()
     deaths = probe_kills.recognise(deaths, containers)
     found = incidents.of_deaths(death for death in deaths if wanted.wants(death))
+    advice = [item for item in collector.durations.advice() if wanted.names(item.code, item.rule.cause_class)]
     if warnings:
-        found += incidents.of_warnings(collector.warned.values(), wanted)
+        advised = [incidents.Warned(item, count=1) for item in advice]
+        found += incidents.of_warnings([*collector.warned.values(), *advised], wanted)
     return Analysis(
         incidents=tuple(found),
         unexplained=tuple(unexplained[:MAX_UNEXPLAINED]),
         inputs=collector.inputs,
         complete=complete,
+        advice=() if warnings else tuple(advice),
         interrupted=interrupted,
         history=history,
     )

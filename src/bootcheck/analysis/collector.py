@@ -9,6 +9,7 @@ from typing import Any
 from bootcheck.analysis import boots, deaths, gunicorn_lines
 from bootcheck.analysis.classify import Diagnoser, Diagnosis, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
+from bootcheck.analysis.durations import Durations
 from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Inputs, Unexplained, Warned
 from bootcheck.analysis.logs import Log
@@ -36,6 +37,7 @@ class Collector:
     ) -> None:
         self.inputs = Inputs()
         self.warned: dict[tuple[str, str], Warned] = {}
+        self.durations = Durations()
         self._diagnoser = Diagnoser(complain)
         self._history = history
         self._progress = progress or (lambda _, __: None)
@@ -116,6 +118,7 @@ class Collector:
                 self._boots.add(identity)
                 self.inputs.reports += 1
                 self._warnings(document)
+                self.durations.add(document, source)
             return
         full = "checkpoints" in document
         known = self._by_id.get(identity)

@@ -149,6 +149,8 @@ class Analysis:
     inputs: Inputs = field(default_factory=Inputs)
     complete: bool = True
     """False where a path that was named is missing."""
+    advice: tuple[Finding, ...] = ()
+    """What healthy boots could do better: no incident, and no reason to exit with 1."""
     interrupted: bool = False
     """True where it was broken off: then this is what had been read."""
     history: History | None = None

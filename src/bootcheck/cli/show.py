@@ -30,7 +30,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:  # noqa: ARG
     """Find the report and print it."""
     from bootcheck.analysis import single
     from bootcheck.analysis.readers.places import report_directories
-    from bootcheck.render import json, report
+    from bootcheck.render import durations, json, report
 
     path = args.path
     if path is None:
@@ -42,5 +42,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:  # noqa: ARG
         print(json.dumped(document), file=out)
         return 0
     for line in report.lines(document, path, Style.of(out)):
+        print(line, file=out)
+    for line in durations.lines(document, path):
         print(line, file=out)
     return 0

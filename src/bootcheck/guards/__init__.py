@@ -5,4 +5,16 @@
 
 from __future__ import annotations
 
-GUARDS = ("boot_deadline", "fresh_pools", "native_crash", "once", "own_forks", "reseed", "sigterm", "snapshot")
+GUARDS = (
+    "boot_deadline",
+    "fresh_pools",
+    "load_once",
+    "native_crash",
+    "once",
+    "own_forks",
+    "reseed",
+    "run_once",
+    "sigterm",
+    "snapshot",
+    "warmup",
+)

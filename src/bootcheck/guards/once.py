@@ -1,34 +1,24 @@
-"""Work that one worker does for all of them, on a file that only this server's processes share.
+"""Work that one process does for all of them: who does it, and what came of it, stands in a ledger that they share.
 
-The file is anonymous and made in the master before it forks. A POSIX record lock dies with its
-holder: when a worker is killed in the middle, the next one takes over. What came of the work
-(a JSON value, or the error) stands in the file, so the others need not do it again.
+The lock dies with its holder: when a worker is killed in the middle, the next one takes over. What came
+of the work (a JSON value, or the error) stands in the ledger, so the others need not do it again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from bootcheck.model.encode import plain, shorten
-from bootcheck.model.errors import BootcheckError, OnceFailed
-from bootcheck.sinks.directory import identity_of, unnamed
-
-try:
-    import fcntl
-except ImportError:  # pragma: no cover - Windows: `import bootcheck` works, the live half does not
-    fcntl = None  # type: ignore[assignment]
+from bootcheck.model.errors import BootcheckError, OnceFailed, OnceHeld
+from bootcheck.probes.process import start_ticks
 
 _FIRST_PAUSE = 0.005
-_LONGEST_PAUSE = 0.1
-_LOCKS_FROM = 1 << 40
-"""Record locks live far beyond any byte of the file: they guard numbers, not content."""
 _MAX_ERROR = 4_000
 
 _born = {"pid": os.getpid(), "at": float("-inf")}
@@ -50,75 +40,132 @@ class State:
     status: str
     """`new`, `running`, `done`, `failed` or `abandoned`."""
     pid: int | None = None
+    host: str = ""
+    """Empty where all processes are on this machine."""
     at: float = 0.0
-    """Monotonic seconds."""
+    """Seconds of the ledger's clock."""
+    began: str = ""
+    """The time of `at`, for people, where the ledger has a clock for them."""
     value: Any = None
     error: str = ""
+    """Why it failed; of what is done, why its value is not there."""
+
+    @property
+    def is_own(self) -> bool:
+        """True where this process said so."""
+        return self.pid == os.getpid() and self.host in ("", os.uname().nodename)
+
+    @property
+    def holder(self) -> str:
+        """Who has the work, as a clause."""
+        if self.status != "running":
+            return "another process holds its lock and has not said who it is"
+        where = f" on {self.host}" if self.host else ""
+        return f"process {self.pid}{where} has had it{f' since {self.began}' if self.began else ''}"
+
+
+class Ledger(Protocol):
+    """Where the processes of one server, or of many, keep who does what and what came of it."""
+
+    strict: bool
+    """True where work must not begin unless it can be noted that it did."""
+    longest_pause: float
+    """Seconds between two looks of one that waits."""
+
+    def usable(self) -> bool:
+        """Tell whether it can be reached at all; otherwise each process is on its own."""
+
+    def since(self) -> float:
+        """Return when this process began, by the ledger's clock: older failures are not held against it."""
+
+    def generation(self) -> int:
+        """Return a number that changes when all results are forgotten."""
+
+    def lock(self, name: str) -> bool:
+        """Take the lock of a name without waiting; it is freed by the holder's end, however that comes."""
+
+    def unlock(self, name: str) -> None:
+        """Give it back; never raises."""
+
+    def state(self, name: str, generation: int) -> State:
+        """Return what is known of a name."""
+
+    def say(self, name: str, generation: int, status: str, *, value: Any = None, error: str = "") -> None:
+        """Note something about a name whose lock is held; raises OSError where that cannot be."""
 
 
 class Once:
-    """Runs a function once among all processes forked after it was made."""
+    """Runs a function once among all processes that share a ledger."""
 
-    def __init__(self) -> None:
-        if fcntl is None:  # pragma: no cover - Windows
-            msg = "guards.Once needs POSIX record locks, which this system does not have. Run the server on Linux."
-            raise BootcheckError(msg)
-        self._fd = _shared_file()
-        self._identity = identity_of(self._fd)
-        self._inside: dict[tuple[int, str], int] = {}
+    def __init__(self, ledger: Ledger | None = None, inside: dict[tuple[int, str], int] | None = None) -> None:
+        """Without a ledger: among all processes forked after this was made.
 
-    def run(self, name: str, function: Callable[[], Any]) -> tuple[bool, Any]:
+        `inside` is shared by all that use the same ledger through objects of their own.
+        """
+        if ledger is None:
+            from bootcheck.guards.once_file import SharedFile
+
+            ledger = SharedFile()
+        self.ledger = ledger
+        self._inside: dict[tuple[int, str], int] = {} if inside is None else inside
+
+    def run(self, name: str, function: Callable[[], Any], *, timeout_s: float | None = None) -> tuple[bool, Any]:
         """Run `function` here unless another process did or does; return (did it here, its JSON value).
 
-        Waits while another one runs it. Raises what the function raises, or OnceFailed in those
-        that waited for it. A failure from before this process was forked is not held against it,
-        nor is its own: it tries again.
+        Waits while another one runs it, for `timeout_s` at most: then OnceHeld says who has it. Raises
+        what the function raises, or OnceFailed in those that waited for it. A failure from before this
+        process was forked is not held against it, nor is its own: it tries again.
         """
+        ledger = self.ledger
         entry = (os.getpid(), name)
         if self._inside.get(entry) == threading.get_ident():
             msg = f"{name!r} was started from inside itself and would wait for itself for ever. Rename the inner one."
             raise BootcheckError(msg)
-        if not self._usable():
+        if not ledger.usable():
             # Somebody closed every descriptor: without the file each process is on its own.
             return True, _as_json(function())
-        since = min(_birth(), time.monotonic())
-        generation = self._generation()
-        for pause in _pauses():
+        since = ledger.since()
+        generation = ledger.generation()
+        until = None if timeout_s is None else time.monotonic() + timeout_s
+        for pause in _pauses(ledger.longest_pause):
             if self._enter(entry):
                 try:
                     settled = self._settled(name, generation, since)
                     if settled is not None:
                         return False, settled.value
-                    if self._lock(name):
+                    if ledger.lock(name):
                         try:
                             return self._locked(name, function, generation, since)
                         finally:
-                            self._unlock(name)
+                            ledger.unlock(name)
                 finally:
                     self._inside.pop(entry, None)
+            if until is not None and time.monotonic() >= until:
+                raise OnceHeld(name, ledger.state(name, generation).holder, timeout_s or 0.0)
             time.sleep(pause)
         raise AssertionError  # pragma: no cover - the pauses do not end
 
     def state(self, name: str) -> State:
         """Return what is known of a name, for those who want to say whom they wait for."""
-        return self._state(name, self._generation()) if self._usable() else State(status="new")
+        return self.ledger.state(name, self.ledger.generation()) if self.ledger.usable() else State(status="new")
 
     def reset(self) -> None:
         """Forget all results: after a reload the work is to be done again."""
-        if self._usable():
-            self._append({"generation": self._generation() + 1})
+        forget = getattr(self.ledger, "forget", None)
+        if forget is not None and self.ledger.usable():
+            forget()
 
     def close(self) -> None:
-        """Give the file back; only for tests and for a master that starts over."""
-        if self._usable():
-            os.close(self._fd)
-        self._fd = -1
+        """Give the ledger back; only for tests and for a master that starts over."""
+        close = getattr(self.ledger, "close", None)
+        if close is not None:
+            close()
 
     def _locked(self, name: str, function: Callable[[], Any], generation: int, since: float) -> tuple[bool, Any]:
         settled = self._settled(name, generation, since)
         if settled is not None:
             return False, settled.value
-        self._say(name, generation, "running")
+        self._begin(name, generation)
         try:
             value = _as_json(function())
         except Exception as exc:
@@ -133,95 +180,54 @@ class Once:
 
     def _settled(self, name: str, generation: int, since: float) -> State | None:
         """Return the finished state; raises OnceFailed for a failure that this process waited for."""
-        state = self._state(name, generation)
-        if state.status == "failed" and state.at >= since and state.pid != os.getpid():
+        state = self.ledger.state(name, generation)
+        lost = state.status == "done" and state.error
+        if lost or (state.status == "failed" and state.at >= since and not state.is_own):
             raise OnceFailed(name, state.pid or 0, state.error)
         return state if state.status == "done" else None
 
+    def _begin(self, name: str, generation: int) -> None:
+        try:
+            self.ledger.say(name, generation, "running")
+        except OSError as exc:
+            if self.ledger.strict:
+                msg = (
+                    f"{name} was not begun: {exc.strerror or exc} where it would be noted that it is done, so another "
+                    f"process would do it again. Free space there, or name another place with lock=."
+                )
+                raise BootcheckError(msg) from exc
+
     def _enter(self, entry: tuple[int, str]) -> bool:
-        """Keep the threads and greenlets of one process apart: record locks are the process's."""
+        """Keep the threads and greenlets of one process apart: locks of files are the process's."""
         return self._inside.setdefault(entry, threading.get_ident()) == threading.get_ident()
 
-    def _usable(self) -> bool:
-        """Tell whether the descriptor is still ours: a number may be closed and given to another file."""
-        return self._fd >= 0 and identity_of(self._fd) == self._identity
-
-    def _lock(self, name: str) -> bool:
+    def _say(self, name: str, generation: int, status: str, **more: Any) -> None:
         try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, self._place(name))
-        except OSError:
-            return False
-        return True
-
-    def _unlock(self, name: str) -> None:
-        try:
-            fcntl.lockf(self._fd, fcntl.LOCK_UN, 1, self._place(name))
+            self.ledger.say(name, generation, status, **more)
         except OSError:
             pass
 
-    def _place(self, name: str) -> int:
-        digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=7).digest()
-        return _LOCKS_FROM + int.from_bytes(digest, "big")
 
-    def _say(self, name: str, generation: int, status: str, **more: object) -> None:
-        record = {"name": name, "in": generation, "status": status, "pid": os.getpid(), "at": time.monotonic(), **more}
-        try:
-            self._append(record)
-        except OSError:
-            pass
-
-    def _append(self, record: dict[str, object]) -> None:
-        # A line that a kill cut short is ended by the newline that the next one begins with.
-        os.write(self._fd, b"\n" + json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n")
-
-    def _records(self) -> Iterator[dict[str, Any]]:
-        size = os.fstat(self._fd).st_size
-        for line in os.pread(self._fd, size, 0).splitlines():
-            try:
-                record = json.loads(line) if line else None
-            except ValueError:
-                continue
-            if isinstance(record, dict):
-                yield record
-
-    def _generation(self) -> int:
-        return max((record["generation"] for record in self._records() if "generation" in record), default=0)
-
-    def _state(self, name: str, generation: int) -> State:
-        state = State(status="new")
-        for record in self._records():
-            if record.get("name") == name and record.get("in") == generation:
-                state = State(
-                    status=record["status"],
-                    pid=record["pid"],
-                    at=record["at"],
-                    value=record.get("value"),
-                    error=record.get("error", ""),
-                )
-        return state
+def age() -> float:
+    """Return for how many seconds this process has been itself: since its fork, as far as Python saw that."""
+    if _born["pid"] != os.getpid():
+        return 0.0
+    if _born["at"] > float("-inf"):
+        return time.monotonic() - _born["at"]
+    ticks = start_ticks()
+    if not ticks:
+        return 0.0
+    # Rounded down: a worker that replaces a failed one must not seem older than the failure.
+    return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - (ticks + 1) / os.sysconf("SC_CLK_TCK"))
 
 
-def _shared_file() -> int:
-    fd = unnamed("bootcheck-once")
-    if fd < 0:
-        return fd
-    # Every process appends through the one description that the forks share.
-    fcntl.fcntl(fd, fcntl.F_SETFL, fcntl.fcntl(fd, fcntl.F_GETFL) | os.O_APPEND)
-    return fd
-
-
-def _birth() -> float:
-    """Return when this process was forked, as far as Python saw it."""
-    return float(_born["at"]) if _born["pid"] == os.getpid() else time.monotonic()
-
-
-def _pauses() -> Iterator[float]:
+def _pauses(longest: float) -> Iterator[float]:
     # Polling instead of a blocking lock: a gevent worker goes on switching, and a signal
     # handler that raises ends the wait at once.
     pause = _FIRST_PAUSE
     while True:
         yield pause
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        pause = min(pause * 1.5, longest)
 
 
 def _as_json(value: object) -> Any:

@@ -22,7 +22,10 @@ from bootcheck.settings import Settings, disabled
 from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from bootcheck.checks.base import Check
+    from bootcheck.guards.warmup import Warmup
     from bootcheck.gunicorn.master import Master
     from bootcheck.sinks.base import Sink
 
@@ -36,6 +39,8 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     sinks: Sequence[Sink] = (),
     exit_codes: Mapping[int, int] | None = None,
     deadlines: Mapping[str, float] | None = None,
+    warmups: Sequence[Warmup] = (),
+    warm_at_once: int | None = None,
     reseed: bool = False,
     termination_log: str | None = None,
     safe_reload: bool | float = False,
@@ -47,6 +52,8 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     `exit_codes` replaces the codes of a refused start, for example `{69: 1}`.
     `deadlines` gives steps of a worker's boot so many seconds, for example `{"app.load": 90}`: a
     worker over one is reported with its stack and ended. BOOTCHECK_BOOT_DEADLINE is for the whole.
+    `warmups` are loaded before a worker is ready: `[warmup("model", "myapp.models:load")]`; so many
+    workers as `warm_at_once` says do that at the same time, the others wait for their turn.
     `reseed=True` gives each worker of a preloaded app random numbers of its own: numpy's global
     generator, and generators that modules keep, are seeded anew after the fork.
     `termination_log` is the file of Kubernetes' termination message where `terminationMessagePath` is
@@ -69,17 +76,30 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
             msg = f"checks=[...] holds {check!r}, which is no check. Write for example checks.env('SECRET_KEY')."
             raise CheckOptionError(msg)
     _judge_deadlines(deadlines or {})
+    warming = _warming(warmups, warm_at_once)
     _judge_safe_reload(safe_reload)
     master = _armed(sinks, environ)
     if master is None:
         return
     if checks or namespace is not None:
         master.declare(checks, exit_codes, deadlines)
+    if warming is not None:
+        warming.declare(warmups, warm_at_once)
         master.reseed = reseed
         master.termination_log = termination_log
         _offer_safe_reload(master, safe_reload)
     if namespace is not None:
         _export(namespace, master)
+
+
+def _warming(warmups: Sequence[Warmup], at_once: int | None) -> ModuleType | None:
+    """Return what warms up, loaded where this file declares it, or the one that a reload replaces did."""
+    if not warmups and at_once is None:
+        return sys.modules.get("bootcheck.gunicorn.warming")
+    from bootcheck.gunicorn import warming
+
+    warming.judge(warmups, at_once)
+    return warming
 
 
 def _offer_safe_reload(master: Master, wanted: bool | float) -> None:  # noqa: FBT001 - as arm() takes it

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain
+from bootcheck.gunicorn.server import Home
 from bootcheck.model.outcome import Phase
 
 if TYPE_CHECKING:
@@ -25,12 +26,15 @@ CLIENTS = frozenset(
     )
 )
 """Modules of `guards.clients.LIBRARIES`, known here without loading it."""
+_WARMUPS = "bootcheck.guards.warmup"
+"""Loaded where the configuration or the app declares a warm-up."""
+_LOADERS = "bootcheck.guards.load_once"
 
 
 def table(master: Master) -> dict[str, Maker]:
     """Return, for each hook of Gunicorn's that is needed, the maker of a chained one."""
     return {
-        "nworkers_changed": _before(master.on_nworkers),
+        "nworkers_changed": _before(master.on_nworkers, master),
         "on_starting": _on_starting(master),
         "pre_fork": _pre_fork(master),
         "post_fork": _post_fork(master),
@@ -38,7 +42,7 @@ def table(master: Master) -> dict[str, Maker]:
         "worker_abort": _worker_abort(master),
         "worker_exit": _worker_exit(master),
         "on_exit": _after(master.on_exit),
-        "on_reload": _before(master.on_reload),
+        "on_reload": _before(master.on_reload, master),
         "pre_exec": _after(_pre_exec(master)),
     }
 
@@ -52,12 +56,15 @@ def _starting(master: Master) -> Hook:
     return on_starting
 
 
-def _before(ours: Hook) -> Maker:
+def _before(ours: Hook, master: Master) -> Maker:
+    """For the hooks with which a master begins, and begins anew: one-time work of other code is other work."""
     ours = chain.quietly(ours)
 
     def make(user: Hook) -> Hook:
         def hook(*args: Any) -> None:
             ours(*args)
+            if len(args) < 3 or args[2] is None:
+                master.recorder.home = Home(master.directory, master.key)
             user(*args)
 
         return hook
@@ -93,6 +100,10 @@ def _on_starting(master: Master) -> Maker:
     def make(user: Hook) -> Hook:
         def hook(arbiter: Any) -> None:
             user(arbiter)
+            if _WARMUPS in sys.modules:
+                from bootcheck.gunicorn import warming
+
+                warming.in_master(master, arbiter)
             if arbiter.cfg.preload_app:
                 chain.quietly(look)(arbiter)
             started(arbiter)
@@ -180,7 +191,15 @@ def _post_worker_init(master: Master) -> Maker:
             boot.check()
             with boot.step("worker.post_worker_init", Phase.WORKER):
                 user(worker)
+            if _WARMUPS in sys.modules:
+                from bootcheck.gunicorn import warming
+
+                warming.in_worker(boot, worker)
             chain.quietly(boot.initialised)()
+            if _WARMUPS in sys.modules or _LOADERS in sys.modules:
+                from bootcheck.gunicorn import first_request
+
+                chain.quietly(first_request.watch)(boot, worker)
 
         return hook
 

@@ -11,15 +11,30 @@ from typing import TYPE_CHECKING, Any
 from bootcheck.gunicorn import seams
 from bootcheck.model import bootreport, journal
 from bootcheck.model.journal import Key
+from bootcheck.model.stamps import new_id
 from bootcheck.probes.process import boot_id
 
 if TYPE_CHECKING:
     from bootcheck.checks.base import Source
     from bootcheck.gunicorn.master import Master
+    from bootcheck.sinks.directory import ReportDirectory
 
 SUBJECTS = ("SECRET_KEY", "DATABASE_URL")
 """Variables whose presence gives a discovered check its subject (`checks.DISCOVERED`): without one
 of them, and nothing declared, no check is even loaded."""
+
+
+class Home:
+    """One start of a server, as long as it runs the same code: for work that its processes share."""
+
+    __slots__ = ("directory", "pid", "scope", "start")
+
+    def __init__(self, directory: ReportDirectory, key: Key) -> None:
+        """`key` is the master's."""
+        self.directory = directory
+        self.scope = new_id()
+        self.pid = key.pid
+        self.start = key.start
 
 
 def attributes_of(cfg: Any, server_id: str, app_uri: str | None) -> dict[str, Any]:

@@ -34,6 +34,9 @@ def incidents(analysis: Analysis, style: Style) -> Iterator[str]:
     if analysis.unexplained:
         yield ""
         yield from _unexplained(analysis, style)
+    for finding in analysis.advice:
+        yield ""
+        yield from finding_lines(finding, style, "Advice: ")
     if total:
         yield ""
         yield from paragraph(f"Looked at {_looked_at(analysis)}.", style)

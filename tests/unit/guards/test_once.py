@@ -276,7 +276,7 @@ def test_a_descriptor_that_the_app_closed_costs_only_the_coordination(once, tmp_
 
     def body() -> Any:
         fd = os.open(foreign, os.O_RDWR)
-        os.dup2(fd, once._fd)
+        os.dup2(fd, once.ledger._fd)
         return [*once.run("init", lambda: "ran"), foreign.read_text(), once.state("init").status]
 
     assert Forked(body).told() == [True, "ran", "mine", "new"]
@@ -285,7 +285,7 @@ def test_a_descriptor_that_the_app_closed_costs_only_the_coordination(once, tmp_
 def test_a_line_cut_by_a_kill_costs_that_line_only(once):
     """Half a record in the file hides neither those before nor those after it."""
     once.run("first", lambda: 1)
-    os.write(once._fd, b'\n{"name": "second", "in": 0, "sta')
+    os.write(once.ledger._fd, b'\n{"name": "second", "in": 0, "sta')
 
     assert once.run("first", lambda: 2) == (False, 1)
     assert once.run("second", lambda: 2) == (True, 2)
@@ -299,7 +299,7 @@ def test_it_works_where_there_are_no_memory_files(monkeypatch):
     try:
         assert Forked(lambda: made.run("init", lambda: 1)).told() == [True, 1]
         assert made.run("init", lambda: 2) == (False, 1)
-        assert os.fstat(made._fd).st_nlink == 0
+        assert os.fstat(made.ledger._fd).st_nlink == 0
     finally:
         made.close()
 

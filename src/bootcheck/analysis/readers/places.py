@@ -72,7 +72,7 @@ def _directory(path: str) -> Iterator[Place]:
         yield Place(path, named=False, problem=reason(exc))
         return
     for entry in entries:
-        if entry.name.startswith(".") or entry.name.endswith((".fault", ".dump")):
+        if entry.name.startswith(".") or entry.name.endswith((".fault", ".dump", ".once")):
             # Half-written reports; and dumps: of a fault, read with its journal, or asked for and no death.
             continue
         try:

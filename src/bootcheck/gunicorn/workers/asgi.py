@@ -26,7 +26,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
         return False
 
     async def startup(self: Any) -> Any:
-        from bootcheck.gunicorn.workers.lifespan import LifespanWatch
+        from bootcheck.gunicorn.workers.lifespan import LifespanWatch, warm
 
         watch = self.app = LifespanWatch(self.app, boot)
         boot.rearm()
@@ -41,6 +41,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
                 step.detail(unsupported=True)
                 boot.unsupported = exc
                 result = None
+        await warm(boot)
         unsupported, boot.unsupported = boot.unsupported, None
         boot.become_ready()
         if unsupported is not None:

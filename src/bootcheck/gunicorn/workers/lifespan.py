@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from bootcheck.gunicorn.worker import WorkerBoot
 
 Message = dict[str, Any]
+
+
+async def warm(boot: WorkerBoot) -> None:
+    """Run the `async def` warm-ups, where anything declares one: the lifespan has started."""
+    warming = sys.modules.get("bootcheck.gunicorn.warming")
+    if warming is not None:
+        await warming.in_loop(boot)
 
 
 class LifespanWatch:

@@ -27,7 +27,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
         return False
 
     async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
-        from bootcheck.gunicorn.workers.lifespan import LifespanWatch
+        from bootcheck.gunicorn.workers.lifespan import LifespanWatch, warm
 
         # The server has set handlers of its own by now: they come back once it serves.
         handlers = {signo: signal.getsignal(signo) for signo in STOP_SIGNALS}
@@ -53,6 +53,7 @@ def will_tell(worker: Any, boot: WorkerBoot) -> bool:
             if app is not None:
                 config.loaded_app = app
         if not _ended(self):
+            await warm(boot)
             worker.bootcheck_leaving = lambda: _ended(self)
             boot.become_ready(lambda: _give_back(handlers))
         return result

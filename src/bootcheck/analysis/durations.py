@@ -1,0 +1,263 @@
+"""Every worker repeats expensive work, or a start takes longer than the one before it.
+
+What it means
+BC308: each worker of a start spent seconds on the same step or import: the machine paid for it as often as there
+are workers. BC309: the workers of the last start took clearly longer to become ready than those of the start
+before it. Both are advice from boot reports: nothing died, and the exit code stays 0 unless `--fail-on warning`.
+
+How it looks
+    4 workers each spent 11.0 s in warmup.model: 44.0 s in all. [BC308 work-repeated-by-every-worker]
+    Ready after 91.0 s, 53.0 s at the start before: +38.0 s, 36.0 s of it in import transformers. [BC309 boot-slower-than-before]
+
+Why it happens
+BC308: without `--preload` each worker imports and loads everything for itself. BC309: a new release, a library
+that imports more, a larger model, a cold disk or cache, a slower machine.
+
+What to do
+BC308: preload it (`preload_app`, a warm-up with `in_master=True`) where it survives a fork, do it once for all
+(`run_once`) where its result can be shared, or load it lazily (`load_once`) where not every worker needs it.
+BC309: look at the step or import that is named; `bootcheck show` on a boot report of each start has them all.
+
+How to know it is fixed
+`bootcheck analyze` on the report directory says neither of the newest start.
+"""  # noqa: E501 - a line of output is as long as it is
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from bootcheck.analysis.quoting import quoted
+from bootcheck.model.finding import Evidence, Finding, Severity
+from bootcheck.model.journal import report_name
+
+RULES: tuple[str, ...] = ("BC308", "BC309")
+MAX_STARTS = 5
+"""Starts of one app that are kept, the newest."""
+MAX_WORKERS = 64
+MAX_APPS = 100
+MAX_STEPS = 100
+EACH = 1.0
+"""Seconds in each worker from which on repeating them is worth a word."""
+IN_ALL = 4.0
+SLOWER_BY = 2.0
+"""Seconds, and a fifth of what it was: less is the weather."""
+_OUTER = re.compile(r"worker\.boot|worker\.post_worker_init|app\.load|app\.lifespan|warmup\.turn|check\..*|once\..*")
+"""Steps that hold others, or wait for others."""
+_IMPORT = "import "
+
+
+@dataclass(slots=True)
+class Worker:
+    """How long one worker took to become ready, and where."""
+
+    ready_s: float
+    steps: Mapping[str, float]
+    """Seconds by step, those of imports as `import <module>`."""
+    source: str
+    pid: object = None
+    within: frozenset[str] = frozenset()
+    """Steps inside another one that counts."""
+
+
+@dataclass(slots=True)
+class Start:
+    """The workers of one server start."""
+
+    first: str
+    """The earliest timestamp."""
+    workers: list[Worker] = field(default_factory=list)
+
+    @property
+    def ready_s(self) -> float:
+        """What a worker typically took."""
+        return statistics.median(worker.ready_s for worker in self.workers)
+
+    def typical(self) -> dict[str, float]:
+        """Return the typical seconds of each step that every worker has."""
+        names = set.intersection(*(set(worker.steps) for worker in self.workers))
+        return {name: statistics.median(worker.steps[name] for worker in self.workers) for name in names}
+
+
+class Durations:
+    """Takes boot reports in any order; bounded by the number of apps and hosts."""
+
+    def __init__(self) -> None:
+        self._apps: dict[tuple[str, str], dict[str, Start]] = {}
+
+    def add(self, document: Mapping[str, Any], source: str) -> None:
+        """Take one report where it is a worker's boot; whatever stands in it, nothing is raised."""
+        attributes = document.get("attributes")
+        if document.get("kind") != "boot" or document.get("role") != "worker" or not isinstance(attributes, Mapping):
+            return
+        ready, at = attributes.get("bootcheck.boot.duration_s"), document.get("timestamp")
+        if not isinstance(ready, (int, float)) or not isinstance(at, str):
+            return
+        app = (str(attributes.get("host.name")), str(attributes.get("bootcheck.gunicorn.app")))
+        starts = self._apps.setdefault(app, {}) if len(self._apps) < MAX_APPS or app in self._apps else {}
+        start = starts.setdefault(str(attributes.get("bootcheck.server.id")), Start(at))
+        start.first = min(start.first, at)
+        if len(start.workers) < MAX_WORKERS:
+            steps, within = steps_of(document)
+            start.workers.append(Worker(float(ready), steps, source, attributes.get("process.pid"), within))
+        if len(starts) > MAX_STARTS:
+            del starts[min(starts, key=lambda server: starts[server].first)]
+
+    def advice(self) -> Iterator[Finding]:
+        """Yield what the newest start of each app shows."""
+        for (_, app), starts in sorted(self._apps.items()):
+            ordered = sorted(starts.values(), key=lambda start: start.first)
+            yield from _repeated(ordered[-1], app)
+            if len(ordered) > 1:
+                slower = compared(ordered[-1], ordered[-2])
+                if slower is not None:
+                    yield slower
+
+
+def steps_of(document: Mapping[str, Any]) -> tuple[dict[str, float], frozenset[str]]:
+    """Return the seconds of a report's steps and slow imports, and which of them are inside another that counts."""
+    found: dict[str, float] = {}
+    within: set[str] = set()
+    open_steps: list[str] = []
+    checkpoints = document.get("checkpoints")
+    for entry in checkpoints if isinstance(checkpoints, list) else []:
+        if not isinstance(entry, Mapping):
+            continue
+        name, took = str(entry.get("name")), entry.get("duration_ms")
+        if entry.get("outcome") == "entered":
+            open_steps.append(name)
+        elif name in open_steps and isinstance(took, (int, float)) and len(found) < MAX_STEPS:
+            while open_steps.pop() != name:
+                continue
+            found[name] = found.get(name, 0.0) + took / 1000
+            if any(not _OUTER.fullmatch(outer) for outer in open_steps):
+                within.add(name)
+    attributes = document.get("attributes")
+    imports = attributes.get("bootcheck.imports") if isinstance(attributes, Mapping) else None
+    for item in imports if isinstance(imports, list) else []:
+        if isinstance(item, Mapping) and isinstance(item.get("total_ms"), (int, float)):
+            found[f"{_IMPORT}{item.get('module')}"] = item["total_ms"] / 1000
+    return found, frozenset(within)
+
+
+def compared(now: Start, before: Start) -> Finding | None:
+    """Return by how much a start is slower than the one before it and where, None where it is not."""
+    more = now.ready_s - before.ready_s
+    if more < SLOWER_BY or more < before.ready_s / 5:
+        return None
+    return Finding(
+        code="BC309",
+        severity=Severity.WARNING,
+        summary=quoted(difference(now, before)),
+        action=("Look at the step or import that is named: `bootcheck show` on a boot report of each start.",),
+        evidence=tuple(
+            Evidence(source=start.workers[0].source, text=f"{len(start.workers)} workers, {start.ready_s:.1f} s")
+            for start in (now, before)
+        ),
+        confidence="medium",
+    )
+
+
+def difference(now: Start, before: Start) -> str:
+    """Return the sentence that compares two starts."""
+    more = now.ready_s - before.ready_s
+    told = f"Ready after {now.ready_s:.1f} s, {before.ready_s:.1f} s at the start before: {more:+.1f} s"
+    place = _place(now.typical(), before.typical(), more)
+    return f"{told}, {place[1]:.1f} s of it in {place[0]}." if place is not None else f"{told}."
+
+
+def _place(now: Mapping[str, float], before: Mapping[str, float], more: float) -> tuple[str, float] | None:
+    """Return the narrowest step that explains at least half of the difference."""
+    grown = {name: took - before.get(name, 0.0) for name, took in now.items()}
+    enough = [name for name, by in grown.items() if more > 0 and by >= more / 2 and name != "worker.boot"]
+    if not enough:
+        return None
+
+    def rank(name: str) -> tuple[int, float]:
+        return (2 if name.startswith(_IMPORT) else 0 if _OUTER.fullmatch(name) else 1, grown[name])
+
+    best = max(enough, key=rank)
+    return best, grown[best]
+
+
+def _repeated(start: Start, app: str) -> Iterator[Finding]:
+    count = len(start.workers)
+    if count < 2:
+        return
+    typical = start.typical()
+    inner = frozenset[str]().union(*(worker.within for worker in start.workers))
+    imports = sorted((name for name in typical if name.startswith(_IMPORT)), key=lambda name: -typical[name])
+    # The slowest import holds most of the others: one is named.
+    steps = [name for name in typical if not name.startswith(_IMPORT) and name not in inner]
+    for name in sorted([*steps, *imports[:1]], key=lambda name: -typical[name])[:3]:
+        each, total = typical[name], sum(worker.steps[name] for worker in start.workers)
+        if _OUTER.fullmatch(name) or each < EACH or total < IN_ALL:
+            continue
+        yield Finding(
+            code="BC308",
+            severity=Severity.WARNING,
+            summary=quoted(f"{count} workers each spent {each:.1f} s in {name}: {total:.1f} s in all."),
+            action=(
+                "Preload it where it survives a fork: preload_app, and warmup(in_master=True).",
+                "Do it once for all (run_once), or load it lazily (load_once).",
+            ),
+            evidence=tuple(
+                Evidence(source=worker.source, text=f"worker {worker.pid}: {worker.steps[name]:.1f} s")
+                for worker in start.workers[:4]
+            ),
+            against=(f"The workers of {app} may need it each for themselves.",),
+            confidence="medium",
+        )
+
+
+# -- for one report -------------------------------------------------------------------------------
+
+
+def against_before(document: Mapping[str, Any], path: str) -> str | None:
+    """Compare a boot report with the newest one of the start before it that lies beside it; None without one."""
+    taken = Durations()
+    taken.add(document, path)
+    if not taken._apps:  # noqa: SLF001 - of the same class
+        return None
+    ((app, starts),) = taken._apps.items()  # noqa: SLF001
+    ((server, now),) = starts.items()
+    for other in _earlier(path):
+        beside = _read(other)
+        taken.add(beside, other)
+        before = [start for name, start in taken._apps.get(app, {}).items() if name != server]  # noqa: SLF001
+        if before:
+            return difference(now, before[0])
+    return None
+
+
+def _earlier(path: str) -> list[str]:
+    """Return the boot reports of workers in a report's folder that are older, the newest first, at most fifty."""
+    folder, own = os.path.split(path)
+    named = report_name(own)
+    if named is None:
+        return []
+    try:
+        names = os.listdir(folder or ".")
+    except OSError:
+        return []
+    older = [
+        found
+        for name in names
+        if name.startswith("boot-") and "-worker-" in name and (found := report_name(name)) and found < named
+    ]
+    return [os.path.join(folder, name) for _, _, name in sorted(older, reverse=True)[:50]]
+
+
+def _read(path: str) -> Mapping[str, Any]:
+    from bootcheck.analysis.single import one
+    from bootcheck.model.errors import BootcheckError
+
+    try:
+        return one(path, io.BytesIO())
+    except BootcheckError:
+        return {}
