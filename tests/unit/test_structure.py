@@ -59,10 +59,10 @@ HELPERS: dict[str, dict[str, str]] = {
     "guards": {
         "clients": "one file per library, for fresh_pools",
         "inherited": "knows who owns what is inherited, for fresh_pools",
+        "sharing": "says what was inherited, for fresh_pools",
         "load_watch": "finds callers that are inside at once, for load_once",
         "once_database": "a ledger in a database, for run_once",
         "once_file": "ledgers in files, for once and run_once",
-        "sharing": "says what was inherited, for fresh_pools",
         "warm_slots": "lets so many workers warm up at once, for warmup",
     },
     "guards.clients": {"base": "what a client's file has"},

@@ -83,11 +83,11 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
         return
     if checks or namespace is not None:
         master.declare(checks, exit_codes, deadlines)
-    if warming is not None:
-        warming.declare(warmups, warm_at_once)
         master.reseed = reseed
         master.termination_log = termination_log
         _offer_safe_reload(master, safe_reload)
+    if warming is not None:
+        warming.declare(warmups, warm_at_once)
     if namespace is not None:
         _export(namespace, master)
 
