@@ -186,7 +186,7 @@ class Kind:
     by_thread: bool = False
     """True where requests on a thread of their own are right on plain Gunicorn too."""
     not_on: tuple[str, ...] = ()
-    """Worker classes on which plain Gunicorn cannot serve such an app at all."""
+    """Worker classes on which a client like this, made before gevent patches, does not work for greenlets."""
     rounds: int = 3
     """How often plain Gunicorn is tried before it must have gone wrong."""
 
@@ -215,12 +215,12 @@ KINDS = (
         not_on=("gevent",),
     ),
     Kind("psycopg-pool", PSYCOPG_POOL, "postgres", "postgresql", ("psycopg_pool",)),
-    Kind("redis-single", REDIS.replace("SINGLE", "True"), "redis", "", ("redis",)),
+    Kind("redis-single", REDIS.replace("SINGLE", "True"), "redis", "", ("redis",), not_on=("gevent",)),
     Kind("redis-pool", REDIS.replace("SINGLE", "False"), "redis", "", ("redis",), wrong=False),
     Kind("requests", HTTP, "web", "", ("requests",), {"LIBRARY": "requests"}),
     Kind("urllib3", HTTP, "web", "", ("urllib3",), {"LIBRARY": "urllib3"}),
-    Kind("httpx", HTTP, "web", "", ("httpx",), {"LIBRARY": "httpx"}),
-    Kind("http.client", HTTP, "web", "", (), {"LIBRARY": "http.client"}),
+    Kind("httpx", HTTP, "web", "", ("httpx",), {"LIBRARY": "httpx"}, not_on=("gevent",)),
+    Kind("http.client", HTTP, "web", "", (), {"LIBRARY": "http.client"}, not_on=("gevent",)),
 )
 FEW = ("django-postgresql", "psycopg-pool", "redis-single")
 """What a default run asks; SQLAlchemy's drivers have test_pools."""

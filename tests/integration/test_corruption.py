@@ -122,7 +122,7 @@ def url_of(kind, request):
 def test_every_answer_is_right_and_the_master_lives_on(corruptible, kind, worker_class):
     """No wrong row, no error, no failed heartbeat of the master, while workers come and go."""
     if worker_class in kind.not_on:
-        pytest.skip("Django refuses its connection of the import in a greenlet, without bootcheck too")
+        pytest.skip("made before gevent patches, its locks and thread-locals are not those of greenlets")
     server = corruptible(kind, worker_class, options=["--max-requests", str(RECYCLED)], HEARTBEAT="1")
     wait_until(lambda: ready(server) >= WORKERS, lambda: "workers" + server.story())
     answers = ask(server, REQUESTS)
