@@ -215,7 +215,7 @@ KINDS = (
         not_on=("gevent",),
     ),
     Kind("psycopg-pool", PSYCOPG_POOL, "postgres", "postgresql", ("psycopg_pool",)),
-    Kind("redis-single", REDIS.replace("SINGLE", "True"), "redis", "", ("redis",), not_on=("gevent",)),
+    Kind("redis-single", REDIS.replace("SINGLE", "True"), "redis", "", ("redis",)),
     Kind("redis-pool", REDIS.replace("SINGLE", "False"), "redis", "", ("redis",), wrong=False),
     Kind("requests", HTTP, "web", "", ("requests",), {"LIBRARY": "requests"}),
     Kind("urllib3", HTTP, "web", "", ("urllib3",), {"LIBRARY": "urllib3"}),

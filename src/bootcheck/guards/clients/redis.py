@@ -7,6 +7,7 @@ the master's that no child has.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -48,8 +49,21 @@ def renew(found: Found, dead: set[int]) -> dict[str, int]:
         for holder in found.get(name, ()):
             lock = own(holder, attribute)
             if lock is not None and own(holder, "connection") is not None:
-                setattr(holder, attribute, threading.RLock() if type(lock) is _RLOCK else threading.Lock())
+                setattr(holder, attribute, _lock_like(lock))
     return {"reset": reset}
+
+
+def _lock_like(lock: Any) -> Any:
+    """Return a lock that nobody holds.
+
+    Under gevent's worker class one that tells greenlets apart, as a client made in the worker would have: the class
+    patches later than this, and the new connection lets other greenlets run while it waits.
+    """
+    if "gunicorn.workers.ggevent" in sys.modules:
+        from gevent.lock import RLock
+
+        return RLock()
+    return threading.RLock() if type(lock) is _RLOCK else threading.Lock()
 
 
 def _open(found: Found) -> list[Any]:
