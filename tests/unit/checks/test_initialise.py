@@ -16,6 +16,7 @@ from bootcheck.checks.initialise import InitialiseCheck, initialise
 from bootcheck.guards.once import Once
 from bootcheck.model.errors import CheckOptionError, OnceFailed
 from bootcheck.probes import engines
+from bootcheck.probes.heap import class_of
 from bootcheck.testing import Outcome, Result, Server, run_check
 from tests.unit.children import forked
 
@@ -42,7 +43,7 @@ class App:
 def app(tmp_path, monkeypatch: pytest.MonkeyPatch):
     """An app on an empty SQLite file; other tests' engines are out of sight."""
     made = App(f"sqlite:///{tmp_path}/app.db")
-    kind = engines._class("sqlalchemy.engine.base", "Engine")
+    kind = class_of("sqlalchemy.engine.base", "Engine")
     monkeypatch.setattr(
         engines, "in_sight", lambda app: [one for one in vars(app or object).values() if isinstance(one, kind)]
     )

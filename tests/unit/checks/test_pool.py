@@ -10,6 +10,7 @@ from bootcheck.checks.base import Moment
 from bootcheck.checks.pool import PoolCheck, discover, pool, read
 from bootcheck.model.errors import CheckOptionError
 from bootcheck.probes import engines
+from bootcheck.probes.heap import class_of
 from bootcheck.testing import Outcome, Result, Server, run_check
 
 URL = "postgresql+psycopg://app:hunter22@db:5432/app"
@@ -44,7 +45,7 @@ def look(*held: object, facts: dict[str, object] | None = None, reserve: int = 0
 @pytest.fixture(autouse=True)
 def _only_the_apps_engines(monkeypatch: pytest.MonkeyPatch) -> None:
     """Other tests of this process have engines in their modules."""
-    kind = engines._class("sqlalchemy.engine.base", "Engine")
+    kind = class_of("sqlalchemy.engine.base", "Engine")
     monkeypatch.setattr(engines, "in_sight", lambda app: [one for one in vars(app).values() if isinstance(one, kind)])
 
 
