@@ -18,7 +18,7 @@ from bootcheck.probes.board import Board
 from bootcheck.readiness.access import Access
 from bootcheck.readiness.answer import Answer, answer
 from bootcheck.readiness.endpoints import HEALTH, READY, least_of
-from bootcheck.readiness.state import of_server
+from bootcheck.readiness.state import State, of_server
 
 MOST = 256
 """Connections at the same time."""
@@ -88,6 +88,7 @@ class Port:
 
     def _accept(self) -> None:
         for _ in range(64):
+            before = of_server(self._board)
             # Asked each time: a successor may have taken over meanwhile.
             if not self._accepts():
                 self._listen(False)
@@ -99,7 +100,7 @@ class Port:
             connection.setblocking(False)
             if len(self._clients) >= MOST:
                 self._drop(next(iter(self._clients.values())))
-            client = _Client(connection, str(address[0]))
+            client = _Client(connection, str(address[0]), before)
             self._clients[connection.fileno()] = client
             self._poll.register(connection.fileno(), select.POLLIN)
             # A probe sends its request with the connection: most are answered right here.
@@ -160,6 +161,9 @@ class Port:
         forwarded = b"\nx-forwarded-for:" in headers or b"\nforwarded:" in headers
         details = self._access.detailed(client.address, forwarded=forwarded)
         state = of_server(self._board, least=least_of(query.decode("latin-1"), 1))
+        if state.phase == "stopping" and not self._accepts():
+            # An upgrade came between this connection and its answer: its successor serves, as this one did then.
+            state = client.before
         found = answer(state, good=state.live if route == HEALTH else state.ready, details=details)
         return _encoded(found, body=method == b"GET")
 
@@ -167,9 +171,11 @@ class Port:
 class _Client:
     """One connection."""
 
-    def __init__(self, connection: socket.socket, address: str) -> None:
+    def __init__(self, connection: socket.socket, address: str, before: State) -> None:
         self.connection = connection
         self.address = address
+        self.before = before
+        """What the server was when the connection was taken."""
         self.until = time.monotonic() + PATIENCE
         self.got = b""
         self.out: bytes | None = None

@@ -160,3 +160,23 @@ def test_it_ends_with_its_master():
         # The other end is closed once both are gone.
         assert os.read(told, 1) == b""
         os.close(told)
+
+
+def test_what_was_taken_before_an_upgrade_is_answered_as_the_server_was_then():
+    """Its successor serves: that this image is being stopped would be a false no."""
+    shown = Board(black_box.make(black_box.BOARD))
+    mark = MasterMark(shown)
+    mark.show(phase=board.RUNNING, turned=time.monotonic() + 3600, workers=1)
+    serving = True
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        one = Port(listener, shown, accepts=lambda: serving)
+        one._listen(True)
+        with socket.create_connection(listener.getsockname(), timeout=LIMIT) as client:
+            one._turn(LIMIT, -1)
+            mark.show(phase=board.STOPPING)
+            serving = False
+            client.sendall(b"GET /ready HTTP/1.1\r\n\r\n")
+            one._turn(LIMIT, -1)
+            told = json.loads(everything(client).partition(b"\r\n\r\n")[2])
+
+    assert told["phase"] != "stopping"
