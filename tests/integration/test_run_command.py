@@ -456,7 +456,7 @@ def test_a_server_that_becomes_a_daemon_is_followed(below, armed):
     assert server.returncode is None
     assert parent_of(daemon) == server.pid
     assert server.stop() == 0
-    assert not server.processes()
+    assert not server.processes(), server.story()
     assert not server.reports("crash")
 
 
