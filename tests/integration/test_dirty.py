@@ -449,6 +449,7 @@ def test_a_pool_of_a_preloaded_app_is_not_shared(dirty, python, postgres, web):
         """
     url = postgres.url(user="app", database="app", query="sslmode=disable")
     server = wait_dirty(dirty(init=init, app=POOL, options=["--preload"], environ={"DATABASE_URL": url}, web=web))
+    server.wait_ready(web)
     warmed = json.loads((server.home / "warmed").read_text())
     held, fresh = (server.home / "dirty").read_text().split()
     assert held not in [str(pid) for pid in warmed]
