@@ -9,7 +9,7 @@ import uuid
 
 import pytest
 
-from tests.integration.harness import names_of, wait_until
+from tests.integration.harness import names_of, partly, wait_until
 
 WORKERS = 4
 DECLARED = """
@@ -67,7 +67,10 @@ def count():
 """
 
 
-@pytest.fixture(params=["postgresql", "sqlite"])
+DATABASES = ["postgresql", "sqlite"]
+
+
+@pytest.fixture(params=DATABASES)
 def shop_url(request, python, tmp_path):
     """An empty database of the test's own."""
     if "sqlalchemy" not in python.has:
@@ -137,6 +140,7 @@ def test_four_workers_initialise_once(shop, preload):
     assert not server.reports("crash")
 
 
+@pytest.mark.parametrize("shop_url", partly(DATABASES, "postgresql"), indirect=True)
 def test_a_reload_initialises_once_more(shop):
     """HUP brings new code: one of the new workers does it again, and finds what is there."""
     server = shop()
@@ -152,6 +156,7 @@ def test_a_reload_initialises_once_more(shop):
     assert not server.reports("crash")
 
 
+@pytest.mark.parametrize("shop_url", partly(DATABASES, "postgresql"), indirect=True)
 def test_a_replaced_worker_does_not_initialise(shop):
     """A worker that is started later finds the result."""
     server = shop()
@@ -166,6 +171,7 @@ def test_a_replaced_worker_does_not_initialise(shop):
     assert not server.reports("crash")
 
 
+@pytest.mark.parametrize("shop_url", partly(DATABASES, "sqlite"), indirect=True)
 def test_a_failed_initialisation_ends_the_server(shop):
     """The error of the one that ran it is told by all: each death has its report, and the server ends with 3."""
     server = shop(SHOP.replace("    pass\n", "    raise LookupError('no seed file')\n"))
@@ -190,6 +196,7 @@ def test_a_failed_initialisation_ends_the_server(shop):
     assert not server.leftovers()
 
 
+@pytest.mark.parametrize("shop_url", partly(DATABASES, "sqlite"), indirect=True)
 def test_another_worker_takes_over_from_a_killed_one(shop):
     """A worker that is killed in the middle costs its own boot only: the next one starts the work again."""
     kill = "    import signal, turn\n    if turn.first():\n        os.kill(os.getpid(), signal.SIGKILL)\n"

@@ -169,6 +169,7 @@ def test_without_bootcheck_the_same_requests_go_wrong(pooled, url):
     pytest.fail(f"{rounds} rounds of {REQUESTS} requests without a wrong answer")
 
 
+@pytest.mark.parametrize("url", partly(list(MODULES), "mysql+pymysql"), indirect=True)
 def test_the_masters_own_connections_live_on(pooled):
     """A thread of the master that uses the same engine sees no error while workers answer, end and are replaced."""
     server = pooled(environ={"HEARTBEAT": "1"}, options=["--max-requests", "40"])
@@ -196,6 +197,7 @@ def test_the_masters_own_connections_live_on(pooled):
     assert {report["verdict"]["cause"] for report in server.reports("crash")} <= {"sigterm"}, server.story()
 
 
+@pytest.mark.parametrize("url", partly(list(MODULES), "postgresql+psycopg"), indirect=True)
 def test_a_session_left_open_at_import_is_clean(pooled):
     """A scoped session that the import never closed serves each worker with a connection of its own."""
     server = pooled(environ={"OPEN_SESSION": "1"}, warm=1)
