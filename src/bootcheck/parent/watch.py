@@ -38,11 +38,12 @@ _KEYS = frozenset({int(signal.SIGINT), int(signal.SIGQUIT), int(signal.SIGHUP)})
 class Child:
     """The server, as its parent knows it."""
 
-    def __init__(self, pid: int, argv: Sequence[str]) -> None:
+    def __init__(self, pid: int, argv: Sequence[str], predecessor: Sequence[str] = ()) -> None:
         self.pid = pid
         self.argv = tuple(argv)
         self.start = start_ticks(pid)
-        self.command = descendants.command_after_exec(pid)
+        # A copy on its way to become a daemon may have ended by now, and is to be known by what it left.
+        self.command = descendants.command_after_exec(pid) or list(predecessor)
         self.since = time.time()
         self.told: list[tuple[int, str]] = []
         """Signals that were passed on to it, each with who sent it."""
@@ -177,15 +178,16 @@ class Watch:
         """Return who serves now: the daemon that the command became, or Gunicorn's new master."""
         ended = self._child
         upgraded = descendants.upgrade_of(ended.pid)
-        if upgraded is not None or ended.status != 0 or self._ordered is not None:
+        if upgraded is not None or ended.status != 0:
             return upgraded
+        # Also after an order: it may have gone to a process that was about to leave a daemon behind.
         return descendants.daemon_of(ended.command, self._is_armed)
 
     def _is_armed(self, pid: int) -> bool:
         return not self._disabled and journals.is_armed(pid, self._environ)
 
     def _follow(self, pid: int) -> None:
-        self._child = Child(pid, self._argv)
+        self._child = Child(pid, self._argv, self._child.command)
         self._console.note(f"the server goes on as pid {pid}; so does this parent")
         if self._ordered is not None:
             self._child.told.append((self._ordered, "who stopped its predecessor"))
