@@ -22,10 +22,11 @@ class Claim:
         self.key = key
         name = _claimed(key)
         records, broken = read_lines(directory.read(name, MAX_JOURNAL).splitlines())
-        self.is_empty = not records
         boot = Boot.from_records(records, broken)
         if "pid" not in boot.head:
-            boot = Boot.from_records([{"t": "head", "role": key.role, "pid": key.pid}, *records], broken)
+            # It died before its first line, or lost that: its name tells who it was, its file when.
+            head = {"t": "head", "role": key.role, "pid": key.pid, "at": directory.written_at(name)}
+            boot = Boot.from_records([head, *records], broken)
         self.boot = boot
         self.fault = directory.read(key.fault_name, MAX_FAULT).decode("utf-8", "replace")
         """What faulthandler wrote."""

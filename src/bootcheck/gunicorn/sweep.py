@@ -59,7 +59,7 @@ def _reported(master: Master, boot: Boot, names: list[str]) -> bool:
     """
     ending = f"-{boot.role}-{boot.pid}.json"
     since = compact(boot.head.get("at") or 0.0)
-    mark = str(boot.head.get("server_id")).encode()
+    mark = str(boot.head.get("server_id") or "").encode()
     return any(
         name.startswith("crash-")
         and name.endswith(ending)
@@ -71,7 +71,7 @@ def _reported(master: Master, boot: Boot, names: list[str]) -> bool:
 
 def _report(master: Master, claimed: Claim, names: list[str]) -> int:
     boot, fault, role = claimed.boot, claimed.fault, claimed.key.role
-    if boot.end is not None or claimed.is_empty or _reported(master, boot, names):
+    if boot.end is not None or _reported(master, boot, names):
         return 0
     told = of_fault(fault, master.environ, master.redactor) if "Fatal Python error:" in fault else {}
     death = Death(boot=boot, fault=fault, extra={"bootcheck.swept": True, **told})
@@ -95,5 +95,6 @@ def _alive(master: Master, key: Key) -> bool:
     finally:
         os.close(fd)
     records, _ = read_lines(master.directory.read(key.file_name, 4096).splitlines()[:1])
-    same_machine = bool(records) and records[0].get("boot_id") == boot_id()
+    # Without a first line the pid and its start must do: it may be about to write that line.
+    same_machine = not records or records[0].get("boot_id") == boot_id()
     return same_machine and is_running(key.pid, key.start)

@@ -158,9 +158,35 @@ def test_a_journal_whose_head_was_lost_is_known_by_its_name(master: Any, reports
     assert found(reports)[0]["attributes"]["process.pid"] == key.pid
 
 
-def test_an_empty_or_foreign_file_makes_no_report(master: Any, reports: ReportDirectory):
-    """Nothing can be said of it; a file of another name is not touched."""
-    for name in ("worker-4194303-7.jsonl", "notes.jsonl", "worker-x-1.jsonl"):
+def test_who_died_before_its_first_line_is_told_by_the_name_of_its_file(master: Any, reports: ReportDirectory):
+    """Once; its file's time is what is known of when."""
+    path = Path(f"{reports.path}/worker-4194303-7.jsonl")
+    path.write_text("")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    assert sweep(master) == 1
+    (report,) = found(reports)
+    assert (report["role"], report["attributes"]["process.pid"]) == ("worker", 4194303)
+    assert (report["verdict"]["cause"], report["step"]) == ("vanished", "worker.boot")
+    assert report["timestamp"].startswith("2023-11-14T22:13:20")
+
+    path.write_text("")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert sweep(master) == 0
+    assert len(found(reports)) == 1
+
+
+def test_who_is_about_to_write_its_first_line_is_left_alone(master: Any, reports: ReportDirectory):
+    """The journal is there a moment before it is locked and written to."""
+    Path(f"{reports.path}/worker-{os.getpid()}-{start_ticks()}.jsonl").write_text("")
+
+    assert sweep(master) == 0
+    assert found(reports) == []
+
+
+def test_a_foreign_file_makes_no_report(master: Any, reports: ReportDirectory):
+    """A file of another name is not touched."""
+    for name in ("notes.jsonl", "worker-x-1.jsonl"):
         Path(f"{reports.path}/{name}").write_text("")
 
     assert sweep(master) == 0
