@@ -60,7 +60,7 @@ def test_a_journal(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["show", str(path)]) == 0
     out = capsys.readouterr().out
     assert "died: vanished" in out
-    assert "app.load had been entered and not left" in out
+    assert "app.load had been entered and not left" in " ".join(out.split())
 
 
 def test_standard_input(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
