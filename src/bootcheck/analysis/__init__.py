@@ -61,4 +61,5 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
         advice=() if warnings else tuple(advice),
         interrupted=interrupted,
         history=history,
+        probes=tuple(probe for _, probe in probe_kills.killers(containers)),
     )

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 
 from bootcheck.analysis.history import Moment
 from bootcheck.analysis.incidents import Incident
+from bootcheck.analysis.manifest import Probe
 from bootcheck.analysis.pattern import seconds
-from bootcheck.analysis.probing import Probe
 from bootcheck.analysis.spans import Span
 from bootcheck.model.cause import Cause
 
@@ -73,7 +73,7 @@ class Case:
     """Of its processes."""
     all_spans: Sequence[Span] = ()
     moments: Sequence[Moment] = ()
-    probe: Probe | None = None
+    probes: Sequence[Probe] = ()
     good: Span | None = None
     """The last boot before it that became ready."""
     changes: Sequence[tuple[str, str | None, str | None]] = field(default=())
@@ -146,14 +146,17 @@ def probe_killed_it(case: Case) -> Hypothesis | None:
 
 def _by_settings(case: Case, verdict: str, pro: list[str], con: list[str]) -> str:
     """Judge by the settings of the probe: it counts from the start of the server, not of a worker."""
-    probe, servers = case.probe, case.servers
-    if probe is None:
-        con.append("The probe's settings are not known: --probe DELAY,PERIOD,FAILURES lets this be computed.")
+    servers = case.servers
+    if not case.probes:
+        con.append(
+            "The probe's settings are not known: --probe DELAY,PERIOD,FAILURES or --manifest lets this be computed."
+        )
         return verdict
     if not servers:
         con.append("How long the server had run is not known, so the probe's settings decide nothing.")
         return verdict
-    told = f"{probe.delay:g} s + {probe.failures} × {probe.period:g} s = {seconds(probe.patience)}"
+    probe = min(case.probes, key=lambda one: one.earliest)
+    told = f"{probe.delay} s + {probe.failures} × {probe.period} s = {seconds(probe.acts_at)}"
     if max(servers) >= probe.earliest - CLOSE:
         pro.append(f"The server had run for {seconds(max(servers))}, and the probe's patience is {told}.")
         return verdict

@@ -11,8 +11,8 @@ from typing import Any
 
 from bootcheck.analysis.deaths import LOG, Death
 from bootcheck.analysis.history import History
+from bootcheck.analysis.manifest import Probe
 from bootcheck.analysis.pattern import Pattern, of_group
-from bootcheck.analysis.probing import Probe
 from bootcheck.analysis.quoting import quoted
 from bootcheck.analysis.readers.prefixes import epoch
 from bootcheck.analysis.wanted import Filter
@@ -155,8 +155,8 @@ class Analysis:
     """True where it was broken off: then this is what had been read."""
     history: History | None = None
     """Lives and moments, for the formats that ask for them."""
-    probe: Probe | None = None
-    """What the user says of the platform's probe."""
+    probes: tuple[Probe, ...] = ()
+    """Probes of the platform that can end a start, as far as the user says which there are."""
 
     @property
     def exit_code(self) -> int:

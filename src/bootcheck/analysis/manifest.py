@@ -52,6 +52,21 @@ class Probe:
         delay = f"initialDelaySeconds {self.delay} + " if self.delay else ""
         return f"{delay}periodSeconds {self.period} × failureThreshold {self.failures} = {self.acts_at} s"
 
+    @classmethod
+    def parse(cls, text: str) -> Probe:
+        """Read `DELAY,PERIOD,FAILURES` of a liveness probe; raises BootcheckError for anything else."""
+        try:
+            delay, period, failures = (int(part) for part in text.split(","))
+        except ValueError:
+            delay = period = failures = -1
+        if delay < 0 or period < 1 or failures < 1:
+            msg = (
+                f"--probe {text!r} is not DELAY,PERIOD,FAILURES. Write initialDelaySeconds, periodSeconds and "
+                f"failureThreshold of the probe, for example --probe 10,30,15."
+            )
+            raise BootcheckError(msg)
+        return cls(kind="livenessProbe", handler="", delay=delay, period=period, failures=failures)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
@@ -70,6 +85,12 @@ class Container:
     """The port of BOOTCHECK_PROBE_BIND in its environment."""
     serves: bool = False
     """True where its command is a Python server's."""
+
+
+def by_numbers(text: str) -> Container:
+    """Return a container of which no more is known than these numbers of its probe."""
+    probe = Probe.parse(text)
+    return Container(where="--probe", source="--probe", line=None, probes={probe.kind: probe})
 
 
 class _Located(dict[Any, Any]):

@@ -36,7 +36,7 @@ class Start:
 def recognise(deaths: Sequence[Death], containers: Sequence[Container] = ()) -> list[Death]:
     """Return the deaths, those by a probe with that conclusion; a probe that cannot have done it is refuted."""
     changed: dict[int, Death] = {}
-    probes = _killers(containers)
+    probes = killers(containers)
     for starts in _by_host(deaths).values():
         pattern = _alike(starts)
         fitting = next((pair for pair in probes if pattern and _fits(pair[1], pattern)), None)
@@ -98,7 +98,8 @@ def _tolerance(seconds: float) -> float:
     return min(max(1.0, 0.1 * seconds), 0.3 * seconds)
 
 
-def _killers(containers: Sequence[Container]) -> list[tuple[Container, Probe]]:
+def killers(containers: Sequence[Container]) -> list[tuple[Container, Probe]]:
+    """Return the probe of each container that can end a start."""
     found = []
     for container in containers:
         probe = container.probes.get("startupProbe") or container.probes.get("livenessProbe")

@@ -14,7 +14,7 @@ from bootcheck.analysis.history import History, Moment
 from bootcheck.analysis.hypotheses import Case, Hypothesis
 from bootcheck.analysis.incidents import Analysis, Incident
 from bootcheck.analysis.intervals import Interval, intervals
-from bootcheck.analysis.probing import Probe
+from bootcheck.analysis.manifest import Probe
 from bootcheck.analysis.quoting import quoted, template
 from bootcheck.analysis.readers.prefixes import epoch
 from bootcheck.analysis.spans import Span
@@ -74,7 +74,7 @@ def tell(analysis: Analysis) -> Story:
         _end_by_incident(span, analysis.incidents)
     moments = clocks.shifted(history.moments, found)
     moments = sorted([*moments, *_unsaid(analysis.incidents, moments)], key=lambda moment: moment.at)
-    chapters = tuple(_chapter(incident, spans, moments, analysis.probe) for incident in analysis.incidents)
+    chapters = tuple(_chapter(incident, spans, moments, analysis.probes) for incident in analysis.incidents)
     entries, left_out = _entries(moments)
     return Story(
         analysis=analysis,
@@ -113,12 +113,14 @@ def _summary(analysis: Analysis, spans: Sequence[Span]) -> Iterator[str]:
         yield f"{len(spans)} processes are known, {ready} of them became ready."
 
 
-def _chapter(incident: Incident, spans: Sequence[Span], moments: Sequence[Moment], probe: Probe | None) -> Chapter:
+def _chapter(incident: Incident, spans: Sequence[Span], moments: Sequence[Moment], probes: Sequence[Probe]) -> Chapter:
     own = [span for span in spans if _belongs(span, incident)]
     first = min(incident.pattern.times, default=None)
     good = _last_good(spans, first, own)
     changes = tuple(_changes(good, own)) if good is not None else ()
-    case = Case(incident=incident, spans=own, all_spans=spans, moments=moments, probe=probe, good=good, changes=changes)
+    case = Case(
+        incident=incident, spans=own, all_spans=spans, moments=moments, probes=probes, good=good, changes=changes
+    )
     return Chapter(
         incident=incident,
         pattern=tuple(incident.pattern.sentences()),

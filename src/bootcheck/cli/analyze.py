@@ -23,7 +23,6 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from bootcheck.cli import INTERRUPTED
@@ -68,17 +67,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--probe",
         metavar="D,P,F",
-        help="a probe's initialDelaySeconds, periodSeconds and failureThreshold: can it have killed the process? "
-        "(markdown, html)",
+        help="the same of a probe's initialDelaySeconds, periodSeconds and failureThreshold alone",
     )
 
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Analyze, print, and return the exit code."""
     from bootcheck.analysis import Filter, History, analyze
-    from bootcheck.analysis.manifest import containers, contents, relevant
+    from bootcheck.analysis.manifest import by_numbers, containers, contents, relevant
     from bootcheck.analysis.moments import moment
-    from bootcheck.analysis.probing import Probe
     from bootcheck.render import output, progress, terminal
 
     # First, so that nothing is read for a format that cannot be written.
@@ -90,7 +87,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         hosts=tuple(args.host),
         **_named(text.strip() for word in args.code for text in word.split(",") if text.strip()),
     )
-    probe = None if args.probe is None else Probe.parse(args.probe)
+    known = [] if args.manifest is None else relevant(containers(contents(args.manifest), args.manifest))
+    known += [] if args.probe is None else [by_numbers(args.probe)]
     with progress.shown(err) as tell:
         analysis = analyze(
             args.paths or _default(),
@@ -100,9 +98,8 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             complain=lambda text: print(f"bootcheck: {text}", file=err),
             history=History(wanted.covers) if form.WANTS_HISTORY else None,
             progress=tell,
-            containers=() if args.manifest is None else relevant(containers(contents(args.manifest), args.manifest)),
+            containers=known,
         )
-    analysis = replace(analysis, probe=probe)
     style = Style() if args.output else Style.of(out)
     if args.output:
         output.written(form.incidents(analysis, style), args.output)

@@ -9,7 +9,7 @@ import pytest
 
 from bootcheck.analysis import Analysis, Filter, History, analyze
 from bootcheck.analysis.hypotheses import VERDICTS, Hypothesis
-from bootcheck.analysis.probing import Probe
+from bootcheck.analysis.manifest import Probe
 from bootcheck.analysis.story import Story, tell
 from bootcheck.model.cause import Cause
 from bootcheck.model.errors import BootcheckError
@@ -61,8 +61,8 @@ def test_a_probe_that_is_too_patient_is_refuted(tmp_path: Path):
     analysis = read(tmp_path)
 
     unknown = hypothesis(tell(analysis), "probe")
-    patient = hypothesis(tell(replace(analysis, probe=Probe.parse("10,30,15"))), "probe")
-    hasty = hypothesis(tell(replace(analysis, probe=Probe.parse("20,12,3"))), "probe")
+    patient = hypothesis(tell(replace(analysis, probes=(Probe.parse("10,30,15"),))), "probe")
+    hasty = hypothesis(tell(replace(analysis, probes=(Probe.parse("20,12,3"),))), "probe")
     assert unknown.verdict == "open"
     assert any("--probe" in text for text in unknown.con)
     assert patient.verdict == "refuted"
@@ -74,10 +74,10 @@ def test_a_probe_that_is_too_patient_is_refuted(tmp_path: Path):
 def test_a_worker_that_was_young_in_an_old_server_refutes_nothing(tmp_path: Path):
     """The probe counts from the container's start; and where that is not known, nothing is refuted."""
     served(tmp_path, AT - 3600)
-    old = tell(replace(read(tmp_path), probe=Probe.parse("10,30,15")))
+    old = tell(replace(read(tmp_path), probes=(Probe.parse("10,30,15"),)))
     (tmp_path / "alone").mkdir()
     days_work(tmp_path / "alone")
-    alone = tell(replace(read(tmp_path / "alone"), probe=Probe.parse("10,30,15")))
+    alone = tell(replace(read(tmp_path / "alone"), probes=(Probe.parse("10,30,15"),)))
 
     assert hypothesis(old, "probe").verdict == "open"
     assert hypothesis(alone, "probe").verdict == "open"
@@ -88,7 +88,7 @@ def test_a_failed_probe_against_settings_that_refute_it(tmp_path: Path):
     """Two things that cannot both be: it says so."""
     served(tmp_path, AT)
     (tmp_path / "events.log").write_text("2026-11-27T09:26:40Z kubelet: Liveness probe failed: dial tcp refused\n")
-    story = tell(replace(read(tmp_path), probe=Probe.parse("10,30,15")))
+    story = tell(replace(read(tmp_path), probes=(Probe.parse("10,30,15"),)))
     chapter = next(chapter for chapter in story.chapters if chapter.incident.code == "BC505")
     probe = next(told for told in chapter.hypotheses if "probe" in told.name)
 
