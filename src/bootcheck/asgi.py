@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from bootcheck.readiness import endpoints
-from bootcheck.readiness.endpoints import METHODS, Client
+from bootcheck.readiness.endpoints import METHODS, Client, Middleware
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -20,22 +19,11 @@ Send = Callable[[Any], Awaitable[None]]
 _FORWARDED = (b"x-forwarded-for", b"forwarded")
 
 
-class Endpoints:
+class Endpoints(Middleware):
     """An ASGI app that answers `/health` and `/ready`, and passes everything else on.
 
     The options are those of `bootcheck.readiness.endpoints.Endpoints`; dependencies may be coroutine functions.
     """
-
-    def __init__(self, app: Any, **options: Any) -> None:
-        self.app = app
-        self._endpoints = endpoints.Endpoints(**options)
-        self._routes = self._endpoints.routes
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "app":
-            # Copied or unpickled: it has no app yet.
-            raise AttributeError(name)
-        return getattr(self.app, name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a probe; any other scope pays one look-up."""

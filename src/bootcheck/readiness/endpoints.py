@@ -94,6 +94,21 @@ class Endpoints:
         return self._access.detailed(client.address, forwarded=client.forwarded)
 
 
+class Middleware:
+    """Around an app of any kind: it has the app's attributes, and our answers."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        self.app = app
+        self._endpoints = Endpoints(**options)
+        self._routes = self._endpoints.routes
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "app":
+            # Copied or unpickled: it has no app yet.
+            raise AttributeError(name)
+        return getattr(self.app, name)
+
+
 def least_of(query: str, default: int | None) -> int | None:
     """Return how many ready workers a question asks for (`?workers=2`, `?workers=all`)."""
     asked = parse_qs(query).get("workers", [""])[-1] if query else ""

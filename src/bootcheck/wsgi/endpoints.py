@@ -11,29 +11,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from bootcheck.readiness import endpoints
-from bootcheck.readiness.endpoints import METHODS, Client
+from bootcheck.readiness.endpoints import METHODS, Client, Middleware
 
 Environ = dict[str, Any]
 App = Callable[[Environ, Callable[..., Any]], Iterable[bytes]]
 
 
-class Endpoints:
+class Endpoints(Middleware):
     """A WSGI app that answers `/health` and `/ready`, and passes everything else on.
 
     The options are those of `bootcheck.readiness.endpoints.Endpoints`.
     """
 
-    def __init__(self, app: App, **options: Any) -> None:
-        self.app = app
-        self._endpoints = endpoints.Endpoints(**options)
-        self._routes = self._endpoints.routes
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "app":
-            # Copied or unpickled: it has no app yet.
-            raise AttributeError(name)
-        return getattr(self.app, name)
+    app: App
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Answer a probe; any other request pays one look-up."""
