@@ -12,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from bootcheck.analysis.readers import read
-from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.model.boot import Boot
+from bootcheck.analysis.readers import Documents, read
 
 MAX_BOOTS = 10_000
 _ENDED_BY_OTHERS = frozenset(
@@ -81,16 +79,13 @@ def measure(paths: Sequence[str], stdin: BinaryIO) -> BootTimes:
     return intake.result()
 
 
-class _Boots:
+class _Boots(Documents):
     """Strictly private: an intake that keeps the durations of boots."""
 
-    # ruff: noqa: ARG002 - an intake takes everything, this one keeps little
-
-    words: tuple[str, ...] = ()
-    attentive = False
-    served = True
+    # ruff: noqa: ARG002 - an intake is told more than this one keeps
 
     def __init__(self) -> None:
+        super().__init__()
         self._masters: dict[str, float] = {}
         self._workers: list[tuple[str, float]] = []
         self._cut_off: list[tuple[str, float]] = []
@@ -98,7 +93,6 @@ class _Boots:
         self._newest = ""
         self._settings: Mapping[str, Any] = {}
         self._seen: set[str] = set()
-        self._problems: list[str] = []
 
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         attributes = document.get("attributes")
@@ -132,24 +126,6 @@ class _Boots:
             if took is not None and name not in ("server.boot", "worker.boot"):
                 self._steps[name] = max(self._steps.get(name, 0.0), took / 1000)
 
-    def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
-        return
-
-    def record(self, record: Record) -> None:
-        return
-
-    def begin(self, source: str) -> None:
-        return
-
-    def passed(self, lines: int) -> None:
-        return
-
-    def end(self, source: str, lines: int, *, read: bool) -> None:
-        return
-
-    def unreadable(self, source: str, reason: str) -> None:
-        self._problems.append(f"cannot read {source}: {reason}")
-
     def result(self) -> BootTimes:
         own = self._settings.get
         timeout, graceful = (
@@ -164,7 +140,7 @@ class _Boots:
             timeout=30.0 if timeout is None else timeout,
             graceful_timeout=30.0 if graceful is None else graceful,
             preload=own("bootcheck.gunicorn.preload") is True,
-            problems=tuple(self._problems),
+            problems=tuple(self.problems),
         )
 
 

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from bootcheck.analysis import boots
-from bootcheck.analysis.readers import read
+from bootcheck.analysis.readers import Documents, read
 from bootcheck.analysis.readers.places import STDIN, places
-from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.model.boot import Boot
 from bootcheck.model.errors import BootcheckError
 from bootcheck.model.journal import key_of, report_name
@@ -18,40 +17,21 @@ from bootcheck.model.stamps import rfc3339
 KINDS = ("crash", "boot", "snapshot")
 
 
-class _One:
+class _One(Documents):
     """Strictly private: an intake that keeps the reports and journals of one source."""
 
-    # ruff: noqa: ARG002 - an intake takes everything, this one keeps little
-
-    words: tuple[str, ...] = ()
-    attentive = False
-    served = True
+    # ruff: noqa: ARG002 - an intake is told more than this one keeps
 
     def __init__(self) -> None:
+        super().__init__()
         self.reports: list[Mapping[str, Any]] = []
         self.boots: list[tuple[Boot, str | None]] = []
-        self.problems: list[str] = []
 
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         self.reports.append(document)
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         self.boots.append((boot, path))
-
-    def record(self, record: Record) -> None:
-        return
-
-    def begin(self, source: str) -> None:
-        return
-
-    def passed(self, lines: int) -> None:
-        return
-
-    def end(self, source: str, lines: int, *, read: bool) -> None:
-        return
-
-    def unreadable(self, source: str, reason: str) -> None:
-        self.problems.append(f"cannot read {source}: {reason}")
 
 
 def one(path: str, stdin: BinaryIO) -> Mapping[str, Any]:

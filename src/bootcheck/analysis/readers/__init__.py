@@ -57,6 +57,39 @@ class Intake(Protocol):
         """Something could not be read."""
 
 
+class Documents:
+    """An intake that cares for no line of a log; what is made of it takes reports or journals, or both."""
+
+    words: tuple[str, ...] = ()
+    attentive = False
+    served = True
+
+    def __init__(self) -> None:
+        self.problems: list[str] = []
+
+    def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
+        """Leave a report alone."""
+
+    def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
+        """Leave a journal alone."""
+
+    def record(self, record: Record) -> None:
+        """Leave a line alone."""
+
+    def begin(self, source: str) -> None:
+        """A source begins."""
+
+    def passed(self, lines: int) -> None:
+        """It goes on."""
+
+    def end(self, source: str, lines: int, *, read: bool) -> None:
+        """It is over."""
+
+    def unreadable(self, source: str, reason: str) -> None:
+        """Keep what could not be read, for an error to quote."""
+        self.problems.append(f"cannot read {source}: {reason}")
+
+
 class Reader(Protocol):
     """What a reader module offers."""
 
