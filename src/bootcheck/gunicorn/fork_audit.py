@@ -17,9 +17,9 @@ from bootcheck.probes import (
     cuda,
     event_loops,
     exit_handlers,
+    heap,
     held_locks,
     native_threads,
-    objects,
     random_state,
     temporary,
 )
@@ -102,7 +102,7 @@ class ForkAudit:
     def _rest(self, threads: list[dict[str, Any]]) -> dict[str, Any]:
         """Return what one pass over the heap and some tables tell."""
         wanted = {"loops": event_loops.kind(), "files": temporary.file_kind(), **random_state.kinds()}
-        things, count = objects.of_kinds({name: kind for name, kind in wanted.items() if kind is not None})
+        things, count = heap.of_kinds({name: kind for name, kind in wanted.items() if kind is not None})
         self.sources = self._tried(lambda: random_state.shared(things)) or []
         # Gunicorn's control server has a loop of its own, and stops it before the fork.
         theirs = {thread["ident"] for thread in threads if thread["module"].startswith("gunicorn.")}
@@ -115,7 +115,7 @@ class ForkAudit:
             "random": self.sources,
             "reseed": self._master.reseed,
             "cuda": self._tried(cuda.initialised),
-            "heap": {"objects": count, "bytes": objects.pages()} if count > LARGE and not objects.frozen() else None,
+            "heap": {"objects": count, "bytes": heap.pages()} if count > LARGE and not heap.frozen() else None,
             "objects": count,
         }
 

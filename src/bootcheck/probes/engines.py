@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bootcheck.model.redact import mask
-from bootcheck.probes.heap import class_of, collect
+from bootcheck.probes.heap import collect
+from bootcheck.probes.objects import class_of
 
 _STEPS = ("driver_connection", "_connection", "_sock", "_usock", "_socket", "sock", "_transport", "_writer")
 """Attributes that lead from a DBAPI connection to its socket, in the drivers known."""

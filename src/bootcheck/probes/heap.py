@@ -8,50 +8,68 @@ module is not loaded has no instance.
 from __future__ import annotations
 
 import gc
-import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
-mro: Any = type.__dict__["__mro__"].__get__
-"""The bases of a type, whatever its metaclass would say."""
+from bootcheck.probes.objects import attributes, bases, class_of
+
 Name = tuple[str, str]
 """Module and class."""
-_PYTHONS_OWN = 1_000
-"""Python 3.12 freezes a few hundred objects when it starts: no reason to freeze the app's whole heap again."""
+Key = TypeVar("Key", bound=Hashable)
+_PYTHONS_OWN = 2_000
+"""Python 3.12 itself freezes some hundreds of objects when it starts."""
+_PAGE = 4096
+_ENOUGH = 200_000
+"""Objects whose places in memory stand for all."""
 
 
 def collect(wanted: Iterable[Name]) -> dict[Name, list[Any]]:
     """Return the instances of each class, subclasses included; 10 to 60 ms, and it touches every object's count."""
     found: dict[Name, list[Any]] = {name: [] for name in wanted}
-    places = {id(kind): found[name] for name in found if (kind := class_of(*name)) is not None}
-    if not places:
-        return found
-    heap = objects()
+    kinds = {name: kind for name in found if (kind := class_of(*name)) is not None}
+    return found | (_among(objects(), kinds) if kinds else {})
+
+
+def of_kinds(kinds: Mapping[str, type]) -> tuple[dict[str, list[Any]], int]:
+    """Return the tracked objects of each class and its subclasses, by name, and how many objects there are.
+
+    Objects that the app has frozen (`gc.freeze`) are counted and not looked at.
+    """
+    things = gc.get_objects()
+    return _among(things, kinds), len(things) + gc.get_freeze_count()
+
+
+def _among(things: list[Any], kinds: Mapping[Key, type]) -> dict[Key, list[Any]]:
+    found: dict[Key, list[Any]] = {name: [] for name in kinds}
+    places = {id(kind): found[name] for name, kind in kinds.items()}
     # By type first: of a hundred thousand objects' few thousand types, a handful is wanted.
     by_type: dict[type, list[Any]] = {}
-    for kind in set(map(type, heap)):
-        place = next((places[id(base)] for base in mro(kind) if id(base) in places), None)
+    for kind in set(map(type, things)) if places else ():
+        place = next((places[id(base)] for base in bases(kind) if id(base) in places), None)
         if place is not None:
             by_type[kind] = place
-    for thing in [thing for thing in heap if type(thing) in by_type] if by_type else ():
+    for thing in [thing for thing in things if type(thing) in by_type] if by_type else ():
         by_type[type(thing)].append(thing)
     return found
 
 
-def class_of(module: str, name: str) -> type | None:
-    """Return a class if its module is loaded, else None."""
-    found = own(sys.modules.get(module), name)
-    return found if found is not None and type in mro(type(found)) else None
-
-
 def own(thing: Any, name: str, default: Any = None) -> Any:
     """Return what stands under a name in an object's own dictionary: no property and no `__getattr__` runs."""
-    try:
-        namespace = object.__getattribute__(thing, "__dict__")
-    except (AttributeError, TypeError):
-        return default
-    return namespace.get(name, default) if type(namespace) is dict else default
+    return (attributes(thing) or {}).get(name, default)
+
+
+def pages() -> int:
+    """Return about how many bytes of memory pages a collection of all unfrozen objects writes to."""
+    things = gc.get_objects()
+    looked_at = things[:_ENOUGH]
+    found = len({id(thing) // _PAGE for thing in looked_at})
+    return found * _PAGE * len(things) // max(1, len(looked_at))
+
+
+def frozen() -> bool:
+    """Tell whether the app has frozen its heap."""
+    return gc.get_freeze_count() > _PYTHONS_OWN
 
 
 def objects() -> list[Any]:
@@ -63,15 +81,16 @@ def objects() -> list[Any]:
 @contextmanager
 def thawed() -> Iterator[None]:
     """Let the collector's lists hold what the app has frozen, and collect nothing meanwhile."""
-    frozen = gc.get_freeze_count()
+    before, again = gc.get_freeze_count(), frozen()
     collecting = gc.isenabled()
     gc.disable()
     try:
-        if frozen:
+        if before:
             gc.unfreeze()
         yield
     finally:
-        if frozen > _PYTHONS_OWN:
+        # Python's own are no reason to freeze the app's whole heap.
+        if again:
             gc.freeze()
         if collecting:
             gc.enable()

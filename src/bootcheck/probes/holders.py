@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from types import CellType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-from bootcheck.probes.heap import mro, thawed
+from bootcheck.probes.heap import thawed
+from bootcheck.probes.objects import bases
 
 _module: Any = type.__dict__["__module__"].__get__
 
@@ -47,7 +48,7 @@ def _modules() -> _Modules:
     """Return name and namespace of each module by the namespace's `id`."""
     named: _Modules = {}
     for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] not in SKIPPED and ModuleType in mro(type(module)):
+        if name.partition(".")[0] not in SKIPPED and ModuleType in bases(type(module)):
             named.setdefault(id(vars(module)), (name, vars(module)))
     return named
 
@@ -119,18 +120,18 @@ def _step(holder: Any, held: Any, *, inner: bool) -> tuple[str, bool]:
     `inner`: the holder itself is the inside of what was named before it, a namespace or a closure.
     """
     kind = type(holder)
-    if dict in mro(kind):
+    if dict in bases(kind):
         key = next((key for key, value in dict.items(holder) if value is held), None)
         plain = type(key) in (str, int)
         return f".{key}" if inner else (f"[{key!r}]" if plain else "[…]"), False
-    if list in mro(kind) or tuple in mro(kind):
+    if list in bases(kind) or tuple in bases(kind):
         # What a function closes over stands in a tuple of cells: it has no name from outside.
         if inner:
             return "", True
         return f"[{next((index for index, value in enumerate(holder) if value is held), 0)}]", False
     if kind is CellType or (kind is FunctionType and type(held) is tuple):
         return "", kind is FunctionType
-    if type(held) is dict and (_namespace(holder) is held or type in mro(kind)):
+    if type(held) is dict and (_namespace(holder) is held or type in bases(kind)):
         return "", True
     name = next((key for key, value in _attributes(holder) if value is held), None)
     return "" if name is None else f".{name}", False
@@ -147,7 +148,7 @@ def _attributes(thing: Any) -> list[tuple[str, Any]]:
     """Return an object's attributes, those in slots too."""
     namespace = _namespace(thing)
     pairs = list(namespace.items()) if type(namespace) is dict else []
-    for base in mro(type(thing)):
+    for base in bases(type(thing)):
         slots = vars(base).get("__slots__")
         for name in (slots,) if isinstance(slots, str) else tuple(slots or ()):
             descriptor: Any = vars(base).get(name)

@@ -1,4 +1,4 @@
-"""The Python objects of this process: one pass over all, the globals of modules, an object's own attributes.
+"""The Python objects of this process, read one by one: an object's own attributes, the globals of modules.
 
 Nothing here runs code of the app: an object is asked for its type only, and its attributes are read
 where no property, proxy or lazy object can stand in between.
@@ -6,9 +6,8 @@ where no property, proxy or lazy object can stand in between.
 
 from __future__ import annotations
 
-import gc
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 
@@ -16,49 +15,13 @@ _mro: Any = type.__dict__["__mro__"].__get__
 _namespace: Any = type.__dict__["__dict__"].__get__
 _module: Any = type.__dict__["__module__"].__get__
 _name: Any = type.__dict__["__name__"].__get__
-_PAGE = 4096
-_PYTHONS_OWN = 2_000
-"""Python 3.12 itself freezes some hundreds of objects when it starts."""
-_ENOUGH = 200_000
-"""Objects whose places in memory stand for all."""
 _NOT_THE_APPS = frozenset({*sys.stdlib_module_names, "gunicorn", "bootcheck"}) - {"__main__"}
-
-
-def of_kinds(kinds: Mapping[str, type]) -> tuple[dict[str, list[Any]], int]:
-    """Return the tracked objects of each class and its subclasses, by name, and how many objects there are.
-
-    Objects that the app has frozen (`gc.freeze`) are counted and not looked at.
-    """
-    found: dict[str, list[Any]] = {name: [] for name in kinds}
-    things = gc.get_objects()
-    places: dict[type, list[Any] | None] = {}
-    for thing in things if kinds else ():
-        kind = type(thing)
-        if kind not in places:
-            places[kind] = next((found[name] for name, wanted in kinds.items() if issubclass(kind, wanted)), None)
-        place = places[kind]
-        if place is not None:
-            place.append(thing)
-    return found, len(things) + gc.get_freeze_count()
-
-
-def pages() -> int:
-    """Return about how many bytes of memory pages a collection of all unfrozen objects writes to."""
-    things = gc.get_objects()
-    looked_at = things[:_ENOUGH]
-    found = len({id(thing) // _PAGE for thing in looked_at})
-    return found * _PAGE * len(things) // max(1, len(looked_at))
-
-
-def frozen() -> bool:
-    """Tell whether the app has frozen its heap."""
-    return gc.get_freeze_count() > _PYTHONS_OWN
 
 
 def class_of(module: str, name: str) -> type | None:
     """Return a class of a module that is loaded, else None: nothing is imported."""
     found = (attributes(sys.modules.get(module)) or {}).get(name)
-    return found if issubclass(type(found), type) else None
+    return found if found is not None and type in bases(type(found)) else None
 
 
 def attributes(thing: Any) -> dict[str, Any] | None:

@@ -16,7 +16,7 @@ from bootcheck.checks.initialise import InitialiseCheck, initialise
 from bootcheck.guards.once import Once
 from bootcheck.model.errors import CheckOptionError, OnceFailed
 from bootcheck.probes import engines
-from bootcheck.probes.heap import class_of
+from bootcheck.probes.objects import class_of
 from bootcheck.testing import Outcome, Result, Server, run_check
 from tests.unit.children import forked
 

@@ -10,7 +10,7 @@ from bootcheck.checks.base import Moment
 from bootcheck.checks.pool import PoolCheck, discover, pool, read
 from bootcheck.model.errors import CheckOptionError
 from bootcheck.probes import engines
-from bootcheck.probes.heap import class_of
+from bootcheck.probes.objects import class_of
 from bootcheck.testing import Outcome, Result, Server, run_check
 
 URL = "postgresql+psycopg://app:hunter22@db:5432/app"

@@ -7,14 +7,14 @@ import sys
 import types
 
 from bootcheck.marks import fork_safe
-from bootcheck.probes import event_loops, objects
+from bootcheck.probes import event_loops, heap
 
 
 def seen() -> list[dict[str, object]]:
     """Return the open loops of this process."""
     kind = event_loops.kind()
     assert kind is not None
-    return event_loops.still_open(objects.of_kinds({"loops": kind})[0]["loops"])
+    return event_loops.still_open(heap.of_kinds({"loops": kind})[0]["loops"])
 
 
 def test_open_loops_are_found_with_their_holder_and_closed_ones_are_not(monkeypatch):
@@ -43,8 +43,8 @@ def test_the_loop_that_asyncio_keeps_has_a_holder_too():
     done = interpreter(
         "import asyncio\n"
         "asyncio.set_event_loop(asyncio.new_event_loop())\n"
-        "from bootcheck.probes import event_loops, objects\n"
-        "print(event_loops.still_open(objects.of_kinds({'loops': event_loops.kind()})[0]['loops']))"
+        "from bootcheck.probes import event_loops, heap\n"
+        "print(event_loops.still_open(heap.of_kinds({'loops': event_loops.kind()})[0]['loops']))"
     )
 
     assert event_loops.POLICY in done.stdout, done.stderr

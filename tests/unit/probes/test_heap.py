@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import abc
+import gc
 
-from bootcheck.probes.heap import class_of, collect, own
+from bootcheck.probes import heap
+from bootcheck.probes.heap import collect, own
+from bootcheck.probes.objects import class_of
 
 
 class Base:
@@ -23,6 +26,10 @@ class Pretender:
         """Raise: nobody may ask."""
         msg = "a scan of the heap ran user code"
         raise AssertionError(msg)
+
+    def __getattr__(self, name: str) -> object:
+        """Raise: nobody may ask."""
+        raise AssertionError(name)
 
 
 class Abstract(abc.ABC):  # noqa: B024 - its metaclass is what matters
@@ -65,3 +72,40 @@ def test_an_objects_own_attribute_is_read_without_code():
     assert own(thing, "made") is None
     assert own(object(), "plain", 5) == 5
     assert class_of(__name__, "test_an_objects_own_attribute_is_read_without_code") is None
+
+
+def test_objects_of_a_class_and_its_subclasses_are_found_without_waking_lazy_ones():
+    """By their type alone."""
+
+    class Sub(Base):
+        pass
+
+    mine, lazy = [Base(), Sub()], Pretender()
+    found, count = heap.of_kinds({"wanted": Base})
+
+    assert {id(one) for one in mine} <= {id(one) for one in found["wanted"]}
+    assert count > len(found["wanted"])
+    assert lazy is not None
+
+
+def test_frozen_objects_are_counted_and_left_frozen():
+    """An audit changes nothing."""
+    gc.freeze()
+    try:
+        frozen = gc.get_freeze_count()
+        _, count = heap.of_kinds({})
+        assert heap.frozen()
+        assert count >= frozen
+        assert gc.get_freeze_count() > frozen // 2
+    finally:
+        gc.unfreeze()
+    assert not heap.frozen()
+
+
+def test_pages_grow_with_the_heap():
+    """A hundred thousand objects stand on some megabytes."""
+    before = heap.pages()
+    kept = [[n] for n in range(100_000)]
+
+    assert heap.pages() - before > (2 << 20)
+    assert kept

@@ -9,12 +9,12 @@ import types
 import pytest
 
 from bootcheck.marks import fork_safe
-from bootcheck.probes import objects, random_state
+from bootcheck.probes import heap, random_state
 
 
 def seen() -> dict[str, dict[str, object]]:
     """Return the sources by name."""
-    things, _ = objects.of_kinds(random_state.kinds())
+    things, _ = heap.of_kinds(random_state.kinds())
     return {source["name"]: source for source in random_state.shared(things)}
 
 
@@ -62,8 +62,8 @@ def test_a_fresh_numpy_is_not_known_to_be_used():
     from tests.unit.children import interpreter
 
     done = interpreter(
-        "import numpy.random\nfrom bootcheck.probes import objects, random_state\n"
-        "print([source['used'] for source in random_state.shared(objects.of_kinds(random_state.kinds())[0])])"
+        "import numpy.random\nfrom bootcheck.probes import heap, random_state\n"
+        "print([source['used'] for source in random_state.shared(heap.of_kinds(random_state.kinds())[0])])"
     )
 
     assert done.stdout == "[None]\n", done.stderr

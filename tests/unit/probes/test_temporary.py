@@ -7,14 +7,14 @@ import tempfile
 from pathlib import Path
 
 from bootcheck.marks import fork_safe
-from bootcheck.probes import objects, temporary
+from bootcheck.probes import heap, temporary
 
 
 def paths() -> set[str]:
     """Return what is found."""
     kind = temporary.file_kind()
     assert kind is not None
-    return {entry["path"] for entry in temporary.kept(objects.of_kinds({"files": kind})[0]["files"])}
+    return {entry["path"] for entry in temporary.kept(heap.of_kinds({"files": kind})[0]["files"])}
 
 
 def test_what_is_removed_at_the_end_of_a_process_is_found(tmp_path: Path):

@@ -34,7 +34,8 @@ from typing import Any
 
 from bootcheck.guards.clients.base import CUT, RENEW, Claim, Found, kind_of
 from bootcheck.probes.engines import fileno_of
-from bootcheck.probes.heap import class_of, own
+from bootcheck.probes.heap import own
+from bootcheck.probes.objects import class_of
 
 RULES: tuple[str, ...] = ("BC203",)
 
