@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from bootcheck.analysis import boots
 from bootcheck.analysis.readers import Documents, read
-from bootcheck.analysis.readers.places import STDIN, places
+from bootcheck.analysis.readers.places import STDIN, places, report_directories
 from bootcheck.model.boot import Boot
 from bootcheck.model.errors import BootcheckError
 from bootcheck.model.journal import key_of, report_name
@@ -50,7 +50,14 @@ def one(path: str, stdin: BinaryIO) -> Mapping[str, Any]:
     raise BootcheckError(msg)
 
 
-def newest(directories: Sequence[str]) -> str:
+def chosen(path: str | None, environ: Mapping[str, str]) -> str:
+    """Return what a command is to look at: of a directory its newest report; without a name, where reports go."""
+    if path is None:
+        return _newest(report_directories(environ))
+    return _newest([path]) if path != STDIN and os.path.isdir(path) else path
+
+
+def _newest(directories: Sequence[str]) -> str:
     """Return the newest crash report of the first directory that has reports; without a crash its newest report."""
     looked: list[str] = []
     for directory in directories:
@@ -69,11 +76,6 @@ def newest(directories: Sequence[str]) -> str:
             return max(journals, key=lambda path: os.stat(path).st_mtime)
     msg = f"no report in {' or '.join(looked)}. Name a report or a directory: bootcheck show PATH."
     raise BootcheckError(msg)
-
-
-def is_directory(path: str) -> bool:
-    """Tell whether a path is a directory; standard input is none."""
-    return path != STDIN and os.path.isdir(path)
 
 
 def _of_journal(boot: Boot, path: str | None) -> dict[str, Any]:

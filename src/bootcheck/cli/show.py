@@ -29,14 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:  # noqa: ARG001
     """Find the report and print it."""
     from bootcheck.analysis import single
-    from bootcheck.analysis.readers.places import report_directories
     from bootcheck.render import durations, json, report
 
-    path = args.path
-    if path is None:
-        path = single.newest(report_directories(os.environ))
-    elif single.is_directory(path):
-        path = single.newest([path])
+    path = single.chosen(args.path, os.environ)
     document = single.one(path, sys.stdin.buffer)
     if args.format == "json":
         print(json.dumped(document), file=out)
