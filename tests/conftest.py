@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import Interpreter, Server, interpreter, interpreters
+from tests.integration.harness import FULL, Interpreter, Server, interpreter, interpreters
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -19,9 +18,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         paths = interpreters()
         ids = [interpreter(path).label for path in paths] if len(paths) > 1 else ["here"]
         metafunc.parametrize("python", paths, ids=ids, indirect=True, scope="session")
-
-
-FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
 
 
 @pytest.hookimpl(trylast=True)

@@ -6,14 +6,12 @@ Each question names a number and each answer must hold it: an answer with anothe
 from __future__ import annotations
 
 import http.client
-import os
 import queue
 import threading
 from dataclasses import dataclass, field
 
-from tests.integration.harness import PATIENCE, Server
+from tests.integration.harness import FULL, PATIENCE, Server
 
-FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
 WORKERS = 8 if FULL else 4
 REQUESTS = 1_000 if FULL else 200
 CLIENTS = 8

@@ -33,6 +33,8 @@ SOURCE = Path(__file__).resolve().parents[2] / "src"
 PATIENCE = float(os.environ.get("BOOTCHECK_TEST_PATIENCE", "60"))
 """Seconds that a test waits for an event before it gives up: machines under test are slow."""
 PAUSE = 0.02
+FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
+"""True where the whole of each product is run: for nights, and before releases."""
 
 HELLO = """
 def app(environ, start_response):

@@ -15,6 +15,7 @@ import pytest
 from bootcheck.model.journal import SWEPT
 from tests.integration.deaths import EVERY_CLASS, KINDS
 from tests.integration.harness import (
+    FULL,
     HELLO,
     Interpreter,
     interpreter,
@@ -24,7 +25,6 @@ from tests.integration.harness import (
 from tests.integration.matrix import Cell, cells, companies, covering, run, run_together
 from tests.integration.matrix_run import page
 
-FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
 PYTHONS = [interpreter(path) for path in interpreters()]
 CELLS = [cell for python in PYTHONS for cell in (cells([python]) if FULL else covering(python)) if cell.lacks() is None]
 

@@ -9,9 +9,8 @@ import uuid
 
 import pytest
 
-from tests.integration.harness import names_of, wait_until
+from tests.integration.harness import FULL, names_of, wait_until
 
-FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
 WORKERS = 8
 APP = """
 import os, time

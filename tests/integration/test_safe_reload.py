@@ -8,9 +8,8 @@ import textwrap
 
 import pytest
 
-from tests.integration.harness import wait_until
+from tests.integration.harness import FULL, wait_until
 
-FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
 CONFIG = """
 import bootcheck
 

@@ -12,9 +12,8 @@ import textwrap
 
 import pytest
 
-from tests.integration.harness import HELLO, PATIENCE, wait_until
+from tests.integration.harness import FULL, HELLO, PATIENCE, wait_until
 
-FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
 GATED = """
 import os, time
 open("loading-%d" % os.getpid(), "w").close()

@@ -7,9 +7,8 @@ import signal
 
 import pytest
 
-from tests.integration.harness import ARMED, CLASSES, HELLO, HELLO_ASGI, functions_of, names_of, wait_until
+from tests.integration.harness import ARMED, CLASSES, FULL, HELLO, HELLO_ASGI, functions_of, names_of, wait_until
 
-FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
 DECLARED = """
 import bootcheck
 from bootcheck import warmup

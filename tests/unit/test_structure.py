@@ -145,6 +145,11 @@ def test_a_fork_of_a_workers_own_knows_every_client():
     assert {module for modules in clients.LIBRARIES.values() for module in modules} == hooks.CLIENTS
 
 
+def test_a_fork_knows_which_modules_have_clients():
+    """Without loading one of the clients' files, or their list."""
+    assert set(hooks.CLIENTS) == {module for modules in clients.LIBRARIES.values() for module in modules}
+
+
 @pytest.mark.parametrize("name", sinks.SINKS)
 def test_a_sink_is_a_class_of_its_modules_name(name: str):
     """With the one method that the recorder calls."""

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
 from bootcheck.model.encode import shorten
@@ -26,19 +27,28 @@ _rss = Rss()
 
 
 class Entry:
-    """One call of the loader."""
+    """One call of the loader, while it is inside."""
 
-    __slots__ = ("began", "met", "raised", "rss", "stack", "took", "where")
+    __slots__ = ("_watch", "began", "met", "raised", "rss", "stack", "took", "where")
 
-    def __init__(self, stack: list[dict[str, Any]]) -> None:
+    def __init__(self, watch: LoadWatch, caller: FrameType) -> None:
+        self._watch = watch
         self.began = time.perf_counter()
         self.took = 0.0
         self.rss = _rss()
-        self.stack = stack
+        # Now, not when two have met: the frames of a greenlet or task that waits tell nothing of its callers.
+        self.stack = of_frame(caller)[:MAX_FRAMES]
         self.where = threading.current_thread().name
         self.raised: str | None = None
         self.met = False
         """Another one was inside at the same time."""
+
+    def __enter__(self) -> None:
+        self._watch.entered(self)
+
+    def __exit__(self, kind: object, exc: BaseException | None, trace: object) -> None:
+        self.raised = None if exc is None else type_name(exc)
+        self._watch.left(self)
 
     @property
     def told(self) -> str:
@@ -60,14 +70,8 @@ class LoadWatch:
         """Return the loader, watched."""
 
         def watched(*args: Any, **kwargs: Any) -> Any:
-            entry = self._enter()
-            try:
+            with Entry(self, sys._getframe(1)):  # noqa: SLF001
                 return function(*args, **kwargs)
-            except BaseException as exc:
-                entry.raised = type_name(exc)
-                raise
-            finally:
-                self._leave(entry)
 
         return watched
 
@@ -75,26 +79,19 @@ class LoadWatch:
         """Return an `async def` loader, watched."""
 
         async def watched(*args: Any, **kwargs: Any) -> Any:
-            entry = self._enter()
-            try:
+            with Entry(self, sys._getframe(1)):  # noqa: SLF001
                 return await function(*args, **kwargs)
-            except BaseException as exc:
-                entry.raised = type_name(exc)
-                raise
-            finally:
-                self._leave(entry)
 
         return watched
 
-    def _enter(self) -> Entry:
-        # Now, not when two have met: the frames of a greenlet or task that waits tell nothing of its callers.
-        entry = Entry(of_frame(sys._getframe(2))[:MAX_FRAMES])  # noqa: SLF001
+    def entered(self, entry: Entry) -> None:
+        """Take a caller in; whoever is inside has met it."""
         for other in tuple(self._inside.values()):
             other.met = entry.met = True
         self._inside[id(entry)] = entry
-        return entry
 
-    def _leave(self, entry: Entry) -> None:
+    def left(self, entry: Entry) -> None:
+        """Let a caller go; the last of those who met tells of them."""
         entry.took = time.perf_counter() - entry.began
         burst = self._bursts.get(_BURST, ())
         if entry.met and (entry.took >= LEAST or entry.raised is not None):
