@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain
-from bootcheck.gunicorn.server import Home
 from bootcheck.model.outcome import Phase
 
 if TYPE_CHECKING:
@@ -34,15 +33,15 @@ _LOADERS = "bootcheck.guards.load_once"
 def table(master: Master) -> dict[str, Maker]:
     """Return, for each hook of Gunicorn's that is needed, the maker of a chained one."""
     return {
-        "nworkers_changed": _before(master.on_nworkers, master),
+        "nworkers_changed": _before(master.on_nworkers),
         "on_starting": _on_starting(master),
         "pre_fork": _pre_fork(master),
         "post_fork": _post_fork(master),
         "post_worker_init": _post_worker_init(master),
         "worker_abort": _worker_abort(master),
         "worker_exit": _worker_exit(master),
-        "on_exit": _after(master.on_exit),
-        "on_reload": _before(master.on_reload, master),
+        "on_exit": _after(master.receiver.drain),
+        "on_reload": _before(master.on_reload),
         "pre_exec": _after(_pre_exec(master)),
     }
 
@@ -56,15 +55,12 @@ def _starting(master: Master) -> Hook:
     return on_starting
 
 
-def _before(ours: Hook, master: Master) -> Maker:
-    """For the hooks with which a master begins, and begins anew: one-time work of other code is other work."""
+def _before(ours: Hook) -> Maker:
     ours = chain.quietly(ours)
 
     def make(user: Hook) -> Hook:
         def hook(*args: Any) -> None:
             ours(*args)
-            if len(args) < 3 or args[2] is None:
-                master.recorder.home = Home(master.directory, master.key)
             user(*args)
 
         return hook

@@ -18,7 +18,7 @@ from bootcheck.guards.native_crash import FaultFile
 from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.orders import Orders
 from bootcheck.gunicorn.receiver import Receiver
-from bootcheck.gunicorn.server import SUBJECTS, app_uri_of, attributes_of, head, sources_of, store_boot
+from bootcheck.gunicorn.server import SUBJECTS, Home, app_uri_of, attributes_of, head, sources_of, store_boot
 from bootcheck.gunicorn.witness import TimedImports
 from bootcheck.gunicorn.worker import WorkerBoot
 from bootcheck.model import journal
@@ -132,6 +132,7 @@ class Master:
         own = head("master", self.key, self.server_id)
         self.recorder.fact(journal.HEAD, **own, dump=self.answers(self.key, self.ring))
         self.recorder.inherit(before)
+        self.recorder.home = Home(self.directory, self.key)
         self._boot = self.recorder.step("server.boot", Phase.SERVER).__enter__()
 
     def answers(self, key: Key, ring: Ring) -> dict[str, Any]:
@@ -258,10 +259,7 @@ class Master:
         if self.once is not None:
             self.once.reset()
         self.directory.reopen()
-
-    def on_exit(self, arbiter: Any) -> None:
-        """Account for the last workers."""
-        self.receiver.drain(arbiter)
+        self.recorder.home = Home(self.directory, self.key)
 
     # -- preflight ------------------------------------------------------------------------------
 

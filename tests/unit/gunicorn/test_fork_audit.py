@@ -54,7 +54,7 @@ def test_a_later_fork_looks_at_threads_only_where_they_have_changed(audit, memor
     looked = []
     real = fork_audit.background.threads
     monkeypatch.setattr(fork_audit.background, "threads", lambda: looked.append(1) or real())
-    monkeypatch.setattr(fork_audit.objects, "of_kinds", lambda kinds: pytest.fail("no pass over the heap"))
+    monkeypatch.setattr(fork_audit.heap, "of_kinds", lambda kinds: pytest.fail("no pass over the heap"))
     audit.before_fork(cfg, 2)
     assert not looked
     before = codes(memory).count("BC205")
