@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -378,8 +377,3 @@ def _message(exc: BaseException) -> str:
         return str(exc)
     except Exception as broken:  # noqa: BLE001 - a user's __str__ may raise anything
         return f"<message that raised {type(broken).__name__}>"
-
-
-def in_interpreter_exit() -> bool:
-    """Tell whether the interpreter is shutting down."""
-    return sys.is_finalizing()

@@ -239,7 +239,7 @@ def find(context: Context) -> list[Any]:
     found = engines.in_sight(context.app)
     if not found and not context.server.preload:
         # Reading all objects would unshare the pages of a preloaded app.
-        found = engines.on_heap().engines
+        found = engines.on_heap()
     return list({id(engine.pool): engine for engine in found}.values())
 
 

@@ -21,12 +21,13 @@ def last(worker: Any) -> float:
     except (OSError, ValueError, TypeError, AttributeError):
         return 0.0
     now = time.monotonic()
-    if _monotonic():
+    if tell_the_first():
         # Until the first one the file bears the time of its making, by the wall clock.
         return at if at <= now else 0.0
     return now - max(0.0, time.time() - at)
 
 
-def _monotonic() -> bool:
+def tell_the_first() -> bool:
+    """Tell whether a worker's first heartbeat can be told from the making of its file: before, both are wall time."""
     major = seams.version().partition(".")[0]
     return not major.isdecimal() or int(major) >= _MONOTONIC_FROM

@@ -8,7 +8,6 @@ a datagram that cannot be sent at once is not sent, and the next turn says it an
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 import sys
@@ -16,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn import chain, heartbeats, seams
 from bootcheck.model.boot import Boot
 from bootcheck.model.journal import CHECKPOINT, EXCEPTION, HEAD, READY, Key, read_lines
 from bootcheck.sinks.journal import MAX_JOURNAL, spare_contents
@@ -231,33 +230,23 @@ class Seen:
             self.said = f"worker {self._worker.age}: {_one_line(span.name)} {max(0.0, now - span.at):.0f} s"
 
     def _beats(self) -> bool:
-        age = heartbeat_age(self._worker)
-        return age is not None and age >= 0 and _major() >= _MONOTONIC
+        return heartbeats.tell_the_first() and heartbeats.last(self._worker) > 0
 
     def lives(self, timeout: float, patience: float) -> bool:
         """Tell whether it has not been starting for longer, or gave a sign of life within Gunicorn's timeout."""
         if not self.ready:
             return self.seconds <= patience
-        age = heartbeat_age(self._worker)
-        return not timeout or age is None or age <= timeout
+        at = heartbeats.last(self._worker)
+        return not timeout or not at or time.monotonic() - at <= timeout
 
 
 _WAITS_IN_RELOAD = 25
 """From this Gunicorn on HUP waits for the old workers' end."""
-_MONOTONIC = 22
-"""From this Gunicorn on a heartbeat is a monotonic time."""
 
 
 def _major() -> int:
     major = seams.version().partition(".")[0]
-    return int(major) if major.isdigit() else _MONOTONIC
-
-
-def heartbeat_age(worker: Any) -> float | None:
-    """Return the seconds since a worker's last sign of life, negative before its first; None where it has none."""
-    with contextlib.suppress(AttributeError, OSError, ValueError):
-        return (time.monotonic() if _major() >= _MONOTONIC else time.time()) - float(worker.tmp.last_update())
-    return None
+    return int(major) if major.isdigit() else _WAITS_IN_RELOAD
 
 
 def address_of(text: str) -> bytes | None:

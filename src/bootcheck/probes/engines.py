@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from bootcheck.model.redact import mask
@@ -16,17 +15,6 @@ from bootcheck.probes.objects import class_of
 
 _STEPS = ("driver_connection", "_connection", "_sock", "_usock", "_socket", "sock", "_transport", "_writer")
 """Attributes that lead from a DBAPI connection to its socket, in the drivers known."""
-
-
-@dataclass(slots=True)
-class Heap:
-    """What one pass over the heap found."""
-
-    engines: list[Any] = field(default_factory=list)
-    records: list[Any] = field(default_factory=list)
-    """Pool records: each holds one DBAPI connection, idle or checked out."""
-    connections: list[Any] = field(default_factory=list)
-    """Core connections, which hold a checked-out record."""
 
 
 def loaded() -> bool:
@@ -44,10 +32,9 @@ CONNECTION = ("sqlalchemy.engine.base", "Connection")
 RECORD = ("sqlalchemy.pool.base", "_ConnectionRecord")
 
 
-def on_heap() -> Heap:
-    """Return engines, pool records and connections; 10 to 60 ms, and it touches every object's count."""
-    found = collect((ENGINE, CONNECTION, RECORD))
-    return Heap(engines=found[ENGINE], records=found[RECORD], connections=found[CONNECTION])
+def on_heap() -> list[Any]:
+    """Return the engines of this process, wherever they are held; 10 to 60 ms, and it touches every object's count."""
+    return collect((ENGINE,))[ENGINE]
 
 
 def in_sight(app: Any = None) -> list[Any]:

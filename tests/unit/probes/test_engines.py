@@ -12,6 +12,7 @@ from sqlalchemy.orm import scoped_session, sessionmaker
 from sqlalchemy.pool import StaticPool
 
 from bootcheck.probes import engines
+from bootcheck.probes.heap import collect
 from tests.unit.children import interpreter
 
 
@@ -34,11 +35,12 @@ def test_an_engine_and_its_connections_are_found_on_the_heap():
     hidden = [{"deep": (create_engine("sqlite://"),)}]
     engine = hidden[0]["deep"][0]
     with engine.connect() as connection:
-        heap = engines.on_heap()
+        found = collect((engines.ENGINE, engines.CONNECTION, engines.RECORD))
 
-        assert any(one is engine for one in heap.engines)
-        assert any(one is connection for one in heap.connections)
-        record = next(one for one in heap.records if engines.pool_of(one) is engine.pool)
+        assert any(one is engine for one in engines.on_heap())
+        assert any(one is engine for one in found[engines.ENGINE])
+        assert any(one is connection for one in found[engines.CONNECTION])
+        record = next(one for one in found[engines.RECORD] if engines.pool_of(one) is engine.pool)
         assert engines.checked_out(record)
         assert engines.dbapi_of(record) is connection.connection.dbapi_connection
     assert not engines.checked_out(record)
@@ -65,7 +67,7 @@ def test_frozen_objects_are_found_and_stay_frozen():
     engine = create_engine("sqlite://")
     gc.freeze()
     try:
-        found = engines.on_heap().engines
+        found = engines.on_heap()
 
         assert any(one is engine for one in found)
         assert gc.get_freeze_count() > 0
@@ -154,7 +156,7 @@ def test_nothing_is_imported():
     """A process without SQLAlchemy has no engine, and does not get SQLAlchemy."""
     done = interpreter(
         "import sys\nfrom bootcheck.probes import engines\n"
-        "print(engines.loaded(), engines.on_heap().engines, engines.in_sight(), 'sqlalchemy' in sys.modules)"
+        "print(engines.loaded(), engines.on_heap(), engines.in_sight(), 'sqlalchemy' in sys.modules)"
     )
 
     assert done.stdout.strip() == "False [] [] False", done.stderr

@@ -48,7 +48,6 @@ _LACKING = re.compile(
     re.IGNORECASE,
 )
 _READS = re.compile(r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[")
-_LOOKUPS = frozenset({"__getitem__", "get_value", "get", "__call__"})
 
 
 def match(trouble: Trouble) -> Finding | None:
