@@ -8,7 +8,6 @@ Loaded when Gunicorn starts its dirty arbiter, and not before.
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -18,7 +17,7 @@ from bootcheck.gunicorn import chain, hooks, seams
 from bootcheck.gunicorn.dirty_boots import ArbiterBoot, DirtyWorkerBoot, init_of, step_of
 from bootcheck.gunicorn.dirty_receiver import ARBITER, WORKER, DirtyReceiver, shared
 from bootcheck.gunicorn.receiver import Child
-from bootcheck.gunicorn.server import exit_status
+from bootcheck.gunicorn.server import exit_status, has_clients
 from bootcheck.model import journal
 from bootcheck.model.outcome import Phase
 
@@ -248,7 +247,7 @@ class Dirty:
     def _before_arbiter(self) -> Snapshot | None:
         """Note what the dirty pool will inherit: its workers are never the only ones to use it."""
         cfg = self._master.arbiter.cfg
-        if not (cfg.preload_app or "sqlalchemy" in sys.modules):
+        if not (cfg.preload_app or has_clients()):
             return None
         from bootcheck.guards import fresh_pools
 
@@ -257,7 +256,7 @@ class Dirty:
 
     def _before_worker(self) -> Snapshot | None:
         first = None if self._boot is None else self._boot.inherited
-        if first is None and "sqlalchemy" not in sys.modules:
+        if first is None and not has_clients():
             return None
         from bootcheck.guards import fresh_pools
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain
+from bootcheck.gunicorn.server import has_clients
 from bootcheck.model.outcome import Phase
 
 if TYPE_CHECKING:
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
 
 Hook = Callable[..., Any]
 Maker = Callable[[Hook], Hook]
-CLIENTS = frozenset(
-    (
-        *("sqlalchemy.engine.base", "django.db.backends.base.base", "psycopg_pool.base", "redis.connection"),
-        *("http.client", "httpcore._backends.sync", "psycopg", "psycopg2.extensions", "pymysql.connections"),
-        *("MySQLdb.connections", "mysql.connector"),
-    )
-)
-"""Modules of `guards.clients.LIBRARIES`, known here without loading it."""
 _WARMUPS = "bootcheck.guards.warmup"
 """Loaded where the configuration or the app declares a warm-up."""
 _LOADERS = "bootcheck.guards.load_once"
@@ -235,7 +228,7 @@ def watch_own_forks() -> None:
 
 
 def _before_own_fork() -> None:
-    if not CLIENTS.isdisjoint(sys.modules):
+    if has_clients():
         from bootcheck.guards import own_forks
 
         chain.quietly(own_forks.before)()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from bootcheck.guards.native_crash import THEIRS, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn.server import has_clients
 from bootcheck.model.bootreport import partial_name
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
 from bootcheck.probes import black_box
@@ -93,7 +93,7 @@ class Receiver:
         child = Child(worker, make_spare())
         worker.bootcheck_child = child
         self.forked += 1
-        if arbiter.cfg.preload_app or "sqlalchemy" in sys.modules:
+        if arbiter.cfg.preload_app or has_clients():
             from bootcheck.guards import fresh_pools
 
             child.snapshot = fresh_pools.before_fork(max(arbiter.cfg.workers, arbiter.num_workers))

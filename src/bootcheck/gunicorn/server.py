@@ -22,6 +22,19 @@ if TYPE_CHECKING:
 SUBJECTS = ("SECRET_KEY", "DATABASE_URL")
 """Variables whose presence gives a discovered check its subject (`checks.DISCOVERED`): without one
 of them, and nothing declared, no check is even loaded."""
+CLIENTS = frozenset(
+    (
+        *("sqlalchemy.engine.base", "django.db.backends.base.base", "psycopg_pool.base", "redis.connection"),
+        *("http.client", "httpcore._backends.sync", "psycopg", "psycopg2.extensions", "pymysql.connections"),
+        *("MySQLdb.connections", "mysql.connector"),
+    )
+)
+"""Modules of `guards.clients.LIBRARIES`, known here without loading it."""
+
+
+def has_clients() -> bool:
+    """Tell whether this process has loaded a library whose connections do not bear a fork."""
+    return not CLIENTS.isdisjoint(sys.modules)
 
 
 class Home:
