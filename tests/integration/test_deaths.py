@@ -593,6 +593,27 @@ def test_a_step_that_failed_in_a_lifespan_is_named(serve, python, kind):
     assert (report["verdict"]["cause"], report["step"]) == ("exception", "load model")
 
 
+_AS_STARLETTE = """
+    import traceback
+    await receive()
+    try:
+        raise SystemExit(7)
+    except BaseException:
+        await send({"type": "lifespan.startup.failed", "message": traceback.format_exc()})
+        raise
+"""
+
+
+def test_a_framework_reports_an_exit_as_if_it_were_an_exception(serve):
+    """Starlette's way: what the app did is told, and not in which words the framework says so."""
+    server = serve(app=lifespan_app(_AS_STARLETTE), worker_class="uvicorn")
+
+    assert server.wait() == 3
+    report = server.death()
+    assert (report["verdict"]["cause"], report["step"]) == ("sys_exit", "app.lifespan")
+    assert "sys.exit(7)" in report["verdict"]["summary"]
+
+
 @pytest.mark.parametrize("kind", ["asgi", "uvicorn"])
 def test_an_app_without_lifespan_is_ready(serve, kind):
     """Where the lifespan is only `auto`, an app that raises does not support it, and serves."""

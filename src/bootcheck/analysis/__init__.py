@@ -37,6 +37,7 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
     """
     from bootcheck.analysis import incidents, probe_kills, readers
     from bootcheck.analysis.collector import Collector
+    from bootcheck.analysis.warned import Warned
 
     wanted = wanted or Filter()
     collector = Collector(complain or (lambda _: None), history, progress)
@@ -48,11 +49,11 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
         collector.break_off()
     deaths, unexplained = collector.result()
     deaths = probe_kills.recognise(deaths, containers)
-    found = incidents.of_deaths(death for death in deaths if wanted.wants(death))
+    found = collector.preflights.told(incidents.of_deaths(death for death in deaths if wanted.wants(death)))
     advice = [item for item in collector.durations.advice() if wanted.names(item.code, item.rule.cause_class)]
     if warnings:
-        advised = [incidents.Warned(item, count=1) for item in advice]
-        found += incidents.of_warnings([*collector.warned.values(), *advised], wanted)
+        advised = [Warned(item, count=1) for item in advice]
+        found = incidents.with_warnings(found, [*collector.warned.told(), *advised], wanted)
     return Analysis(
         incidents=tuple(found),
         unexplained=tuple(unexplained[:MAX_UNEXPLAINED]),

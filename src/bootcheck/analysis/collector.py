@@ -6,20 +6,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from bootcheck.analysis import boots, deaths, gunicorn_lines
+from bootcheck.analysis import boots, deaths, gunicorn_lines, warned
 from bootcheck.analysis.classify import Diagnoser, Diagnosis, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
 from bootcheck.analysis.durations import Durations
 from bootcheck.analysis.history import History
-from bootcheck.analysis.incidents import Inputs, Unexplained, Warned
+from bootcheck.analysis.incidents import Inputs, Unexplained
 from bootcheck.analysis.logs import Log
+from bootcheck.analysis.preflights import Preflights
 from bootcheck.analysis.quoting import template
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tellings import Tellings, merge
 from bootcheck.analysis.trouble import BOOT, STOP, Trouble
+from bootcheck.analysis.warned import Warnings
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Finding, Severity
+from bootcheck.model.finding import Severity
 
 MAX_TEMPLATES = 200
 MAX_UNREADABLE = 1_000
@@ -36,7 +38,8 @@ class Collector:
         progress: Callable[[str, int], None] | None = None,
     ) -> None:
         self.inputs = Inputs()
-        self.warned: dict[tuple[str, str], Warned] = {}
+        self.warned = Warnings()
+        self.preflights = Preflights()
         self.durations = Durations()
         self._diagnoser = Diagnoser(complain)
         self._history = history
@@ -49,6 +52,7 @@ class Collector:
         self._source = ""
         self._passed = 0
         self._log: Log | None = None
+        self._at: float | None = None
         self._classes: set[str] = set()
         self._understood = True
         """False while all that the source held so far is a report that cannot be understood."""
@@ -58,7 +62,7 @@ class Collector:
     @property
     def words(self) -> tuple[str, ...]:
         """One of them stands in every line that may matter."""
-        return (*gunicorn_lines.WORDS, *self._diagnoser.words)
+        return (*gunicorn_lines.WORDS, *warned.WORDS, *self._diagnoser.words)
 
     @property
     def attentive(self) -> bool:
@@ -78,6 +82,7 @@ class Collector:
         self._log = None
         self._classes = set()
         self._understood = True
+        self._at = None
 
     def passed(self, lines: int) -> None:
         """Show how far it is."""
@@ -117,7 +122,8 @@ class Collector:
             if identity not in self._boots:
                 self._boots.add(identity)
                 self.inputs.reports += 1
-                self._warnings(document)
+                self.warned.report(document)
+                self.preflights.report(document)
                 self.durations.add(document, source)
             return
         full = "checkpoints" in document
@@ -148,6 +154,7 @@ class Collector:
         if self._history is not None:
             self._history.journal(boot, source)
         if boot.end is not None or boots.alive(boot.head, path):
+            self.warned.journal(boot)
             return
         trouble = boots.death_of(boot, source, fault=boots.fault_text(path), torn=torn or boot.broken_lines > 1)
         if trouble is None:
@@ -164,7 +171,10 @@ class Collector:
         self._journals.append((boot, death))
 
     def record(self, record: Record) -> None:
-        """Hand a line of a log to its reconstruction."""
+        """Hand a line of a log to its reconstruction; what bootcheck's console says of a finding is no server's."""
+        self._at = self._at if record.at is None else record.at
+        if record.text.startswith(warned.WORDS) and self.warned.line(record, self._at):
+            return
         if self._log is None:
             self._log = Log(self._source, self, self._diagnoser)
         self._log.feed(record)
@@ -250,20 +260,6 @@ class Collector:
                     around=log.around,
                 )
             )
-
-    def _warnings(self, document: Mapping[str, Any]) -> None:
-        attributes = document.get("attributes")
-        found = document.get("findings")
-        for item in found if isinstance(found, list) else []:
-            try:
-                finding = Finding.from_dict(item)
-            except (KeyError, TypeError, ValueError, AttributeError):
-                continue
-            if finding.severity is Severity.INFO:
-                continue
-            key = (finding.code, template(finding.summary))
-            known = self.warned.setdefault(key, Warned(finding))
-            known.add(document, attributes if isinstance(attributes, dict) else {})
 
 
 def _refused(boot: Boot, trouble: Trouble) -> Diagnosis | None:

@@ -13,6 +13,9 @@ DEFAULT_TIMEOUT = (29.0, 33.0)
 """Seconds of life of a worker that the default timeout ends while it boots."""
 ALIKE = 2.0
 """Seconds by which workers that are timed out in their boot differ in age."""
+LIFESPAN = "app.lifespan"
+"""The step in which an application's own start-up is."""
+STOP_ORDERS = {"term": "SIGTERM", "int": "SIGINT", "quit": "SIGQUIT"}
 SHORT = 10.0
 """Seconds: a silent end that soon after the start comes before the worker was ready."""
 BOOT_ERROR = 3
@@ -49,10 +52,11 @@ _MASTER_FUNCTIONS = frozenset(
 
 def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | None:
     """Return how this process got into trouble, or None where it ended as it should, or silently."""
-    found = _cause(life, server)
+    found = _cause(life, server) or ((Cause.SIGTERM, BOOT) if life.stopped else None)
     if found is None:
         return None
     cause, moment = found
+    stopped = cause is Cause.SIGTERM and life.stopped
     chain = life.chain if cause is not Cause.GUNICORN_TIMEOUT else ()
     return Trouble(
         cause=cause,
@@ -62,8 +66,9 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
         exception=chain[0] if chain else (life.hung_in[0] if life.hung_in else None),
         chain=chain,
         exit_code=life.exit_code,
-        signal=life.killed,
-        at=life.ended_at,
+        step=LIFESPAN if stopped else None,
+        signal=life.killed or (STOP_ORDERS.get(server.stopped_by or "") if stopped else None),
+        at=life.stopped_at if stopped and life.stopped_at is not None else life.ended_at,
         since=life.booted_at,
         served=server.served or life.ready,
         said=tuple(life.said),

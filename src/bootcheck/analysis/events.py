@@ -79,7 +79,11 @@ def _signal(server: Server, match: re.Match[str], record: Record) -> None:
     name = match["name"]
     if name in STOPPING:
         server.stopping = server.stopping or not server.failing
-        server.stop_at = record.at
+        server.stop_at, server.stopped_by = record.at, name
+        for life in server.lives.values():
+            if server.stopping and life.starting and not (life.ready or life.over or life.stopped):
+                life.stopped, life.stopped_at = True, record.at
+                life.say(evidence(record))
     elif name in CHANGING:
         server.reloaded_at = record.at or 0.0
 
@@ -96,6 +100,13 @@ def _ready(server: Server, _: re.Match[str], record: Record) -> None:
     life = server.lives.get(record.pid) if record.pid is not None else None
     if life is not None:
         life.ready = True
+
+
+def _starting(server: Server, _: re.Match[str], record: Record) -> None:
+    life = server.lives.get(record.pid if record.pid is not None else server.latest())
+    if life is not None:
+        life.starting = True
+        life.say(evidence(record))
 
 
 def _serving(server: Server, _: re.Match[str], __: Record) -> None:
@@ -175,6 +186,7 @@ HANDLERS: Mapping[str, Handler] = {
     said.SIGNAL: _signal,
     said.RELOAD: _reload,
     said.READY: _ready,
+    said.STARTING: _starting,
     said.SERVING: _serving,
     said.HALT: _halt,
     said.REASON: _reason,

@@ -24,6 +24,7 @@ SIGNAL = "signal"
 RELOAD = "reload"
 SERVING = "serving"
 READY = "ready"
+STARTING = "starting"
 REQUEST_ERROR = "request_error"
 CANNOT_BIND = "cannot_bind"
 MAIN_LOOP = "main_loop"
@@ -51,6 +52,7 @@ _LINES = (
     (SIGNAL, r"Handling signal: (?P<name>\w+)"),
     (RELOAD, r"Hang up: Master|Worker reloading: |Parent changed, shutting down"),
     (RELOAD, r"Autorestarting worker after current request"),
+    (STARTING, r"Waiting for application startup\."),
     (READY, r"Application startup complete|Booted, ready to serve"),
     (LIFESPAN_FAILED, r"Application startup failed\. Exiting|ASGI lifespan startup failed"),
     (SERVING, r'"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) [^"]*HTTP/\d(?:\.\d)?" [1-5]\d\d'),

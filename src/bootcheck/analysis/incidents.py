@@ -14,8 +14,8 @@ from bootcheck.analysis.history import History
 from bootcheck.analysis.manifest import Probe
 from bootcheck.analysis.pattern import Pattern, of_group
 from bootcheck.analysis.quoting import quoted
-from bootcheck.analysis.readers.prefixes import epoch
 from bootcheck.analysis.wanted import Filter
+from bootcheck.analysis.warned import Warned
 from bootcheck.model.cause import Cause
 from bootcheck.model.codes import CODES
 from bootcheck.model.finding import Evidence, Finding
@@ -62,35 +62,6 @@ class Unexplained:
     count: int
     source: str
     line: int
-
-
-@dataclass(slots=True)
-class Warned:
-    """A warning of boots that reached ready."""
-
-    finding: Finding
-    count: int = 0
-    first: str | None = None
-    last: str | None = None
-    processes: list[dict[str, Any]] = field(default_factory=list)
-
-    def add(self, document: Mapping[str, Any], attributes: Mapping[str, Any]) -> None:
-        """Count one more process."""
-        self.count += 1
-        at = document.get("timestamp")
-        if isinstance(at, str) and epoch(at.replace("T", " ")) is not None:
-            self.first = min(self.first or at, at)
-            self.last = max(self.last or at, at)
-        if len(self.processes) < MAX_PROCESSES:
-            self.processes.append(
-                {
-                    "pid": attributes.get("process.pid"),
-                    "host": attributes.get("host.name"),
-                    "role": document.get("role"),
-                    "at": at,
-                    "report": None,
-                }
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -347,34 +318,54 @@ def _process(death: Death) -> dict[str, Any]:
     }
 
 
-def of_warnings(warned: Iterable[Warned], wanted: Filter) -> list[Incident]:
-    """Return an incident per warning of boots that reached ready: asked for with `--fail-on warning`."""
-    found: list[Incident] = []
+def with_warnings(found: list[Incident], warned: Iterable[Warned], wanted: Filter) -> list[Incident]:
+    """Return the incidents and one per warning of boots that reached ready: asked for with `--fail-on warning`.
+
+    A warning of what is an incident already, as the log of a request that failed is, makes that one clearer.
+    """
+    result = list(found)
     for item in warned:
         finding = item.finding
         if not wanted.names(finding.code, finding.rule.cause_class):
             continue
-        found.append(
-            Incident(
-                id=hashlib.sha256(f"warning\0{finding.code}\0{finding.summary}".encode("utf-8", "replace")).hexdigest()[
-                    :12
-                ],
-                code=finding.code,
-                cause=Cause.NONE.value,
-                cause_class=finding.rule.cause_class,
-                summary=quoted(finding.summary),
-                action=tuple(quoted(action) for action in finding.action),
-                confirm=finding.confirm,
-                confidence=finding.confidence,
-                evidence=tuple(
-                    Evidence(source=quoted(part.source), line=part.line, text=quoted(part.text))
-                    for part in finding.evidence
-                ),
-                against=finding.against,
-                first_seen=item.first,
-                last_seen=item.last,
-                processes=tuple(item.processes),
-                count=item.count,
-            )
+        made = _of_warning(item)
+        same = next(
+            (place for place, one in enumerate(found) if (one.code, one.cause) == (made.code, made.cause)), None
         )
-    return found
+        if same is None:
+            result.append(made)
+        else:
+            result[same] = _joined(result[same], made)
+    return result
+
+
+def _joined(incident: Incident, warning: Incident) -> Incident:
+    return replace(
+        incident,
+        action=tuple(dict.fromkeys((*incident.action, *warning.action))),
+        evidence=(*incident.evidence, *warning.evidence)[:MAX_EVIDENCE],
+        confidence=max(incident.confidence, warning.confidence, key=("low", "medium", "high").index),
+    )
+
+
+def _of_warning(item: Warned) -> Incident:
+    finding = item.finding
+    identity = f"warning\0{finding.code}\0{finding.summary}".encode("utf-8", "replace")
+    return Incident(
+        id=hashlib.sha256(identity).hexdigest()[:12],
+        code=finding.code,
+        cause=Cause.NONE.value,
+        cause_class=finding.rule.cause_class,
+        summary=quoted(finding.summary),
+        action=tuple(quoted(action) for action in finding.action),
+        confirm=finding.confirm,
+        confidence=finding.confidence,
+        evidence=tuple(
+            Evidence(source=quoted(part.source), line=part.line, text=quoted(part.text)) for part in finding.evidence
+        ),
+        against=finding.against,
+        first_seen=item.first,
+        last_seen=item.last,
+        processes=tuple(item.processes),
+        count=item.count,
+    )

@@ -32,6 +32,11 @@ class Life:
     exiting: bool = False
     retiring: bool = False
     ready: bool = False
+    starting: bool = False
+    """Its application had begun its start-up (uvicorn says so)."""
+    stopped_at: float | None = None
+    """When the order to stop came, in the middle of that."""
+    stopped: bool = False
     ended_at: float | None = None
     context: str | None = None
     """What the server was doing when it ended: None, `signal`, `failure` or `reload`."""
@@ -81,6 +86,8 @@ class Server:
     explained_ends: int = 0
     stopping: bool = False
     stop_at: float | None = None
+    stopped_by: str | None = None
+    """The signal that ordered it, as Gunicorn names it."""
     reloaded_at: float | None = None
     failing: bool = False
     """A worker could not boot, so the master is ending."""

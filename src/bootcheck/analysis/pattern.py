@@ -41,6 +41,8 @@ class Pattern:
     processes: frozenset[tuple[str, int]] = frozenset()
     """Host and pid."""
     servers: frozenset[str] = frozenset()
+    deaths: bool = True
+    """False where no process ended of it: errors of requests."""
     only_logs: bool = False
     last_words: bool = False
     """The times are those of last records: nobody saw the deaths, which may have come later."""
@@ -82,8 +84,9 @@ class Pattern:
         spread = self.times[-1] - self.times[0]
         if len(waves) == 1:
             what = "The last records of all" if self.last_words else "All"
-            yield f"{what} {self.count} {'lie' if self.last_words else 'died'} within {seconds(spread)}."
-        if len(self.order) > 1:
+            verb = "lie" if self.last_words else "died" if self.deaths else "came"
+            yield f"{what} {self.count} {verb} within {seconds(spread)}."
+        if len(self.order) > 1 and self.deaths:
             more = f", and {self.count - len(self.order)} more" if self.count > len(self.order) else ""
             yield f"In this order: {', '.join(self.order)}{more}."
 
@@ -126,11 +129,12 @@ def of_group(group: Sequence[Death]) -> Pattern:
     """Return the pattern of deaths that are one incident, in the order of their times."""
     kept = group[:MAX_KEPT]
     timed = [death for death in kept if death.at is not None]
+    hosts = _counted(death.host for death in kept)
     return Pattern(
         count=len(group),
         times=tuple(sorted(death.at for death in timed if death.at is not None)),
-        order=tuple(_named(death) for death in timed[:MAX_ORDER]),
-        hosts=_counted(death.host for death in kept),
+        order=tuple(_named(death, len(hosts)) for death in timed[:MAX_ORDER]),
+        hosts=hosts,
         lives=tuple(
             max(0.0, death.at - death.since)
             for death in timed
@@ -141,6 +145,7 @@ def of_group(group: Sequence[Death]) -> Pattern:
         ready=tuple(dict.fromkeys(death.ready for death in kept if death.ready is not None)),
         processes=frozenset((death.host or "", death.pid) for death in kept if death.pid is not None),
         servers=frozenset(death.server for death in kept if death.server),
+        deaths=any(death.cause is not Cause.NONE for death in kept),
         only_logs=all(death.kind == LOG for death in kept),
         last_words=all(death.cause is Cause.VANISHED for death in kept),
     )
@@ -161,6 +166,6 @@ def _counted(values: Iterable[str | None]) -> tuple[tuple[str, int], ...]:
     return tuple(Counter(value for value in values if value).most_common())
 
 
-def _named(death: Death) -> str:
+def _named(death: Death, hosts: int) -> str:
     who = f"{death.role} {death.pid}" if death.pid is not None else death.role
-    return f"{who} on {death.host}" if death.host else who
+    return f"{who} on {death.host}" if death.host and hosts > 1 else who

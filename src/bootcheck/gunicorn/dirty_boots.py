@@ -60,11 +60,12 @@ class ArbiterBoot(DirtyBoot):
     def _facts(self) -> dict[str, Any]:
         return {}
 
-    def _keep(self, exc: BaseException) -> None:
+    def keep(self, exc: BaseException) -> None:
+        """Journal an exception that ends this worker, but not what is raised on the way out."""
         # It was told to stop, and does. While it cleans up its loop is closed, and Gunicorn's handler of the
         # next signal (the master repeats SIGTERM, a dirty worker ends) raises there.
         if not self.ready or getattr(self._worker, "alive", True):
-            super()._keep(exc)
+            super().keep(exc)
 
     def _renew_pools(self, snapshot: Any) -> None:
         from bootcheck.guards import fresh_pools

@@ -217,10 +217,10 @@ class WorkerBoot:
             yield
         except BaseException as exc:
             if self._pid == os.getpid():
-                self._keep(exc)
+                self.keep(exc)
             raise
 
-    def _keep(self, exc: BaseException) -> None:
+    def keep(self, exc: BaseException) -> None:
         """Journal an exception that ends this worker; our own stop is no exception of the app's."""
         if self._told or self.guard.stopping or self._aborted:
             return
@@ -231,8 +231,8 @@ class WorkerBoot:
         self.recorder.exception(exc, self._kind_of(exc))
 
     def failed(self, kind: str, text: str, trace: str) -> None:
-        """Journal a failure that never was an exception here (a lifespan that reported one)."""
-        if self._told:
+        """Journal a failure that never was an exception here (a lifespan that reported one); our own stop is none."""
+        if self._told or self.guard.stopping or self._aborted:
             return
         self._told = True
         self.recorder.redactor.catch_up(os.environ)

@@ -25,3 +25,30 @@ def test_a_signal_to_one_worker():
     text = start() + EXITING + f"{MASTER}[ERROR] Worker (pid:11) was sent SIGTERM!\n"
 
     assert classes(told(text)) == [("external-stop", 1)]
+
+
+STARTING = "[2026-11-27 09:04:59 +0000] [11] [INFO] Waiting for application startup.\n"
+STARTED = "[2026-11-27 09:05:03 +0000] [11] [INFO] Application startup complete.\n"
+STOP = f"{MASTER}[INFO] Handling signal: term\n"
+
+
+def test_a_stop_in_the_middle_of_an_applications_start():
+    """Uvicorn says that the start-up has begun: the order came before it was over, however it ended after that."""
+    (incident,) = told(start() + STARTING + STOP + STARTED + EXITING).incidents
+
+    assert (incident.code, incident.cause, incident.cause_class) == ("BC505", "sigterm", "external-stop")
+    assert "in step app.lifespan" in incident.summary
+    assert incident.first_seen == "2026-11-27T09:05:00.000Z"
+
+
+@pytest.mark.parametrize("text", [STARTING + STARTED + STOP + EXITING, STARTING + EXITING + STOP])
+def test_a_stop_after_the_start_or_of_a_worker_that_is_gone(text: str):
+    """Nothing was cut short."""
+    assert classes(told(start() + text + f"{MASTER}[INFO] Shutting down: Master\n")) == []
+
+
+def test_a_start_that_the_master_had_to_kill():
+    """Who outlives the grace period is killed for that."""
+    killed = "[2026-11-27 09:05:40 +0000] [10] [ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?\n"
+
+    assert classes(told(start() + STARTING + STOP + killed)) == [("shutdown-timeout", 1)]

@@ -115,3 +115,17 @@ def test_seconds_are_said_as_people_say_them():
         "2.0 h",
         "2.3 days",
     ]
+
+
+def test_errors_of_requests_did_not_die(tmp_path: Path):
+    """Several in one log: they came, and nobody died in any order."""
+    failed = (
+        "[2026-11-27 09:05:0{0} +0000] [1{0}] [ERROR] Error handling request /\n"
+        "Traceback (most recent call last):\n"
+        '  File "/srv/app.py", line 4, in app\n'
+        "    cursor.execute(sql)\n"
+        "pymysql.err.OperationalError: (2014, 'Commands out of sync')\n"
+    )
+    (incident,) = told(failed.format(1) + failed.format(3)).incidents
+
+    assert list(incident.pattern.sentences()) == ["All 2 came within 2.0 s."]

@@ -74,7 +74,7 @@ def _lazy(trouble: Trouble, said: str) -> Finding:
         f"A model was used while another thread still loaded it: {one_line(said)}",
         "Load the model before the worker is ready: at import, or in post_worker_init.",
         "Where it must be lazy, let one thread load it under a lock, and answer 503 until it is there.",
-        code="BC501",
+        code="BC306",
         confirm="send two first requests at once to a fresh worker, then the same again after some seconds",
         confidence="medium",
         against=("A model that was never moved to a device shows the same error, in every request.",),

@@ -43,6 +43,10 @@ TELLTALE = re.compile(
 )
 WORDS = ("emory", "oom-kill", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
+_ASK = (
+    "Get the kernel's word, and analyze it with this log: journalctl -k, kubectl describe pod POD (OOMKilled), docker "
+    "inspect CONTAINER (OOMKilled); under bootcheck the report has the count of the control group."
+)
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -55,7 +59,9 @@ def match(trouble: Trouble) -> Finding | None:
         trouble,
         f"{trouble.who} was killed for memory (SIGKILL)."
         if proof or seen
-        else f"{trouble.who} got SIGKILL that nobody had ordered: most likely for memory.",
+        else f"{trouble.who} got SIGKILL that nobody had ordered: most likely for memory, but the kernel's word is "
+        "missing here.",
+        *(() if proof or seen else (_ASK,)),
         "Raise the memory limit, or lower the number of workers or what each one loads.",
         "Look for what grows: max_requests recycles workers until it is found.",
         confirm="cat /sys/fs/cgroup/memory.events; journalctl -k | grep -i 'killed process'",

@@ -56,6 +56,10 @@ class LifespanWatch:
             trace = "".join(traceback.format_exception(type(self.raised), self.raised, self.raised.__traceback__))
             boot.failed(type_name(self.raised), str(self.raised), trace)
             return
+        if isinstance(self.raised, SystemExit):
+            # Starlette reports it like any exception, and uvicorn ends with a status of its own.
+            boot.keep(self.raised)
+            return
         text = self.reported or ""
         last = text.strip().splitlines()[-1:] or ["the app reported lifespan.startup.failed without a message"]
         kind, colon, message = last[0].partition(": ")
