@@ -8,8 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.integration.harness import FULL, Interpreter, Server, interpreter, interpreters
+
+# No judgement of time in a test by properties: machines under test are slow.
+settings.register_profile(
+    "steady",
+    max_examples=100 if FULL else 25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("steady")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
 from bootcheck.model.cause import Cause
@@ -15,11 +14,6 @@ from bootcheck.model.encode import plain
 from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.model.journal import ROLES
 from bootcheck.model.report import Report, Verdict
-
-steady = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
-"""For every test by properties: no judgement of time, for machines under test are slow."""
 
 
 class Rude:

@@ -23,7 +23,7 @@ from bootcheck.model.encode import MAX_LINE
 from bootcheck.model.redact import Redactor
 from bootcheck.recorder import MAX_TRACEBACK, Recorder, chain, current, install, type_name
 from bootcheck.sinks.memory import Memory
-from tests.strategies import Rude, details, steady, texts
+from tests.strategies import Rude, details, texts
 
 
 class Broken:
@@ -254,7 +254,6 @@ def test_before_arming_a_step_does_nothing_and_works():
         pass
 
 
-@steady
 @given(texts, details)
 def test_no_detail_whatever_breaks_a_line_or_the_app(name: str, detail: dict[str, object]):
     """Raising, recursive, huge, non-finite, surrogates, bytes: one line each, under the cap, readable."""

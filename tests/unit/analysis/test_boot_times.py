@@ -14,7 +14,6 @@ from bootcheck.analysis.probe_plan import needed_for, plan
 from bootcheck.model.cause import Cause
 from bootcheck.model.checkpoint import Checkpoint, Outcome, Phase
 from bootcheck.model.report import Report, Verdict
-from tests.strategies import steady
 from tests.unit.analysis.making import AT, report, stored
 
 
@@ -86,7 +85,6 @@ def test_a_report_is_counted_once(tmp_path: Path):
     assert measure([], io.BytesIO()).seconds == ()
 
 
-@steady
 @given(st.lists(st.floats(0, 1e6), min_size=1, max_size=60), st.integers(1, 100))
 def test_a_percentile_was_measured(values: list[float], percent: int):
     """And no more than so many of a hundred are above it."""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bootcheck.analysis import Analysis, History, analyze, history
 from bootcheck.model.cause import Cause
 from bootcheck.render import Style, renderer
-from tests.strategies import reports, steady
+from tests.strategies import reports
 from tests.unit.analysis.making import AT, days_work, entered, head, journal, report, stored
 
 wild = st.recursive(
@@ -24,7 +24,6 @@ wild = st.recursive(
 KEYS = ("kind", "timestamp", "role", "verdict", "attributes", "checkpoints", "findings", "annotations", "report_id")
 
 
-@steady
 @given(st.dictionaries(st.sampled_from(KEYS), wild))
 def test_no_document_is_too_wild(document: dict[str, Any]):
     """Wrong types anywhere."""
@@ -36,7 +35,6 @@ def test_no_document_is_too_wild(document: dict[str, Any]):
     assert len(kept.spans) <= 1
 
 
-@steady
 @given(st.lists(reports(), max_size=4))
 def test_every_report_can_be_drawn(found: list[Any]):
     """In Markdown and HTML, whatever it holds."""

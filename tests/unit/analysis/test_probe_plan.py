@@ -7,10 +7,8 @@ from hypothesis import strategies as st
 
 from bootcheck.analysis.boot_times import BootTimes
 from bootcheck.analysis.probe_plan import needed_for, plan
-from tests.strategies import steady
 
 
-@steady
 @given(
     st.lists(st.floats(0.01, 5000), min_size=1, max_size=40),
     st.lists(st.floats(0.01, 5000), max_size=3),

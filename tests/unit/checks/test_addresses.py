@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.checks.addresses import Address, AddressError, parse
-from tests.strategies import steady
 
 SPELLINGS = [
     "127.0.0.1:8000",
@@ -52,7 +51,6 @@ def test_what_is_no_address(text):
         parse(text)
 
 
-@steady
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(text):
     """No other exception leaves the parser."""

@@ -15,7 +15,6 @@ from bootcheck.checks.drivers import Installation
 from bootcheck.model.errors import CheckOptionError
 from bootcheck.model.finding import Severity
 from bootcheck.testing import Outcome, Result, Server, run_check
-from tests.strategies import steady
 
 SECRET_LETTERS = "ψωφξδλ"
 
@@ -319,7 +318,6 @@ def test_no_false_alarm_where_nobody_asked(url, installed):
     assert all(point.outcome is not Outcome.FAILED for point in result.checkpoints)
 
 
-@steady
 @given(st.text(alphabet=SECRET_LETTERS + "@:/?#%&=+", min_size=1, max_size=20), st.booleans())
 def test_no_letter_of_a_password_is_shown(secret, bare):
     """Neither findings nor checkpoints hold a piece of the password, whatever it is made of."""

@@ -13,7 +13,6 @@ from bootcheck.checks.env import Env, discover, env
 from bootcheck.model.errors import CheckOptionError
 from bootcheck.model.finding import Severity
 from bootcheck.testing import Outcome, Result, Server, Source, run_check
-from tests.strategies import steady
 
 GOOD = "kX9v2Lq7Zt4mB8nR5wY1cD6fH3jP0sGa"
 
@@ -177,7 +176,6 @@ def test_a_choice_gets_its_nearest():
     assert "upper and lower case" in run_check(check, {"ENV": "PRODUCTION"}).findings[0].summary
 
 
-@steady
 @given(
     st.text(alphabet="ψωφξδλ:/?#@[]%. ", min_size=1, max_size=30),
     st.sampled_from(["url", "integer", "boolean", "path"]),

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.checks.spelling import distance, near_names, nearest
-from tests.strategies import steady
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,6 @@ def test_nearest_word():
     assert nearest("x", known) is None
 
 
-@steady
 @given(st.text(max_size=12), st.text(max_size=12))
 def test_distance_is_symmetric_and_zero_only_for_the_same(left, right):
     """The distance behaves as one."""

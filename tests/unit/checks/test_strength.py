@@ -10,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.checks.strength import DEFAULT_MIN_ENTROPY, entropy_bits, measure, placeholder_kind
-from tests.strategies import steady
 
 DJANGO = "abcdefghijklmnopqrstuvwxyz0123456789!@#$%^&*(-_=+)"
 
@@ -108,7 +107,6 @@ def test_sixteen_hexadecimal_digits_nearly_always_pass():
     assert sum(entropy_bits(value) < DEFAULT_MIN_ENTROPY for value in made) < 10
 
 
-@steady
 @given(st.text(max_size=200))
 def test_any_value_is_measured(value):
     """Every text has a length, a finite number of bits and perhaps a kind."""

@@ -7,7 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.checks.urls import DatabaseUrl, UrlProblem, parse
-from tests.strategies import steady
 
 SECRET_LETTERS = "ψωφξδλ"
 """Letters that stand in no message of bootcheck: one of them in an output is a piece of a password."""
@@ -197,7 +196,6 @@ def test_only_the_scheme_changes_in_a_rewrite():
     assert parse("postgres://u:pw@h:1/d?a=b").masked_with("postgresql") == "postgresql://u:***@h:1/d?a=b"
 
 
-@steady
 @given(secrets)
 def test_no_password_is_ever_shown(secret):
     """Whatever the password holds, no letter of it reaches a repr, a masked URL or an explanation."""
@@ -210,7 +208,6 @@ def test_no_password_is_ever_shown(secret):
     assert not set(out) & set(SECRET_LETTERS)
 
 
-@steady
 @given(secrets)
 def test_a_password_without_its_at_sign_is_not_shown(secret):
     """Where the @ is missing the password stands in the place of the port, which is not quoted."""
@@ -221,7 +218,6 @@ def test_a_password_without_its_at_sign_is_not_shown(secret):
     assert not set(f"{caught.value} {caught.value.action}") & set(SECRET_LETTERS)
 
 
-@steady
 @given(st.text(max_size=120))
 def test_any_text_is_read_or_explained(text):
     """No other exception than UrlProblem leaves the parser."""

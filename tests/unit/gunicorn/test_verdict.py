@@ -23,7 +23,6 @@ from bootcheck.model.report import schema
 from bootcheck.model.signals import signal_name
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.memory import Memory
-from tests.strategies import steady
 
 TERM, INT, QUIT, KILL, ABRT, HUP, USR1 = (
     int(signal.Signals[name]) for name in ("SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL", "SIGABRT", "SIGHUP", "SIGUSR1")
@@ -172,7 +171,6 @@ _deaths = st.builds(
 )
 
 
-@steady
 @given(_deaths)
 def test_every_death_has_one_valid_report(death: Death):
     """One cause, its code, a sentence, and a step while it was not ready; an end that is none has no report."""

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from bootcheck.model.annotation import MAX_CHANGES, MAX_NAME, MAX_NAMES, MAX_VALUE, STOPPED, Tags, bounded
 from bootcheck.model.redactor import Redactor
-from tests.strategies import steady
 
 anything = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
@@ -81,7 +80,6 @@ def test_bounds_are_bytes(char: str):
     assert "more characters" in value
 
 
-@steady
 @given(anything, anything)
 def test_nothing_an_app_passes_breaks_or_bloats(name: object, value: object):
     """The result is JSON, and bounded."""

@@ -15,7 +15,6 @@ from bootcheck.model.boot import Boot
 from bootcheck.model.checkpoint import Phase
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.memory import Memory
-from tests.strategies import steady
 
 
 def told(act: Callable[[Recorder], Any]) -> Boot:
@@ -185,7 +184,6 @@ _words = st.sampled_from(["t", "seq", "name", "phase", "outcome", "at", "of", "f
 _kinds = st.sampled_from(["head", "checkpoint", "finding", "exception", "signal", "stacks", "ready", "guard", "end"])
 
 
-@steady
 @given(
     st.lists(st.tuples(_kinds, st.dictionaries(_words, st.none() | st.integers() | st.text() | st.lists(st.none()))))
 )

@@ -10,12 +10,11 @@ from hypothesis import given
 
 from bootcheck.model.checkpoint import Checkpoint, Outcome, Phase
 from bootcheck.model.encode import line
-from tests.strategies import checkpoints, steady
+from tests.strategies import checkpoints
 
 ONE = Checkpoint(seq=1, name="env.SECRET_KEY", phase=Phase.ENVIRONMENT, outcome=Outcome.PASSED, at=1.5)
 
 
-@steady
 @given(checkpoints)
 def test_a_journal_line_gives_the_same_checkpoint_back(checkpoint: Checkpoint):
     """Nothing is lost or changed by JSON, whatever the texts hold."""

@@ -12,7 +12,7 @@ from hypothesis import given
 
 from bootcheck.model.encode import MAX_ITEMS, MAX_LINE, MAX_TEXT, line, plain, shorten
 from bootcheck.model.journal import read_line
-from tests.strategies import Deceiver, Rude, RudeText, Wide, deep, details, recursive, steady, values
+from tests.strategies import Deceiver, Rude, RudeText, Wide, deep, details, recursive, values
 
 
 class Colour(str, enum.Enum):
@@ -26,7 +26,6 @@ def reject(value: object) -> Any:
     raise AssertionError(value)
 
 
-@steady
 @given(values)
 def test_any_value_becomes_strict_json(value: object):
     """No NaN, no Infinity, no exception, and the same after a round trip."""
@@ -35,7 +34,6 @@ def test_any_value_becomes_strict_json(value: object):
     assert json.loads(json.dumps(told), parse_constant=reject) == told
 
 
-@steady
 @given(details)
 def test_any_detail_makes_one_readable_line_under_the_cap(detail: dict[str, object]):
     """One newline, at its end; ASCII; at most the cap; kind and number survive."""

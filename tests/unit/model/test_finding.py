@@ -10,12 +10,11 @@ from hypothesis import given
 
 from bootcheck.model.codes import CODES
 from bootcheck.model.finding import Evidence, Finding, Severity
-from tests.strategies import findings, steady
+from tests.strategies import findings
 
 ONE = Finding(code="BC101", summary="SECRET_KEY is not set.")
 
 
-@steady
 @given(findings)
 def test_a_finding_comes_back_as_it_was(finding: Finding):
     """The preflight child's findings are the master's."""

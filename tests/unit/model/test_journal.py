@@ -11,12 +11,11 @@ from bootcheck.model.boot import Boot
 from bootcheck.model.checkpoint import Checkpoint
 from bootcheck.model.encode import line
 from bootcheck.model.journal import Key, key_of, read_line, read_lines, report_name
-from tests.strategies import checkpoints, steady
+from tests.strategies import checkpoints
 
 HEAD = {"t": journal.HEAD, "role": "worker", "pid": 7, "at": 1.0}
 
 
-@steady
 @given(st.lists(checkpoints, max_size=8), st.data())
 def test_any_cut_leaves_a_readable_prefix(written: list[Checkpoint], data: st.DataObject):
     """Every line before the cut is read as written, and at most one line counts as broken."""
@@ -34,7 +33,6 @@ def test_any_cut_leaves_a_readable_prefix(written: list[Checkpoint], data: st.Da
     Boot.from_records(records, broken)
 
 
-@steady
 @given(st.lists(checkpoints, min_size=1, max_size=6), st.data())
 def test_a_corrupt_line_costs_that_line_only(written: list[Checkpoint], data: st.DataObject):
     """The rest of the boot is still told."""
@@ -48,7 +46,6 @@ def test_a_corrupt_line_costs_that_line_only(written: list[Checkpoint], data: st
     assert broken == 1
 
 
-@steady
 @given(st.binary(max_size=400))
 def test_any_bytes_can_be_read(raw: bytes):
     """A file that is no journal yields nothing, and raises nothing."""

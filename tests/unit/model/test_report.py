@@ -19,7 +19,7 @@ from bootcheck.model.journal import report_name
 from bootcheck.model.report import LINE_PREFIX, MAX_ANNOUNCEMENT, Report, Verdict, schema
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.memory import Memory
-from tests.strategies import details, findings, reports, steady, texts
+from tests.strategies import details, findings, reports, texts
 
 VALIDATOR = jsonschema.Draft202012Validator(schema())
 ONE = Report(
@@ -50,7 +50,6 @@ def test_the_schema_is_a_schema():
     assert schema()["additionalProperties"] is False
 
 
-@steady
 @given(reports())
 def test_every_report_is_valid(report: Report):
     """Lone surrogates, control characters and empty texts included."""
@@ -60,7 +59,6 @@ def test_every_report_is_valid(report: Report):
     assert report_name(report.file_name) is not None
 
 
-@steady
 @given(reports(), st.none() | st.text(max_size=2500))
 def test_every_announcement_is_a_complete_object_of_2000_bytes(report: Report, path: str | None):
     """`report_id` and the cause come through uncut, whatever else gives way."""
@@ -192,7 +190,6 @@ def boot_records(act: Any) -> list[dict[str, Any]]:
     return memory.records
 
 
-@steady
 @given(details, texts, st.lists(findings, max_size=3))
 def test_every_boot_report_is_valid(detail: dict[str, object], name: str, found: list[Finding]):
     """The fast way to a report keeps the same schema as the slow one."""

@@ -8,7 +8,7 @@ import uuid
 from hypothesis import given
 
 from bootcheck.model.stamps import compact, new_id, rfc3339
-from tests.strategies import moments, steady
+from tests.strategies import moments
 from tests.unit.children import forked
 
 
@@ -18,7 +18,6 @@ def test_both_forms_are_utc_with_milliseconds():
     assert compact(1_795_769_099.123) == "20261127T084459123Z"
 
 
-@steady
 @given(moments, moments)
 def test_file_names_sort_by_time(one: float, other: float):
     """Pruning goes by names alone."""

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from bootcheck.analysis.spans import Span, Step
 from bootcheck.render import charts
-from tests.strategies import steady
 
 times = st.none() | st.floats(1.7e9, 1.9e9)
 spans = st.builds(
@@ -25,7 +24,6 @@ spans = st.builds(
 )  # fmt: skip
 
 
-@steady
 @given(st.lists(spans, max_size=60))
 def test_no_bar_leaves_its_chart(found: list[Span]):
     """Whatever times a file holds, also ends before their starts."""

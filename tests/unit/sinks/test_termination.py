@@ -17,7 +17,7 @@ from bootcheck.model.finding import Evidence, Finding
 from bootcheck.model.report import LINE_PREFIX, Report, Verdict
 from bootcheck.sinks import termination
 from bootcheck.sinks.termination import HEAD, MOST, cut, message, place, write
-from tests.strategies import reports, steady
+from tests.strategies import reports
 
 KIB = 1024
 RAISED = Report(
@@ -47,7 +47,6 @@ REFUSED = replace(
 )
 
 
-@steady
 @given(reports(), st.text(max_size=80), st.one_of(st.none(), st.just("/reports/crash.json")))
 def test_any_report_makes_a_message_that_can_be_cut(report: Report, headline: str, path: str | None):
     """At most 4 KiB; whole and cut at 1 KiB it is valid UTF-8, and its first line is whole and speaks alone."""
@@ -64,7 +63,6 @@ def test_any_report_makes_a_message_that_can_be_cut(report: Report, headline: st
     assert json.loads(last.removeprefix(LINE_PREFIX))["report_id"] == report.report_id
 
 
-@steady
 @given(st.text(), st.integers(0, 200))
 def test_a_cut_falls_between_characters(text: str, limit: int):
     """Whatever the characters' sizes."""

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from bootcheck.checks.databases.failure import Failure
 from bootcheck.checks.databases.pg_wire import Login, Refusal, Unsupported, Wire, tls_context
-from tests.strategies import steady
 
 READY = b"R\0\0\0\x08\0\0\0\0" + b"Z\0\0\0\x05I"
 LOGIN = Login(user="app", password="hunter22", database="shop", sslmode="disable", server="db:5432")
@@ -134,7 +133,6 @@ def test_what_is_no_postgresql_is_told_apart(answer, kind):
     assert raised.value.kind == kind
 
 
-@steady
 @given(st.binary(max_size=300))
 def test_no_answer_breaks_it(answer):
     """Any bytes end as one of the exceptions that the caller judges, or as a login."""

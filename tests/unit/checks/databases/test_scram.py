@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.checks.databases.scram import Exchange, prepared
-from tests.strategies import steady
 
 SALT, ROUNDS = b"0123456789abcdef", 64
 
@@ -30,7 +29,6 @@ def admitted(password: bytes, exchange: Exchange) -> bool:
     return hashlib.sha256(key).digest() == stored
 
 
-@steady
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1))
 def test_the_right_password_is_admitted(password):
     """Whatever is in it."""
