@@ -84,6 +84,7 @@ HELPERS: dict[str, dict[str, str]] = {
         "progress": "how far a long reading is",
         "probes": "probe settings as platforms write them, for `probes`",
         "pages": "the pages that `explain` prints, in any format",
+        "reasons": "what came before, and what else it could have been, for text",
         "report": "one report on a screen, for `show`",
         "terminal": "text in colour, where Rich is installed",
         "snapshot": "one look at a living process on a screen, for `dump` and `show`",

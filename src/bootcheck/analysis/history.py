@@ -1,6 +1,7 @@
 """What was read, kept as lives of processes and as moments: for charts, timelines and comparisons.
 
-Only those formats ask for it. It is bounded: of more it keeps the first and counts the rest.
+Only formats that tell of them ask for it. It is bounded: of more it keeps the first and counts the rest; a brief
+one then listens no more, so that a large input costs nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from bootcheck.model.boot import Boot
 
 MAX_SPANS = 2_000
 MAX_MOMENTS = 5_000
+BRIEF_SPANS = 500
+BRIEF_MOMENTS = 2_000
 
 
 @dataclass(slots=True, kw_only=True)
@@ -46,7 +49,11 @@ def _everything(at: float | None, host: str | None) -> bool:  # noqa: ARG001 - t
 class History:
     """The lives and moments of an analysis; never raises for what stands in a file."""
 
-    def __init__(self, covers: Callable[[float | None, str | None], bool] = _everything) -> None:
+    def __init__(
+        self, covers: Callable[[float | None, str | None], bool] = _everything, *, brief: bool = False
+    ) -> None:
+        self._brief = brief
+        self._most = (BRIEF_SPANS, BRIEF_MOMENTS) if brief else (MAX_SPANS, MAX_MOMENTS)
         self.spans: list[Span] = []
         self.moments: list[Moment] = []
         self.left_out = 0
@@ -60,10 +67,17 @@ class History:
         self._ids: set[str] = set()
         self._told: set[str] = set()
 
+    @property
+    def whole(self) -> bool:
+        """True while nothing had to be left out: only then is the last one kept the last there was."""
+        return not (self.left_out or self.spans_left_out)
+
     # -- what the collector calls ---------------------------------------------------------------
 
     def report(self, document: Mapping[str, Any], source: str) -> None:
         """Keep the life that a crash or boot report tells of."""
+        if self._deaf:
+            return
         identity = f"{document.get('report_id') or source}\0{'checkpoints' in document}"
         if identity in self._ids:
             return
@@ -83,6 +97,8 @@ class History:
 
     def journal(self, boot: Boot, source: str) -> None:
         """Keep the life that a journal tells of, ended or not."""
+        if self._deaf:
+            return
         try:
             span = spans.of_journal(boot, source)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
@@ -95,6 +111,8 @@ class History:
 
     def line(self, record: Record, *, telltale: Callable[[str], bool]) -> None:
         """Keep what a line of a log says of a process, or of the platform around it."""
+        if self._deaf:
+            return
         event = said.event_of(record.text)
         if event is None:
             if telltale(record.text):
@@ -105,6 +123,10 @@ class History:
             return
         self._say(record, bad=kind in _BAD, good=kind == said.READY)
         self._live(kind, match, record)
+
+    @property
+    def _deaf(self) -> bool:
+        return self._brief and not self.whole
 
     # -- within -----------------------------------------------------------------------------------
 
@@ -118,7 +140,7 @@ class History:
         self._keep(Moment(at=at, text=text, source=span.source, host=span.host, bad=died, good=not died))
 
     def _add(self, span: Span) -> None:
-        if len(self.spans) < MAX_SPANS:
+        if len(self.spans) < self._most[0]:
             self.spans.append(span)
         else:
             self.spans_left_out += 1
@@ -141,7 +163,7 @@ class History:
             )
 
     def _keep(self, moment: Moment) -> None:
-        if len(self.moments) < MAX_MOMENTS:
+        if len(self.moments) < self._most[1]:
             self.moments.append(moment)
         else:
             self.left_out += 1
@@ -187,6 +209,11 @@ class History:
             span = self._begin("worker", pid, record)
             span.started = None
         return span
+
+
+def kept(how: str, covers: Callable[[float | None, str | None], bool] = _everything) -> History | None:
+    """Return the history that a format asks for: nothing, brief or whole."""
+    return None if how == "nothing" else History(covers, brief=how == "brief")
 
 
 def _pid(match: re.Match[str]) -> int:

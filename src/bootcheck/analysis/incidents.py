@@ -142,6 +142,11 @@ class Analysis:
         return {
             "schema_version": SCHEMA_VERSION,
             "incidents": [incident.as_dict() for incident in self.incidents],
+            **(
+                {"advice": [_of_warning(Warned(finding, count=1)).as_dict() for finding in self.advice]}
+                if self.advice
+                else {}
+            ),
             "unexplained": [
                 {"template": item.template, "count": item.count, "source": quoted(item.source), "line": item.line}
                 for item in self.unexplained

@@ -31,7 +31,7 @@ class Advice:
     """One thing to do, by how much it matters."""
 
     priority: int
-    """1 stops the server, 2 is another incident, 3 makes the next one easier to explain."""
+    """1 stops the server, 2 is another incident, 3 makes the next one easier to explain, 4 would be better."""
     text: str
     why: str
 
@@ -68,12 +68,7 @@ class Story:
 def tell(analysis: Analysis) -> Story:
     """Return the story of an analysis; without a history it has no timeline."""
     history = analysis.history or History()
-    found = clocks.skews(history)
-    spans = clocks.lives(history, found)
-    for span in spans:
-        _end_by_incident(span, analysis.incidents)
-    moments = clocks.shifted(history.moments, found)
-    moments = sorted([*moments, *_unsaid(analysis.incidents, moments)], key=lambda moment: moment.at)
+    found, spans, moments = _known(analysis.incidents, history)
     chapters = tuple(_chapter(incident, spans, moments, analysis.probes) for incident in analysis.incidents)
     entries, left_out = _entries(moments)
     return Story(
@@ -85,9 +80,28 @@ def tell(analysis: Analysis) -> Story:
         clocks=tuple(_clocks(found, history)),
         intervals=tuple(intervals(analysis.incidents, spans, moments)),
         missing=tuple(dict.fromkeys(_missing(analysis, history, chapters, spans))),
-        advice=tuple(_advice(chapters, spans)),
+        advice=(*_advice(chapters, spans), *_of_healthy(analysis)),
         spans=tuple(spans),
     )
+
+
+def chapters(analysis: Analysis) -> tuple[Chapter, ...]:
+    """Return the chapter of each incident; none at all where something had to be left out of the history."""
+    history = analysis.history
+    if history is None or not history.whole:
+        return ()
+    _, spans, moments = _known(analysis.incidents, history)
+    return tuple(_chapter(incident, spans, moments, analysis.probes) for incident in analysis.incidents)
+
+
+def _known(incidents: Sequence[Incident], history: History) -> tuple[list[clocks.Skew], list[Span], list[Moment]]:
+    """Return the skew of each clock, then the lives and moments in one time."""
+    found = clocks.skews(history)
+    spans = clocks.lives(history, found)
+    for span in spans:
+        _end_by_incident(span, incidents)
+    moments = clocks.shifted(history.moments, found)
+    return found, spans, sorted([*moments, *_unsaid(incidents, moments)], key=lambda moment: moment.at)
 
 
 def _summary(analysis: Analysis, spans: Sequence[Span]) -> Iterator[str]:
@@ -268,6 +282,12 @@ def _advice(chapters: Sequence[Chapter], spans: Sequence[Span]) -> Iterator[Advi
                 seen.add(text)
                 yield Advice(priority=1 if number == 0 else 2, text=text, why=f"{incident.code} {incident.slug}")
     yield from _next_time(chapters, spans)
+
+
+def _of_healthy(analysis: Analysis) -> Iterator[Advice]:
+    for finding in analysis.advice:
+        for text in finding.action:
+            yield Advice(priority=4, text=quoted(text), why=f"{finding.code} {finding.slug}: {quoted(finding.summary)}")
 
 
 def _next_time(chapters: Sequence[Chapter], spans: Iterable[Span]) -> Iterator[Advice]:

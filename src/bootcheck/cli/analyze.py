@@ -73,7 +73,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
     """Analyze, print, and return the exit code."""
-    from bootcheck.analysis import Filter, History, analyze
+    from bootcheck.analysis import Filter, analyze
+    from bootcheck.analysis.history import kept
     from bootcheck.analysis.manifest import by_numbers, containers, contents, relevant
     from bootcheck.analysis.moments import moment
     from bootcheck.render import output, progress, terminal
@@ -96,7 +97,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             warnings=args.fail_on == "warning",
             stdin=sys.stdin.buffer,
             complain=lambda text: print(f"bootcheck: {text}", file=err),
-            history=History(wanted.covers) if form.WANTS_HISTORY else None,
+            history=kept(form.HISTORY, wanted.covers),
             progress=tell,
             containers=known,
         )

@@ -2,7 +2,7 @@
 
 A renderer is a module `bootcheck.render.<name>` with a flag and two functions that yield lines:
 
-    WANTS_HISTORY = False   # True where it draws charts or a timeline
+    HISTORY = "nothing"   # or "brief", or "whole" where it draws charts or a timeline
     def incidents(analysis: Analysis, style: Style) -> Iterator[str]: ...
     def findings(checked: Sequence[Checked], style: Style) -> Iterator[str]: ...
 
@@ -60,8 +60,8 @@ class Checked:
 class Renderer(Protocol):
     """What a renderer module offers."""
 
-    WANTS_HISTORY: bool
-    """Its incidents are told with lives and moments: the analysis is to keep them."""
+    HISTORY: str
+    """How many lives and moments the analysis is to keep for it: nothing, brief (a screen's worth) or whole."""
 
     def incidents(self, analysis: Analysis, style: Style) -> Iterator[str]:
         """Yield the lines that tell of an analysis."""

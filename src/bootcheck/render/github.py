@@ -11,7 +11,7 @@ from bootcheck.render import Checked, Style
 if TYPE_CHECKING:
     from bootcheck.analysis.incidents import Analysis
 
-WANTS_HISTORY = False
+HISTORY = "nothing"
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "notice"}
 
 

@@ -26,7 +26,7 @@ except ImportError as exc:
     missing = "--format html needs Jinja2, which is not installed: pip install 'bootcheck[html]'"
     raise BootcheckError(missing) from exc
 
-WANTS_HISTORY = True
+HISTORY = "whole"
 
 
 def incidents(analysis: Analysis, style: Style) -> Iterator[str]:  # noqa: ARG001

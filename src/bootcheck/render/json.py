@@ -11,12 +11,12 @@ from bootcheck.render import Checked, Style
 if TYPE_CHECKING:
     from bootcheck.analysis.incidents import Analysis
 
-WANTS_HISTORY = False
+HISTORY = "nothing"
 SCHEMA_VERSION = 1
 
 
 def incidents(analysis: Analysis, style: Style) -> Iterator[str]:  # noqa: ARG001
-    """Yield the object of `analyze`: incidents, unexplained, inputs."""
+    """Yield the object of `analyze`: incidents, unexplained, inputs; advice where there is any."""
     yield dumped(analysis.as_dict())
 
 

@@ -13,7 +13,7 @@ from bootcheck.render import Checked, Style
 if TYPE_CHECKING:
     from bootcheck.analysis.incidents import Analysis, Incident
 
-WANTS_HISTORY = False
+HISTORY = "nothing"
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 

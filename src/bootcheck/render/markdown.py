@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from bootcheck.analysis.history import Moment
     from bootcheck.analysis.incidents import Analysis, Incident
 
-WANTS_HISTORY = True
+HISTORY = "whole"
 _SPECIAL = re.compile(r"([\\`*_{}\[\]|#~!])")
-_PRIORITIES = {1: "Now", 2: "Then", 3: "So that the next one is easier to explain"}
+_PRIORITIES = {1: "Now", 2: "Then", 3: "So that the next one is easier to explain", 4: "What would be better"}
 
 
 def incidents(analysis: Analysis, style: Style) -> Iterator[str]:  # noqa: ARG001

@@ -17,7 +17,7 @@ from bootcheck.render.json import dumped
 if TYPE_CHECKING:
     from bootcheck.analysis.incidents import Analysis
 
-WANTS_HISTORY = False
+HISTORY = "nothing"
 VERSION = "2.1.0"
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}

@@ -11,8 +11,12 @@ from typing import TextIO
 
 from bootcheck.render import Style
 
+_LABELS = (
+    *("Evidence", "Against", "Pattern", "When", "Who", "What to do", "What", "Confirm", "Reports", "More"),
+    *("First sign", "Last good", "Changed", "Wrong if", "Or else", "Not"),
+)
 _STYLES = (
-    (re.compile(r"^  (?:Evidence|Against|Pattern|When|Who|What to do|What|Confirm|Reports|More)\b"), "bold cyan"),
+    (re.compile(rf"^  (?:{'|'.join(_LABELS)})\b"), "bold cyan"),
     (re.compile(r"\bBC\d{3}(?: [a-z][a-z0-9-]+)?\b"), "magenta"),
     (re.compile(r"\bbootcheck (?:explain|analyze|check) \S+"), "green"),
     (re.compile(r"\bconfidence (?:low|medium|high)\b"), "bold"),

@@ -8,13 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.analysis.quoting import quoted
+from bootcheck.analysis.story import chapters
 from bootcheck.model.finding import Evidence, Finding, Severity
-from bootcheck.render import Checked, Style
+from bootcheck.render import Checked, Style, reasons
 
 if TYPE_CHECKING:
     from bootcheck.analysis.incidents import Analysis, Incident
+    from bootcheck.analysis.story import Chapter
 
-WANTS_HISTORY = False
+HISTORY = "brief"
 MAX_PROCESSES = 6
 MAX_UNEXPLAINED = 5
 _LABEL = 11
@@ -26,11 +28,13 @@ def incidents(analysis: Analysis, style: Style) -> Iterator[str]:
     total = len(analysis.incidents)
     if not total:
         yield from paragraph(_healthy(analysis), style)
+    told = chapters(analysis)
     for number, incident in enumerate(analysis.incidents, 1):
         if number > 1:
             yield ""
             yield ""
-        yield from _incident(incident, style, f"[{number} of {total}] " if total > 1 else "")
+        mark = f"[{number} of {total}] " if total > 1 else ""
+        yield from _incident(incident, style, mark, told[number - 1] if told else None)
     if analysis.unexplained:
         yield ""
         yield from _unexplained(analysis, style)
@@ -69,7 +73,7 @@ def finding_lines(finding: Finding, style: Style, mark: str = "") -> Iterator[st
     yield from section("More", [f"bootcheck explain {finding.code}"], style)
 
 
-def _incident(incident: Incident, style: Style, mark: str) -> Iterator[str]:
+def _incident(incident: Incident, style: Style, mark: str, chapter: Chapter | None) -> Iterator[str]:
     yield from paragraph(mark + _sentence(incident), style, bold=True)
     yield ""
     yield from section(
@@ -80,7 +84,11 @@ def _incident(incident: Incident, style: Style, mark: str) -> Iterator[str]:
     yield from section("When", [_when(incident)], style)
     yield from section("Who", _who(incident), style)
     yield from section("Pattern", [quoted(text) for text in incident.pattern.sentences()], style)
+    for label, texts in reasons.before(chapter) if chapter is not None else ():
+        yield from section(label, texts, style)
     yield from _details(incident.evidence, incident.against, incident.action, incident.confirm, style)
+    for label, texts in reasons.after(chapter) if chapter is not None else ():
+        yield from section(label, texts, style)
     reports = list(dict.fromkeys(str(process["report"]) for process in incident.processes if process.get("report")))
     more = [f"and {len(reports) - 3} more"] if len(reports) > 3 else []
     yield from section("Reports", [*reports[:3], *more], style, wrap=False)

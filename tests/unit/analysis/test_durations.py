@@ -203,7 +203,15 @@ def test_analyze_tells_it_as_advice_and_exits_with_0(tmp_path: Path, run: Callab
     assert "bootcheck explain BC309" in text
 
     code, text = run("analyze", str(tmp_path), "--format", "json")
-    assert (code, json.loads(text)["incidents"]) == (0, [])
+    told = json.loads(text)
+    assert (code, told["incidents"]) == (0, [])
+    assert [(item["code"], item["cause_class"]) for item in told["advice"]] == [("BC309", "boot-timeout")]
+    assert told["advice"][0]["action"]
+    for form in ("markdown", "html"):
+        code, text = run("analyze", str(tmp_path), "--format", form)
+        assert code == 0
+        assert "What would be better" in text
+        assert "BC309 boot-slower-than-before: Ready after 91.0 s" in text.replace("\\", "")
     code, text = run("analyze", str(tmp_path), "--format", "json", "--fail-on", "warning")
     assert code == 1
     assert [(item["code"], item["count"]) for item in json.loads(text)["incidents"]] == [("BC309", 1)]
