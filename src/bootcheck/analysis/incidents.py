@@ -142,11 +142,6 @@ class Analysis:
         return {
             "schema_version": SCHEMA_VERSION,
             "incidents": [incident.as_dict() for incident in self.incidents],
-            **(
-                {"advice": [_of_warning(Warned(finding, count=1)).as_dict() for finding in self.advice]}
-                if self.advice
-                else {}
-            ),
             "unexplained": [
                 {"template": item.template, "count": item.count, "source": quoted(item.source), "line": item.line}
                 for item in self.unexplained
@@ -157,6 +152,11 @@ class Analysis:
                 "reports": self.inputs.reports,
                 "unreadable": [{key: quoted(text) for key, text in item.items()} for item in self.inputs.unreadable],
             },
+            **(
+                {"advice": [_of_warning(Warned(finding, count=1)).as_dict() for finding in self.advice]}
+                if self.advice
+                else {}
+            ),
         }
 
 

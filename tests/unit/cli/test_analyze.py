@@ -192,7 +192,8 @@ def test_the_contracts_json_has_no_key_more(tmp_path: Path, capsys: pytest.Captu
 
     assert main(["analyze", "--format", "json", str(tmp_path)]) == 1
     told = json.loads(capsys.readouterr().out)
-    assert list(told) == ["schema_version", "incidents", "unexplained", "inputs"]
+    # Advice of healthy boots comes last, and only where there is any.
+    assert list(told) == ["schema_version", "incidents", "unexplained", "inputs", "advice"]
     assert list(told["incidents"][0]) == [
         "id", "code", "slug", "cause", "cause_class", "summary", "action", "confirm", "confidence", "evidence",
         "against", "first_seen", "last_seen", "processes", "count",
