@@ -16,6 +16,16 @@ AGREE = 3.0
 """Seconds by which the offsets that single processes show may differ from each other."""
 SAME_START = 3.0
 """Seconds by which two tellings of one start may differ."""
+DRIFT = 900.0
+"""Seconds by which a clock that nobody sets may be wrong; more is a time zone."""
+FURTHEST = 50_400.0
+"""Seconds to the furthest time zone."""
+QUARTER = 900.0
+"""Seconds of which every time zone is a multiple."""
+MAX_ASKED = 100
+"""Deaths of one source that are compared."""
+MAX_OTHERS = 20
+"""Others of the same pid with which each is compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +108,48 @@ def _offsets(ours: Span, theirs: Span) -> Iterable[float]:
 
 
 def _is_zone(offset: float) -> bool:
-    quarter = 900.0
-    return abs(offset - round(offset / quarter) * quarter) < AGREE
+    return abs(offset - round(offset / QUARTER) * QUARTER) < AGREE
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two tellings that may be of one death: of the same pid and role."""
+
+    death: int
+    """Which death of the source whose clock is in question."""
+    offset: float
+    """Seconds from its end there to its end in the other telling."""
+    life: float | None
+    """By how much the two lives differ, None where a start is not known."""
+
+
+def offset_of(pairs: Sequence[Pair], near: float) -> float:
+    """Return the seconds that a source's times are to be corrected by, 0.0 where nothing shows it.
+
+    Pids come round again: an offset counts where more deaths agree on it than agree as they stand, at most
+    `near` seconds apart, and where it is a time zone's, or a clock's that drifted and several deaths, or the
+    whole life of one, show it.
+    """
+    as_they_stand = len({pair.death for pair in pairs if abs(pair.offset) <= near})
+    best: list[Pair] = []
+    for start in sorted({pair.offset for pair in pairs}, key=abs)[:MAX_ASKED]:
+        agree = [pair for pair in pairs if abs(pair.offset - start) <= AGREE / 2]
+        if len({pair.death for pair in agree}) > len({pair.death for pair in best}):
+            best = agree
+    deaths = {pair.death for pair in best}
+    if len(deaths) <= as_they_stand or len(deaths) * 2 <= len({pair.death for pair in pairs}):
+        return 0.0
+    offset = median(pair.offset for pair in best)
+    lived = any(pair.life is not None and abs(pair.life) <= RESOLUTION for pair in best)
+    zone = _is_zone(offset) and abs(offset) <= FURTHEST
+    shown = zone or (abs(offset) <= DRIFT and (len(deaths) > 1 or lived))
+    return offset if shown and not _lived_otherwise(best) else 0.0
+
+
+def _lived_otherwise(pairs: Sequence[Pair]) -> bool:
+    """Tell whether most of those whose lives both know lived for another time: then they are others."""
+    known = [pair.life for pair in pairs if pair.life is not None]
+    return sum(abs(life) > AGREE for life in known) * 2 > len(known)
 
 
 def lives(history: History, found: Iterable[Skew]) -> list[Span]:

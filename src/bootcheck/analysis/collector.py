@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 from bootcheck.analysis import boots, deaths, gunicorn_lines, warned
@@ -216,13 +217,14 @@ class Collector:
             if tellings.of_journal(boot, death) is None:
                 found.append(death)
                 tellings.add(death)
-        for death in self._deaths:
-            same = tellings.of_log(death)
-            if same is None:
-                found.append(death)
-                tellings.add(death)
-            else:
-                merge(same, death)
+        for _, group in groupby(self._deaths, key=lambda death: death.source):
+            for death in tellings.in_our_time(list(group)):
+                same = tellings.of_log(death)
+                if same is None:
+                    found.append(death)
+                    tellings.add(death)
+                else:
+                    merge(same, death)
         return found, sorted(self._templates.values(), key=lambda item: -item.count)
 
     # -- within -------------------------------------------------------------------------------------

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from bootcheck.analysis import clocks
 from bootcheck.analysis.deaths import LOG, MAX_EVIDENCE, Death
 from bootcheck.model.boot import Boot
 
@@ -58,6 +59,26 @@ class Tellings:
         if same is not None:
             self._taken.add((id(same), death.source))
         return same
+
+    def in_our_time(self, found: Sequence[Death]) -> Iterator[Death]:
+        """Yield one log's deaths, corrected by what its clock is away from that of the deaths that are kept."""
+        offset = clocks.offset_of(list(self._pairs(found[: clocks.MAX_ASKED])), NEAR)
+        for death in found:
+            if offset and death.at is not None:
+                death.at += offset
+                death.since = None if death.since is None else death.since + offset
+            yield death
+
+    def _pairs(self, found: Sequence[Death]) -> Iterator[clocks.Pair]:
+        for number, death in enumerate(found):
+            for other in self._by_pid.get(death.pid or -1, ())[: clocks.MAX_OTHERS]:
+                if death.at is None or other.at is None or other.role != death.role or other.source == death.source:
+                    continue
+                if not _same_host(other.host, death.host) or (other.kind == LOG and other.cause is not death.cause):
+                    continue
+                known = death.since is not None and other.since is not None
+                life = (other.at - (other.since or 0.0)) - (death.at - (death.since or 0.0)) if known else None
+                yield clocks.Pair(number, other.at - death.at, life)
 
     def _fits(self, other: Death, death: Death) -> bool:
         if (other.kind == LOG and other.source == death.source) or (id(other), death.source) in self._taken:
