@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bootcheck.analysis import signatures
 from bootcheck.analysis.signatures import Signature
-from bootcheck.analysis.trouble import REQUEST, Trouble
+from bootcheck.analysis.trouble import REQUEST, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
@@ -59,6 +59,7 @@ class Diagnoser:
             found = self._specifically(link, serving=serving)
             if found is not None and (best is None or _is_the_root(found, best, link)):
                 best = found
+        best = best or self._by_complaint(trouble)
         if best is not None:
             return best
         if not trouble.died:
@@ -70,6 +71,14 @@ class Diagnoser:
         return Diagnosis(
             Finding(code="BC501", summary=f"{trouble.who} died.", confidence="low"), UNKNOWN_CLASS, specific=False
         )
+
+    def _by_complaint(self, trouble: Trouble) -> Diagnosis | None:
+        """Judge the app's own last words where no exception is to be seen: a hint, not a proof."""
+        complaint = trouble.facts.get("complaint")
+        if trouble.exception is not None or not isinstance(complaint, Raised):
+            return None
+        found = self._specifically(replace(trouble, exception=complaint), serving=False)
+        return None if found is None else replace(found, finding=replace(found.finding, confidence="low"))
 
     def _specifically(self, link: Trouble, *, serving: bool) -> Diagnosis | None:
         for item in self._specific:
@@ -123,8 +132,6 @@ def _any_of(items: list[Signature]) -> re.Pattern[str]:
 
 
 def _told(trouble: Trouble, cause: Cause, lines: tuple[object, ...]) -> Trouble:
-    from dataclasses import replace
-
     return replace(trouble, cause=cause, said=lines)  # type: ignore[arg-type]
 
 

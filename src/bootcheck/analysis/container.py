@@ -8,7 +8,16 @@ from typing import Protocol
 
 from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis import tracebacks
-from bootcheck.analysis.endings import BOOT_ERROR, is_boot, is_master, is_request, silent_troubles, trouble_of
+from bootcheck.analysis.endings import (
+    BOOT_ERROR,
+    is_abort,
+    is_boot,
+    is_lifespan,
+    is_master,
+    is_request,
+    silent_troubles,
+    trouble_of,
+)
 from bootcheck.analysis.events import HANDLERS, evidence, pid_of
 from bootcheck.analysis.lives import Life, Loose, Server
 from bootcheck.analysis.readers.prefixes import Record
@@ -68,6 +77,7 @@ class Container:
     def feed(self, record: Record, *, telltale: bool) -> tuple[str, re.Match[str]] | None:
         """Take the next line; return what Gunicorn says by it, None where it is somebody else's."""
         self._situate(record)
+        self._server.just_raised = False
         event = said.event_of(record.text)
         if self._block is not None:
             ends = record.headed or (self._block.raised and (event is not None or telltale))
@@ -84,6 +94,7 @@ class Container:
         if event is not None:
             self._on_event(event[0], event[1], record)
         elif record.level in _BAD and not telltale:
+            self._server.complaint = evidence(record)
             self._sink.unexplained(record.text, record.source, record.line)
         if record.headed:
             self._event = event[0] if event is not None else None
@@ -91,6 +102,7 @@ class Container:
 
     def end(self) -> None:
         """Tell what is open at the end."""
+        self._server.just_raised = False
         self._close_block()
         for server in (*self._others, self._server):
             self._server = server
@@ -155,8 +167,10 @@ class Container:
             return
         frames = tuple(frame for link in chain for frame in link.frames)
         owner = self._owner or Record("", self._source, block.first_line)
-        if chain[0].is_a("HaltServer"):
-            server.failing = True
+        if any(link.is_a("HaltServer") for link in chain):
+            self._halted(chain, owner)
+        elif is_abort(chain):
+            self._aborted(chain, owner, raising)
         elif raising is not None and not raising.chain:
             raising.chain = chain
             raising.say(self._last_line(chain))
@@ -173,10 +187,31 @@ class Container:
             server.fatal_chain = chain
         else:
             self._forget_loose()
-            server.loose = Loose(chain, owner.source, chain[0].line or owner.line)
+            server.loose = Loose(chain, owner.source, chain[0].line or owner.line, starting=is_lifespan(frames))
+            server.just_raised = True
 
     def _last_line(self, chain: tuple[Raised, ...]) -> Evidence:
         return Evidence(source=self._source, line=chain[0].line, text=chain[0].brief)
+
+    def _halted(self, chain: tuple[Raised, ...], owner: Record) -> None:
+        """Take the master's own end: it says that a worker could not boot, not why."""
+        server = self._server
+        server.failing = True
+        halt = next(link for link in chain if link.is_a("HaltServer"))
+        found = said.event_of(halt.text)
+        if found is not None and found[0] == said.REASON and server.reason is None:
+            server.reason, server.reason_at, server.reason_said = found[1]["reason"], owner.at, self._last_line((halt,))
+
+    def _aborted(self, chain: tuple[Raised, ...], owner: Record, raising: Life | None) -> None:
+        """Keep where a worker stood when its time was over: it says so itself where the master's line is missing."""
+        lives = self._server.lives
+        life = raising or (lives.get(owner.pid) if owner.pid is not None else None)
+        if life is None:
+            hung = (item for item in reversed(lives.values()) if item.timed_out and not item.hung_in)
+            life = next(hung, None) or self._server.life(owner.pid or self._server.latest(), self._last_line(chain))
+        life.hung_in, life.timed_out = life.hung_in or chain, True
+        self._server.end(life, owner.at)
+        self._server.explained_ends += 1
 
     def _in_request(self, chain: tuple[Raised, ...], owner: Record) -> None:
         server = self._server
@@ -186,16 +221,20 @@ class Container:
                 life.hung_in = chain
             return
         server.served = True
+        self._harmless(chain, REQUEST, owner.pid, owner.at)
+
+    def _harmless(self, chain: tuple[Raised, ...], moment: str, pid: int | None, at: float | None) -> None:
+        """Tell of an exception that ended no process, as far as the log says."""
         self._emit(
             Trouble(
                 cause=Cause.NONE,
-                pid=owner.pid,
-                moment=REQUEST,
+                pid=pid,
+                moment=moment,
                 exception=chain[0],
                 chain=chain,
-                at=owner.at,
+                at=at,
                 said=(self._last_line(chain),),
-                around=server.around(self._notes),
+                around=self._server.around(self._notes),
             )
         )
 
@@ -266,12 +305,20 @@ class Container:
                 *((server.reason_said,) if server.reason_said else ()),
             ),
             around=server.around(self._notes),
+            facts={} if chain else {**server.complained},
             stops_server=True,
         )
 
     def _forget_loose(self) -> None:
-        loose, self._server.loose = self._server.loose, None
-        if loose is not None:
+        server = self._server
+        loose, server.loose = server.loose, None
+        if loose is None:
+            return
+        # A log that ends with a traceback was cut there because of it; what goes on afterwards bears it.
+        last = server.just_raised and not server.empty and not server.troubles and not server.stopping
+        if (loose.starting or last) and not server.served and not any(life.ready for life in server.lives.values()):
+            self._harmless(loose.chain, BOOT, None, self._last_at)
+        else:
             self._sink.unexplained(loose.chain[0].text.splitlines()[0], loose.source, loose.line)
 
     def _emit(self, trouble: Trouble) -> None:

@@ -73,6 +73,7 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
         served=server.served or life.ready,
         said=tuple(life.said),
         around=server.around(notes),
+        facts={} if chain else {**server.complained},
         stops_server=life.role == "worker" and cause in (Cause.EXCEPTION, Cause.APP_NOT_FOUND) and moment == BOOT,
     )
 
@@ -105,6 +106,9 @@ def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:
         if life.context in ("signal", "reload"):
             return Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP
         return None if life.context == "failure" else (Cause.OOM, UNKNOWN)
+    if server.reason is not None and life.killed in _STOPS:
+        # The master says later than its workers die that one of them could not boot.
+        return None
     return None if life.context is not None or life.retiring else (Cause.SIGTERM, UNKNOWN)
 
 
@@ -142,6 +146,16 @@ def is_request(frames: tuple[Frame, ...]) -> bool:
 def is_boot(frames: tuple[Frame, ...]) -> bool:
     """Tell whether a traceback comes out of a worker that was starting."""
     return any("gunicorn" in frame.file and frame.function in _BOOT_FUNCTIONS for frame in frames)
+
+
+def is_lifespan(frames: tuple[Frame, ...]) -> bool:
+    """Tell whether a traceback comes out of an ASGI server that was starting the app."""
+    return any("/lifespan/" in frame.file or frame.function in ("startup", "lifespan") for frame in frames)
+
+
+def is_abort(chain: tuple[Raised, ...]) -> bool:
+    """Tell whether the master's SIGABRT after a timeout raised this."""
+    return any(frame.function == "handle_abort" and "gunicorn" in frame.file for frame in _frames(chain))
 
 
 def is_master(frames: tuple[Frame, ...]) -> bool:

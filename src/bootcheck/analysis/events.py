@@ -31,9 +31,15 @@ def _worker_class(server: Server, match: re.Match[str], _: Record) -> None:
 
 
 def _exiting(server: Server, match: re.Match[str], record: Record) -> None:
+    server.named(pid_of(match))
     life = server.life(pid_of(match), evidence(record))
     life.exiting = True
     server.end(life, record.at)
+    ended = life.chain or life.timed_out or life.retiring or life.context not in (None, "failure")
+    if server.just_raised and server.loose is not None and not ended and not server.served:
+        # What it raised was printed without Gunicorn's words, or they were cut off.
+        life.chain, life.raised, server.loose = server.loose.chain, True, None
+        server.failing = True
 
 
 def _raised(server: Server, match: re.Match[str], record: Record) -> None:
@@ -64,6 +70,8 @@ def _killed(server: Server, match: re.Match[str], record: Record) -> None:
 
 def _exited(server: Server, match: re.Match[str], record: Record) -> None:
     pid = pid_of(match)
+    if int(match["code"][:5]) == BOOT_ERROR:
+        server.named(pid)
     life = server.lives.get(pid)
     if life is None or life.exit_code is None:
         # 21 to 23 say it twice.

@@ -65,6 +65,8 @@ class Loose:
     chain: tuple[Raised, ...]
     source: str
     line: int
+    starting: bool = False
+    """The server was starting the app when it was raised."""
 
 
 @dataclass(slots=True)
@@ -97,6 +99,10 @@ class Server:
     reason_at: float | None = None
     reason_said: Evidence | None = None
     loose: Loose | None = None
+    just_raised: bool = False
+    """The loose traceback stands directly before the line that is being read."""
+    complaint: Evidence | None = None
+    """The last error that the app logged, or a line that begins like one."""
     fatal: list[Evidence] = field(default_factory=list)
     """What the master said before it gave up, while it had no worker."""
     fatal_kind: str | None = None
@@ -132,9 +138,21 @@ class Server:
         life.say(evidence)
         return life
 
+    def named(self, pid: int) -> None:
+        """Give its pid to a worker whose traceback came before anything that names it."""
+        if pid not in self.lives and 0 in self.lives and self.lives[0].raised and not self.lives[0].over:
+            life = self.lives[pid] = self.lives.pop(0)
+            life.pid = pid
+
     def latest(self) -> int:
         """Return the pid of the worker that started last and of whose end nothing is known."""
         return next((life.pid for life in reversed(self.lives.values()) if not life.chain and not life.over), 0)
+
+    @property
+    def complained(self) -> dict[str, Raised]:
+        """What the app itself said last, as facts of a boot that failed without an exception to be seen."""
+        said = self.complaint
+        return {} if said is None else {"complaint": Raised(type="Exception", message=said.text, line=said.line)}
 
     def recovered(self) -> None:
         """Forget what the master complained of: it went on."""

@@ -14,12 +14,14 @@ MAX_CODE = 200
 MAX_MESSAGE = 4_000
 
 _START = re.compile(r"^\W*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):?\s*$")
-_FRAME = re.compile(r'^\s*(?:\| +)*File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in (?P<function>.+?))?\s*$')
+_FRAME = re.compile(r'^\s*(?:\| +)*File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in(?: (?P<function>.+?))?)?\s*$')
 _RAISED = re.compile(r"^(?:[+|\-\s]*\| )?(?P<type>[A-Za-z_][\w.]*(?:\.<locals>\.[\w.]+)?)(?:: (?P<message>.*)|:?\s*)$")
 _BARE = re.compile(
     r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|NotFound|Refused|DoesNotExist|ImproperlyConfigured|NotReady|Interrupt|Exit))"
     r"(?:: (?P<message>.*))?$"
 )
+_SMALL = frozenset({"error", "timeout", "gaierror", "herror"})
+"""What Python 2 prints of its socket's exceptions: without a module, and they have small names."""
 _CHAIN = re.compile(
     r"^\s*(?:The above exception was the direct cause of the following exception|"
     r"During handling of the above exception, another exception occurred):"
@@ -40,6 +42,11 @@ class Block:
     _line: int = 0
     _state: str = "start"
     _flat: bool = False
+    _shift: int = 0
+    """Indent of the line that began it."""
+    _indent: int = 0
+    """Indent of its frames."""
+    _headless: bool = False
 
     def feed(self, text: str, line: int) -> bool:
         """Take a line, or return False where it does not belong to this traceback."""
@@ -51,9 +58,17 @@ class Block:
             return True
         if _START.match(text):
             self._state = "frames"
-            self._flat = False
+            self._flat = self._headless = False
+            self._shift = self._indent = _indent(text)
             return True
         return False
+
+    def begin_headless(self, text: str, line: int) -> bool:
+        """Take a frame as the first line: what stood above it was cut off."""
+        if _FRAME.match(text) is None:
+            return False
+        self._state, self._headless = "frames", True
+        return self._in_frames(text, line)
 
     def close(self) -> tuple[Raised, ...]:
         """Return the exceptions, the last one raised first."""
@@ -75,16 +90,19 @@ class Block:
         if frame is not None:
             if not self._frames:
                 self._flat = not text[:1].isspace()
+                self._indent = max(_indent(text), self._indent)
             if len(self._frames) < MAX_FRAMES:
                 self._frames.append(Frame(frame["file"], int(frame["line"][:9]), frame["function"] or ""))
             return True
         if not text.strip() or _REPEATED.match(text):
             return True
+        if self._is_shifted(text):
+            text = text.lstrip()
         raised = _RAISED.match(text)
         if text[:1].isspace() or (self._flat and (raised is None or not _looks_raised(raised["type"], self._frames))):
             self._code(text)
             return True
-        if raised is None:
+        if raised is None or (self._headless and not _looks_raised(raised["type"], self._frames)):
             # Cut before its end: what was read still names the place.
             return False
         self._type = raised["type"]
@@ -92,6 +110,15 @@ class Block:
         self._line = line
         self._state = "raised"
         return True
+
+    def _is_shifted(self, text: str) -> bool:
+        """Tell whether an exception's line is indented with its whole traceback: code stands deeper than its frame."""
+        if not text[:1].isspace():
+            return False
+        indent, raised = _indent(text), _RAISED.match(text.strip())
+        if indent == self._shift and raised is not None and _looks_raised(raised["type"], self._frames):
+            return True
+        return indent <= self._indent and _BARE.match(text.strip()) is not None
 
     def _code(self, text: str) -> None:
         if self._frames and not self._frames[-1].code and text.strip(" ~^"):
@@ -119,9 +146,11 @@ class Block:
 
 
 def start(text: str, line: int) -> Block | None:
-    """Return a block where a traceback begins here, or an exception stands alone."""
+    """Return a block where a traceback begins here, one whose head was cut goes on, or an exception stands alone."""
     block = Block(first_line=line)
     if "Traceback (most" in text and block.feed(text, line):
+        return block
+    if 'File "' in text and block.begin_headless(text, line):
         return block
     bare = _BARE.match(text)
     if bare is None:
@@ -144,6 +173,10 @@ def parse(text: str) -> tuple[Raised, ...]:
     return (block.close() or found) if block is not None else found
 
 
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
 def _looks_raised(kind: str, frames: list[Frame]) -> bool:
     name = kind.rpartition(".")[2]
-    return bool(frames) and name[:1].isupper() and not name.isupper()
+    return bool(frames) and (name in _SMALL or (name[:1].isupper() and not name.isupper()))

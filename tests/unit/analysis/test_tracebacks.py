@@ -125,3 +125,43 @@ def test_a_traceback_without_end_is_bounded():
 
     assert last.name == "RecursionError"
     assert len(last.frames) == tracebacks.MAX_FRAMES
+
+
+def test_a_traceback_whose_head_was_cut():
+    """A page shows the last lines: they begin with a frame."""
+    (last,) = tracebacks.parse(
+        '  File "/srv/shop/db.py", line 3, in connect\n    pool.open()\nshop.errors.PoolError: the pool is empty\n'
+    )
+
+    assert last.text == "shop.errors.PoolError: the pool is empty"
+    assert last.frames[0].code == "pool.open()"
+
+
+def test_a_frame_alone_is_no_traceback():
+    """Prose goes on after it."""
+    assert tracebacks.parse('  File "/srv/a.py", line 1, in f\nThat was the place.\nDone\n') == ()
+
+
+def test_an_indent_of_the_whole():
+    """Quoted with an indent, the exception stands where its first line stands; code stands deeper than its frame."""
+    quoted = "\n".join(f"    {line}" if line else "" for line in CHAINED.splitlines())
+    last, root = tracebacks.parse(quoted)
+
+    assert last.name == "DatabaseDown"
+    assert root.text == "ConnectionRefusedError: [Errno 111] Connection refused"
+
+
+def test_what_python_2_prints_of_a_socket():
+    """Its exceptions have small names and no module."""
+    (last,) = tracebacks.parse('  File "/srv/a.py", line 1, in f\n    g()\nerror: [Errno 111] Connection refused\n')
+
+    assert last.text == "error: [Errno 111] Connection refused"
+
+
+def test_a_function_that_a_page_took_for_a_tag():
+    """`<module>` is gone, the frame is one all the same."""
+    (last,) = tracebacks.parse(
+        'Traceback (most recent call last):\nFile "/srv/a.py", line 1, in \nimport b\nValueError: no\n'
+    )
+
+    assert (last.frames[0].file, last.frames[0].code) == ("/srv/a.py", "import b")

@@ -49,7 +49,7 @@ def _take(value: Any, source: str, intake: Intake) -> bool:
         intake.report(value, source, None, alone=True)
         return True
     if isinstance(value, dict):
-        value = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), None)
+        value = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), [value])
     entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
     taken = False
     for number, entry in enumerate(_oldest_first(entries), 1):

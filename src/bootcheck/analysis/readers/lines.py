@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bootcheck.analysis.readers import Intake
+from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of
 from bootcheck.analysis.readers.sieve import Sieve, sieve_of
 from bootcheck.analysis.readers.stream import Stream, Unreadable, blocks
@@ -142,7 +143,7 @@ class _Lines:
         return taken
 
     def _text(self, line: bytes, number: int) -> None:
-        text = line[:MAX_TEXT].decode("utf-8", "replace")
+        text = unescaped(line[:MAX_TEXT].decode("utf-8", "replace"))
         start = text.find(' {"') if text[:1] != "{" else -1
         if 0 < start < 200 and text.rstrip().endswith("}") and _MARK not in text:
             # A JSON log behind a carrier's prefix: `web-1  | {"message": …}`.
@@ -150,7 +151,9 @@ class _Lines:
             head = record_of(text[:start] + " ", self._source, number)
             if inner is not None and not head.text.strip() and self._inner(inner, head):
                 return
-        self._record(record_of(text, self._source, number))
+        pieces = printed(text) if text.rstrip(" \r,")[-1:] == '"' else None
+        for piece in pieces or [text]:
+            self._record(record_of(piece, self._source, number))
 
     def _inner(self, value: Mapping[str, Any], head: Record) -> bool:
         taken = False
@@ -164,7 +167,12 @@ class _Lines:
     def _record(self, record: Record) -> None:
         start = record.text.find(_MARK)
         if start < 0:
+            pieces = unfolded(record.text)
+            if pieces is not None:
+                record.text = pieces[0]
             self._intake.record(record)
+            for piece in pieces[1:] if pieces is not None else ():
+                self._intake.record(record.continued(piece))
             return
         value = first_object(record.text, start + len(LINE_PREFIX))
         if is_report(value):

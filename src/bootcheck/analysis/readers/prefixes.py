@@ -37,6 +37,10 @@ class Record:
     voice: str = ""
     """Whose head it has: GUNICORN, LOGGER or none."""
 
+    def continued(self, text: str) -> Record:
+        """Return a further line of the same message."""
+        return Record(text, self.source, self.line, at=self.at, stream=self.stream, host=self.host)
+
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _GUNICORN = re.compile(rf"\[(?P<time>{_TIME})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
@@ -61,6 +65,8 @@ _PREFIXES = (
     re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)\s+"),
     # compose, pm2 and foreman: `web-1  | `, `0|web  | `, `09:15:37 web.1  | `
     re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.\-]{0,80}) *\| ?(?!\|)"),
+    # podman-compose
+    re.compile(r"\[(?P<stream>[A-Za-z0-9][\w.\-]{0,80})\] +\| ?"),
     # kubectl --prefix
     re.compile(r"\[(?P<stream>pod/[\w./\-]+)\] ?"),
     # stern: pod and container; the names of a Deployment's pods prove themselves, those of a StatefulSet do not
@@ -87,11 +93,19 @@ _AFTER_TIME = (
     # CloudWatch: any other name, an instance's or a container's
     re.compile(rf"(?P<stream>(?=\S*\d)[A-Za-z][\w.\-/\[\]$]{{3,120}})(?:\t|(?: {_GUNICORNS}))"),
 )
+_QUOTED = re.compile(
+    rf"(?:[\s>`*\-]{{1,16}}|\d{{1,7}}[: \t]\s*)"
+    rf"(?=\[{_TIME}\] \[\d+\] \[|\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d \[\d+\] \[|"
+    rf"[\w.\-]{{1,60}}[_\-.]\d+ +\| ?|{_SYSLOG_TIME} [\w.\-]+ \S+\[\d+\]: )"
+)
+"""What people put before a line that they quote: an indent, `> `, a backtick, the line's number."""
+_MAIL = re.compile(r"(?:> ?)+")
 _LEVEL = re.compile(r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|WARN|INFO|DEBUG|NOTICE|TRACE)\]?(?:[:\s\]|]|$)")
 _PYTHON_HEAD = re.compile(
     r"(?:\[[^\]]{4,40}\] |[\s\-|:,\[]{0,4}(?:[\w.]{1,40}[\s\-|:,\[\]]{1,4}){0,3}?)"
     r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|INFO|DEBUG)\b"
 )
+_QUOTES = frozenset(" \t>`*-0123456789")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|$)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -100,6 +114,11 @@ def record_of(raw: str, source: str, line: int) -> Record:
     """Return the line's own text, and what its prefixes say."""
     record = Record(clean(raw), source, line)
     text = record.text
+    if text[:1] == ">":
+        text = _MAIL.sub("", text, count=1)
+    if text[:1] in _QUOTES:
+        quote = _QUOTED.match(text)
+        text = text[quote.end() :] if quote is not None else text
     for _ in range(MAX_PREFIXES):
         if text.startswith("["):
             match = _GUNICORN.match(text)

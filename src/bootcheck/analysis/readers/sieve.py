@@ -8,6 +8,7 @@ from functools import lru_cache
 ALWAYS = (
     b"rror",
     b"Traceback",
+    b'File "',
     b"xception",
     b"CRITICAL",
     b"ERROR",

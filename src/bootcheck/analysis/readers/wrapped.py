@@ -23,7 +23,17 @@ _TIME = (
     "ingestionTime",
 )
 _PID = ("process", "pid", "process_id", "_PID", "process.pid", "processId")
-_TRACE = ("exc_info", "exception", "traceback", "stack_trace", "exc_text", "stacktrace", "error.stack_trace", "stack")
+_TRACE = (
+    "exc_info",
+    "exception",
+    "traceback",
+    "stack_trace",
+    "exc_text",
+    "stacktrace",
+    "error.stack_trace",
+    "stack",
+    "exceptions",
+)
 _HOST = ("host", "hostname", "_HOSTNAME", "host.name")
 _STREAM = ("SYSLOG_IDENTIFIER", "container_name", "kubernetes.pod_name", "logStreamName", "logStream", "pod", "service")
 _LOGGER = ("levelname", "logger", "logger_name", "log.logger", "lineno", "funcName")
@@ -100,7 +110,7 @@ def _first_text(wrapper: Mapping[str, Any], keys: tuple[str, ...]) -> str | None
         if isinstance(value, int) and key in ("level", "severity"):
             return str(value)
         if isinstance(value, list) and key in _TRACE and value and all(isinstance(item, str) for item in value):
-            return "\n".join(value)
+            return "\n".join(item.removesuffix("\n") for item in value)
     return None
 
 

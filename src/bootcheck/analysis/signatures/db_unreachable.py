@@ -51,6 +51,11 @@ _SAID = re.compile(
     r"Lost connection to|gaierror|Unable to connect|\[08001\]|connection is bad|could not receive data",
     re.IGNORECASE,
 )
+_OWN_WORDS = re.compile(
+    r"Is the server running (?:on|locally)|connection to server (?:at|on) \"|Can't connect to (?:local )?MySQL server|"
+    r"\(200[2356], [\"']|ServerSelectionTimeoutError"
+)
+"""What only a database's client says, whoever quotes it."""
 _PLAIN = ("ConnectionRefusedError", "gaierror", "TimeoutError", "timeout", "ConnectionResetError", "OSError")
 
 
@@ -69,7 +74,7 @@ def match(trouble: Trouble) -> Finding | None:
 
 
 def _of_database(error: Raised) -> bool:
-    if _DATABASE.search(error.type):
+    if _DATABASE.search(error.type) or _OWN_WORDS.search(error.text):
         return True
     return error.is_a("OperationalError", "InterfaceError", *_PLAIN) and any(
         _FRAMES.search(frame.file) for frame in error.frames

@@ -99,7 +99,12 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     attribute = _ATTRIBUTE.search(error.message)
     if error.is_a("AttributeError") and attribute is not None and "partially initialized" not in text:
         return attribute[1].partition(".")[0]
-    if error.is_a("TypeError") and _CALL.search(text) and (is_library(inner) or "__init__()" in text):
+    if (
+        error.is_a("TypeError")
+        and _CALL.search(text)
+        and inner != "<string>"
+        and (is_library(inner) or "__init__()" in text)
+    ):
         return _package(inner) if is_library(inner) else "the library that is called"
     return None
 

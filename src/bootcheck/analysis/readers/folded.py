@@ -1,0 +1,83 @@
+"""Lines that were folded into one: a syslog's escapes, a repr, a page that joined them, JSON printed for people."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+
+MAX_PIECES = 400
+_HEAD = "Traceback (most recent call last):"
+_ESCAPED = re.compile(r"#012|(?:\\r)?\\n|\\u000a", re.IGNORECASE)
+_PLACE = re.compile(r' +(?=File "[^"]{1,400}", line \d)|\s+(?=(?:During handling of|The above exception was) )')
+_JOINED = re.compile(r'^(?P<frame>File "[^"]+", line \d+(?:, in (?:<\w+>|[\w.]+))?)\s+(?P<code>\S.*)$')
+_RAISED = re.compile(
+    r"(?:^|\s)(?P<raised>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|NotFound|DoesNotExist|"
+    r"ImproperlyConfigured|Timeout|Refused)(?::\s.*)?)$"
+)
+_STRING = r'"(?:[^"\\]|\\.)*"'
+_PRINTED = re.compile(
+    r'\s*(?:"(?:textPayload|@?message|msg|log|event|exc_info|exception|traceback|stack_?trace)"\s*:\s*|)'
+    rf"(?P<value>{_STRING}),?\s*$"
+)
+"""A member of a JSON object, or an element of a list in it, on a line of its own."""
+_ENTITY = re.compile(r"&(?:quot|lt|gt|amp|apos|#x?[0-9a-fA-F]{1,4});")
+
+
+def unescaped(text: str) -> str:
+    """Return the text without a web page's entities."""
+    return html.unescape(text) if "&" in text and _ENTITY.search(text) is not None else text
+
+
+def printed(text: str) -> list[str] | None:
+    """Return the lines in a string of JSON that was printed over several lines, None where this is none."""
+    match = _PRINTED.match(text)
+    if match is None:
+        return None
+    try:
+        value = json.loads(match["value"], strict=False)
+    except ValueError:
+        return None
+    return str(value).splitlines()[:MAX_PIECES] or None
+
+
+def unfolded(text: str) -> list[str] | None:
+    """Return the lines that a line was before it was folded, None where it holds no folded traceback."""
+    start = text.find(_HEAD)
+    if start < 0:
+        return _continued(text)
+    if len(text) <= start + len(_HEAD) + 8:
+        return None
+    if _ESCAPED.search(text, start) is not None:
+        pieces = _ESCAPED.split(text)
+        return [piece.replace('\\"', '"') for piece in pieces[:MAX_PIECES]]
+    if _PLACE.search(text, start + len(_HEAD)) is None:
+        return None
+    lines = [text[:start].rstrip(), _HEAD] if text[:start].strip() else [_HEAD]
+    return lines + _pieces(text[start + len(_HEAD) :])
+
+
+def _continued(text: str) -> list[str] | None:
+    """Return the lines of a further part of a traceback that was folded and then wrapped."""
+    if text.count(' File "') < 2 or _PLACE.search(text) is None:
+        return None
+    before, after = _PLACE.split(text, maxsplit=1)
+    return [f"    {before.strip()}", *_pieces(after)]
+
+
+def _pieces(text: str) -> list[str]:
+    return [line for piece in _PLACE.split(text)[:MAX_PIECES] for line in _lines_of(piece.strip())]
+
+
+def _lines_of(piece: str) -> list[str]:
+    joined = _JOINED.match(piece)
+    if joined is None:
+        return [f"  {piece}" if piece.startswith("File ") else piece] if piece else []
+    raised = _RAISED.search(joined["code"])
+    code = joined["code"][: raised.start()].strip() if raised is not None else joined["code"]
+    lines = [f"  {joined['frame']}"]
+    if code:
+        lines.append(f"    {code}")
+    if raised is not None:
+        lines += [raised["raised"], ""]
+    return lines

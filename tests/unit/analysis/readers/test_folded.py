@@ -1,0 +1,67 @@
+"""Tracebacks in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+from bootcheck.analysis import tracebacks
+from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
+
+TRACE = (
+    'Traceback (most recent call last):\n  File "/srv/wsgi.py", line 1, in <module>\n    from shop import app\n'
+    "  File \"/srv/shop.py\", line 2, in load\n    import ujson\nModuleNotFoundError: No module named 'ujson'\n"
+)
+HEAD = "Exception in worker process"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        HEAD + " " + " ".join(TRACE.split()),
+        HEAD + "#012" + TRACE.replace("\n", "#012"),
+        HEAD + "\\n" + TRACE.replace("\n", "\\n"),
+    ],
+    ids=["joined", "syslog", "repr"],
+)
+def test_it_is_unfolded(line: str):
+    """Whatever folded it, the frames, their code and the exception are there."""
+    first, *rest = unfolded(line) or []
+    (last,) = tracebacks.parse("\n".join(rest))
+
+    assert first == HEAD
+    assert last.text == "ModuleNotFoundError: No module named 'ujson'"
+    assert [(frame.file, frame.code) for frame in last.frames] == [
+        ("/srv/wsgi.py", "from shop import app"),
+        ("/srv/shop.py", "import ujson"),
+    ]
+
+
+def test_the_part_after_a_wrap():
+    """A joined traceback that was wrapped goes on without its head."""
+    lines = unfolded(" ".join(TRACE.split()).partition("line 1, in <module> from")[2]) or []
+
+    assert lines == []
+    two = 'load() File "/srv/a.py", line 1, in f g() File "/srv/b.py", line 2, in g h() ValueError: no'
+    (last,) = tracebacks.parse('  File "/srv/z.py", line 7, in e\n' + "\n".join(unfolded(two) or []))
+    assert last.text == "ValueError: no"
+    assert last.frames[0].code == "load()"
+
+
+@pytest.mark.parametrize("text", ["", "Traceback (most recent call last):", 'see File "a", line 1', TRACE[35:80]])
+def test_what_is_not_folded(text: str):
+    """An ordinary line stays as it is."""
+    assert unfolded(text) is None
+
+
+def test_json_that_was_printed_for_people():
+    """A member that holds text, or an element of a list."""
+    assert printed('    "textPayload": "[2026-11-27] \\"ready\\"\\nnow",') == ['[2026-11-27] "ready"', "now"]
+    assert printed('  "Traceback (most recent call last):\\n",') == ["Traceback (most recent call last):"]
+    assert printed('  "severity": "ERROR",') is None
+    assert printed('  "message": "cut') is None
+
+
+def test_entities_of_a_page():
+    """Names that no page uses are left alone."""
+    assert unescaped("File &quot;a&quot;, in &lt;module&gt; &amp; more") == 'File "a", in <module> & more'
+    assert unescaped("a=1&b=2&nothing;") == "a=1&b=2&nothing;"
