@@ -110,9 +110,13 @@ _TAG = "HARNESS_TAG"
 
 
 def partly(values: Sequence[Any], *always: Any) -> list[Any]:
-    """Return parameters of which only `always` belong to the default run, and all to the full one."""
+    """Return parameters of which only `always` belong to the default run, and all to the full one.
+
+    A tuple is a row of a test with several.
+    """
     assert set(always) < set(values), "what always runs is a part of the whole"
-    return [value if value in always else pytest.param(value, marks=pytest.mark.full) for value in values]
+    rows = ((value, value if isinstance(value, tuple) else (value,)) for value in values)
+    return [value if value in always else pytest.param(*row, marks=pytest.mark.full) for value, row in rows]
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ def noted(server):
 
 
 @pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
-@pytest.mark.parametrize("kind", partly(EVERY_CLASS, "sync", "gevent", "asgi"))
+@pytest.mark.parametrize("kind", partly(EVERY_CLASS, "gevent", "asgi"))
 def test_a_healthy_boot_leaves_a_report_of_each_process(serve, kind, preload):
     """Master and each worker leave one boot report; the app answers; an ordered stop leaves nothing more."""
     server = serve(worker_class=kind, workers=2, options=["--preload"] if preload else [])

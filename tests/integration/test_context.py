@@ -113,7 +113,7 @@ def build_native(home, python):
     return "fastmath"
 
 
-@pytest.mark.parametrize("kind", EVERY_CLASS)
+@pytest.mark.parametrize("kind", partly(EVERY_CLASS, "gthread", "uvicorn"))
 def test_a_native_crash_in_a_request_names_the_request_and_the_suspect(serve, tmp_path, python, kind):
     """A C fault on the first POST: method, path without query, Python frames, and the module to look at."""
     home = tmp_path / "server"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.harness import names_of
+from tests.integration.harness import names_of, partly
 from tests.integration.servers import MYSQL_PASSWORD, PASSWORD
 
 SCHEMES = {
@@ -25,7 +25,7 @@ def declared(**options):
     )
 
 
-@pytest.fixture(params=SCHEMES)
+@pytest.fixture(params=partly(list(SCHEMES), "postgresql+psycopg", "mysql+pymysql"))
 def scheme(request, python):
     """A URL scheme whose driver the interpreter has."""
     if SCHEMES[request.param] not in python.has:

@@ -161,7 +161,7 @@ INIT_FAILURES = {
 }
 
 
-@pytest.mark.parametrize("name", INIT_FAILURES)
+@pytest.mark.parametrize("name", partly(list(INIT_FAILURES), "exception", "sys-exit-text", "segfault"))
 def test_an_init_that_fails_leaves_one_report(dirty, name):
     """A dirty worker that dies while its app starts is one death, and the next one is started."""
     body, cause, code = INIT_FAILURES[name]
@@ -432,7 +432,7 @@ def app(environ, start_response):
 """
 
 
-@pytest.mark.parametrize("web", [1, 2])
+@pytest.mark.parametrize("web", partly([1, 2], 2))
 def test_a_pool_of_a_preloaded_app_is_not_shared(dirty, python, postgres, web):
     """What the import connected reaches no dirty worker; a single web worker keeps what it has without us."""
     if not {"sqlalchemy", "psycopg"} <= python.has:

@@ -138,7 +138,7 @@ def sleeper() -> Iterator[int]:
 # -- what a look sees
 
 
-@pytest.mark.parametrize("kind", ["sync", "gthread"])
+@pytest.mark.parametrize("kind", partly(["sync", "gthread"], "gthread"))
 def test_a_thread_that_spins_is_named_with_its_function(serve, kind):
     """Incident B in one command: which thread burns the CPU, and where; code 1."""
     server = serve(app=APP, worker_class=kind, options=OPTIONS).wait_ready()
@@ -271,7 +271,7 @@ def test_a_boot_that_hangs_is_seen_in_its_step(serve):
     assert alive(worker)
 
 
-@pytest.mark.parametrize("kind", partly(ALL, "sync", "gevent", "asgi"))
+@pytest.mark.parametrize("kind", partly(ALL, "gevent", "asgi"))
 def test_a_master_and_its_worker_in_one_command(serve, kind):
     """Several pids, one JSON document; both go on, and stop in order afterwards."""
     server = serve(app=app_for(kind), worker_class=kind, options=OPTIONS).wait_ready()

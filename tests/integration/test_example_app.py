@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.harness import PATIENCE, Interpreter, Server
+from tests.integration.harness import PATIENCE, Interpreter, Server, partly
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = "a-key-of-the-test-suite-0123456789-QwErTyZxCv"
@@ -126,14 +126,19 @@ def test_three_problems_stand_on_one_screen(example: Callable[..., Server], tmp_
 
 @pytest.mark.parametrize(
     ("way", "cause", "code"),
-    [
+    partly(
+        [
+            ("import", "exception", "BC501"),
+            ("exit", "sys_exit", "BC503"),
+            ("os-exit", "os_exit", "BC504"),
+            ("segfault", "native_crash", "BC509"),
+            ("model", "check_failed", "BC301"),
+            ("init", "check_failed", "BC303"),
+        ],
         ("import", "exception", "BC501"),
-        ("exit", "sys_exit", "BC503"),
-        ("os-exit", "os_exit", "BC504"),
         ("segfault", "native_crash", "BC509"),
         ("model", "check_failed", "BC301"),
-        ("init", "check_failed", "BC303"),
-    ],
+    ),
 )
 def test_each_way_to_break_it_is_told_apart(example: Callable[..., Server], way: str, cause: str, code: str):
     """`EXAMPLE_BREAK` ends each worker with its own cause; the loop breaker ends the server."""

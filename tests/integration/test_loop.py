@@ -23,7 +23,7 @@ HANGS = {
 
 
 @pytest.mark.parametrize("workers", partly([1, 4], 4))
-@pytest.mark.parametrize("name", FATAL)
+@pytest.mark.parametrize("name", partly(list(FATAL), "exit-0", "segfault"))
 def test_a_fatal_import_stops_the_server(serve, name, workers):
     """Plain Gunicorn starts such a worker again without end; here the server ends with 3 and the diagnosis."""
     body, cause, said = FATAL[name]
@@ -133,7 +133,7 @@ def test_a_boot_over_its_deadline_is_ended_with_its_stack(serve, name):
 
 
 @pytest.mark.parametrize("declared", ["in the configuration file", "at the step"])
-@pytest.mark.parametrize("name", HANGS)
+@pytest.mark.parametrize("name", partly(list(HANGS), "holds-the-gil"))
 def test_a_step_over_its_own_deadline_is_ended(serve, name, declared):
     """Per step, by name in the configuration file or where the step is opened; other steps take their time."""
     limit = ", deadline_s=3" if declared == "at the step" else ""

@@ -14,7 +14,7 @@ from tests.integration.corruption import ask
 from tests.integration.harness import partly, wait_until
 
 REQUESTS = 1_000
-FEWER = 400
+FEWER = 400  # ten workers that end after 40
 MODULES = {
     "postgresql+psycopg": "psycopg",
     "postgresql+psycopg2": "psycopg2",
@@ -227,6 +227,7 @@ def test_without_bootcheck_an_open_session_is_shared(pooled):
     pytest.fail("4 rounds without a wrong answer")
 
 
+@pytest.mark.parametrize("url", partly(list(MODULES), "postgresql+psycopg"), indirect=True)
 def test_one_worker_keeps_what_it_inherited(pooled):
     """With one worker the inherited connection works: it is used, and the report says that it was seen."""
     server = pooled(workers=1, warm=1)
