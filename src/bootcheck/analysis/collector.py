@@ -207,6 +207,14 @@ class Collector:
         elif len(self._templates) < MAX_TEMPLATES:
             self._templates[key] = Unexplained(key, 1, source, line)
 
+    def death(self, identity: str) -> Death | None:
+        """Return the death that the report with this id tells of."""
+        return self._by_id.get(identity)
+
+    def of_journal(self, path: str) -> Death | None:
+        """Return the death that this journal, the last one read, tells of."""
+        return self._journals[-1][1] if self._journals and self._journals[-1][1].path == path else None
+
     # -- the result -------------------------------------------------------------------------------
 
     def result(self) -> tuple[list[Death], list[Unexplained]]:

@@ -35,6 +35,8 @@ COMMANDS: tuple[str, ...] = (
     "check",
     "run",
     "wait",
+    "watch",
+    "monitor",
     "analyze",
     "show",
     "diff",
