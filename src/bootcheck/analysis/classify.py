@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bootcheck.analysis import signatures
 from bootcheck.analysis.signatures import Signature
-from bootcheck.analysis.trouble import REQUEST, Raised, Trouble
+from bootcheck.analysis.trouble import LONE, REQUEST, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
@@ -62,7 +62,7 @@ class Diagnoser:
         best = best or self._by_complaint(trouble)
         if best is not None:
             return best
-        if not trouble.died:
+        if not trouble.died or trouble.facts.get(LONE):
             return None
         for item in self._general:
             finding = self._ask(item, trouble)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from bootcheck.analysis import gunicorn_lines as said
-from bootcheck.analysis import tracebacks
+from bootcheck.analysis import masters, tracebacks
 from bootcheck.analysis.endings import (
     BOOT_ERROR,
     is_abort,
@@ -21,7 +21,7 @@ from bootcheck.analysis.endings import (
 from bootcheck.analysis.events import HANDLERS, evidence, pid_of
 from bootcheck.analysis.lives import Life, Loose, Server
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import BOOT, REQUEST, UNKNOWN, Raised, Surroundings, Trouble
+from bootcheck.analysis.trouble import BOOT, REQUEST, Raised, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -59,6 +59,15 @@ class Container:
         self._event: str | None = None
         self._last_at: float | None = None
         self._host: str | None = None
+        self.ran = False
+        """A server of it showed signs of life."""
+        self.lone: Loose | None = None
+        """The last traceback before any sign of life: of a process that did not come up, or of something else."""
+        self._held: Trouble | None = None
+        """A master that gave up to bind, where the log begins after it had said why."""
+        self._bind_told = False
+        self._known: tuple[Raised, ...] = ()
+        """What ended an earlier start."""
 
     @property
     def open_since(self) -> float:
@@ -103,10 +112,22 @@ class Container:
     def end(self) -> None:
         """Tell what is open at the end."""
         self._server.just_raised = False
+        self._cut_block()
         self._close_block()
         for server in (*self._others, self._server):
             self._server = server
             self._end_server()
+        held, self._held = self._held, None
+        if held is not None and not self._bind_told:
+            self._emit(held)
+
+    def _cut_block(self) -> None:
+        """The log ends within a traceback: take what can be told of it, or what an earlier start told."""
+        block = self._block
+        if block is None or self._event in (said.REQUEST_ERROR, said.TIMEOUT) or is_request(block.frames):
+            return
+        if not any(life.chain or life.app_not_found for life in self._server.lives.values()):
+            block.cut(self._known)
 
     def _situate(self, record: Record) -> None:
         if record.at is None:
@@ -141,7 +162,7 @@ class Container:
         )
         if re_executed and len(self._others) < MAX_SERVERS:
             self._others.append(old)
-        elif not old.empty:
+        elif not old.unseen or old.loose is not None:
             self._end_server()
         self._server = Server(version=match["version"], pid=record.pid, started_at=record.at, seen_start=True)
 
@@ -240,21 +261,8 @@ class Container:
 
     def _master_raised(self, chain: tuple[Raised, ...], owner: Record) -> None:
         server = self._server
-        self._emit(
-            Trouble(
-                cause=Cause.SYS_EXIT if chain[0].is_a("SystemExit") else Cause.EXCEPTION,
-                role="master",
-                pid=server.pid,
-                moment=UNKNOWN if server.lives else BOOT,
-                exception=chain[0],
-                chain=chain,
-                at=owner.at if owner.pid == server.pid else self._last_at,
-                since=server.started_at,
-                said=(*server.fatal, self._last_line(chain)),
-                around=server.around(self._notes),
-                stops_server=True,
-            )
-        )
+        server.fatal_at = owner.at if owner.pid == server.pid else self._last_at
+        self._emit(masters.raised(server, chain, (*server.fatal, self._last_line(chain)), self._notes))
         server.recovered()
         self._end_server()
 
@@ -283,31 +291,44 @@ class Container:
         for trouble in silent_troubles(server, self._notes):
             self._emit(trouble)
         if server.fatal:
-            self._emit(_gave_up(server, self._notes))
+            self._gave_up(server)
         elif server.reason is not None and not server.troubles:
-            self._emit(self._failed_unseen(server))
+            chain = self._take_loose()
+            told = (*self._told(chain), *((server.reason_said,) if server.reason_said else ()))
+            self._emit(masters.failed_unseen(server, chain, told, self._notes))
+        elif server.main_loop is not None and not server.troubles:
+            # An earlier start may have met the same.
+            told = (server.main_loop, *self._told(self._known))
+            self._emit(masters.raised(server, self._known, told, self._notes))
+        elif server.unseen and server.loose is not None:
+            self._forget_lone()
+            self.lone, server.loose = server.loose, None
+            self._known = self.lone.chain
+        self.ran = self.ran or not server.unseen
         self._forget_loose()
         if server.version is not None or server.listening:
             self.around = server.around(self._notes)
         self._server = Server()
 
-    def _failed_unseen(self, server: Server) -> Trouble:
-        loose, server.loose = server.loose, None
-        chain = loose.chain if loose is not None else ()
-        return Trouble(
-            cause=Cause.APP_NOT_FOUND if server.reason == "App failed to load" else Cause.EXCEPTION,
-            moment=BOOT,
-            exception=chain[0] if chain else None,
-            chain=chain,
-            at=server.reason_at,
-            said=(
-                *((self._last_line(chain),) if chain else ()),
-                *((server.reason_said,) if server.reason_said else ()),
-            ),
-            around=server.around(self._notes),
-            facts={} if chain else {**server.complained},
-            stops_server=True,
-        )
+    def _told(self, chain: tuple[Raised, ...]) -> tuple[Evidence, ...]:
+        return (self._last_line(chain),) if chain else ()
+
+    def _take_loose(self) -> tuple[Raised, ...]:
+        loose, self._server.loose = self._server.loose, None
+        return loose.chain if loose is not None else ()
+
+    def _gave_up(self, server: Server) -> None:
+        trouble = masters.gave_up(server, self._notes)
+        if masters.says_no_reason(server):
+            self._held = self._held or trouble
+            return
+        self._bind_told = self._bind_told or server.fatal_kind == said.CANNOT_BIND
+        self._emit(trouble)
+
+    def _forget_lone(self) -> None:
+        lone, self.lone = self.lone, None
+        if lone is not None:
+            self._sink.unexplained(lone.text, lone.source, lone.line)
 
     def _forget_loose(self) -> None:
         server = self._server
@@ -319,41 +340,13 @@ class Container:
         if (loose.starting or last) and not server.served and not any(life.ready for life in server.lives.values()):
             self._harmless(loose.chain, BOOT, None, self._last_at)
         else:
-            self._sink.unexplained(loose.chain[0].text.splitlines()[0], loose.source, loose.line)
+            self._sink.unexplained(loose.text, loose.source, loose.line)
 
     def _emit(self, trouble: Trouble) -> None:
         if trouble.died:
             self._server.troubles += 1
+            self._known = trouble.chain or self._known
         self._sink.trouble(replace(trouble, host=self._host) if self._host else trouble)
-
-
-def _gave_up(server: Server, notes: list[Evidence]) -> Trouble:
-    """Return the end of a master that said why and had no worker yet."""
-    chain = server.fatal_chain
-    plain = None if chain else _plain_error(server.fatal)
-    cause = Cause.APP_NOT_FOUND if server.fatal_kind == said.APP_NOT_FOUND else Cause.SYS_EXIT
-    return Trouble(
-        cause=Cause.EXCEPTION if plain is not None else cause,
-        role="master",
-        pid=server.pid,
-        moment=BOOT,
-        exception=chain[0] if chain else plain,
-        chain=chain,
-        at=server.fatal_at,
-        since=server.started_at,
-        said=tuple(server.fatal),
-        around=server.around(notes),
-        facts={"gave_up": server.fatal_kind},
-        stops_server=True,
-    )
-
-
-def _plain_error(fatal: list[Evidence]) -> Raised | None:
-    """Return what Gunicorn prints of a RuntimeError in the master: one line and no traceback."""
-    for item in fatal:
-        if item.text.startswith("Error: "):
-            return Raised(type="RuntimeError", message=item.text.removeprefix("Error: "), line=item.line)
-    return None
 
 
 def _speaks_of(server: Server, pid: int) -> bool:

@@ -163,6 +163,16 @@ def _first_without_app(server: Server) -> Life | None:
     return next((life for life in server.lives.values() if not life.app_not_found and not life.over), None)
 
 
+def _main_loop(server: Server, _: re.Match[str], record: Record) -> None:
+    server.main_loop = evidence(record)
+    server.fatal_at = record.at
+    server.pid = server.pid or record.pid
+
+
+def _retrying(server: Server, _: re.Match[str], __: Record) -> None:
+    server.retries += 1
+
+
 def _cannot_bind(server: Server, _: re.Match[str], record: Record) -> None:
     _fatal(server, said.CANNOT_BIND, record)
 
@@ -201,6 +211,8 @@ HANDLERS: Mapping[str, Handler] = {
     said.LIFESPAN_FAILED: _lifespan_failed,
     said.APP_NOT_FOUND: _app_not_found,
     said.CANNOT_BIND: _cannot_bind,
+    said.RETRYING: _retrying,
+    said.MAIN_LOOP: _main_loop,
     said.CONFIG_ERROR: _config_error,
 }
 """START and BOOTING are the container's: they begin something new."""

@@ -31,6 +31,7 @@ MAIN_LOOP = "main_loop"
 APP_NOT_FOUND = "app_not_found"
 CONFIG_ERROR = "config_error"
 LIFESPAN_FAILED = "lifespan_failed"
+RETRYING = "retrying"
 NOTED = "noted"
 """Known, and nothing follows from it."""
 
@@ -46,7 +47,8 @@ _LINES = (
     (KILLED, r"Worker \(pid: ?(?P<pid>\d+)\) was sent (?:(?P<name>SIG\w+)|(?:code|signal) (?P<number>\d+))!"),
     (EXITED, r"Worker \(pid: ?(?P<pid>\d+)\) exited with code (?P<code>-?\d+)"),
     (HALT, r"Shutting down: Master"),
-    (NOTED, r"(?:^|\] )Reason: bootcheck: |Retrying in \d+ second"),
+    (NOTED, r"(?:^|\] )Reason: bootcheck: "),
+    (RETRYING, r"Retrying in \d+ second"),
     (REASON, r"(?:^|\] |\s)Reason: (?P<reason>Worker failed to boot|App failed to load)"),
     (REASON, r"HaltServer '(?P<reason>Worker failed to boot|App failed to load)"),
     (SIGNAL, r"Handling signal: (?P<name>\w+)"),
@@ -64,7 +66,8 @@ _LINES = (
     (APP_NOT_FOUND, r"Failed to find (?:attribute|application object) '[^']*' in '"),
     (APP_NOT_FOUND, r"Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
     (CONFIG_ERROR, r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?gunicorn: error: "),
-    (CONFIG_ERROR, r"^usage: gunicorn \[OPTIONS\]|^Error: (?!.*\bHTTP\b)|^Worker class '.*' not found"),
+    (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: gunicorn \[OPTIONS\]"),
+    (CONFIG_ERROR, r"^Error: (?!.*\bHTTP\b)|^Worker class '.*' not found"),
 )
 _TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)
 WORDS = (
@@ -72,7 +75,8 @@ WORDS = (
     "Shutting down: ", "Reason: ", "Retrying in", "HaltServer", "Handling signal", "Hang up: ", "Parent changed",
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
-    "Invalid ", "valid port", "Unhandled exception", "Failed to ", "Application object", "usage: ", "Error: ",
+    "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "usage: ",
+    "Error: ",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""
 _TRIGGER = re.compile("|".join(map(re.escape, WORDS)))

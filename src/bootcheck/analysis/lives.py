@@ -68,6 +68,11 @@ class Loose:
     starting: bool = False
     """The server was starting the app when it was raised."""
 
+    @property
+    def text(self) -> str:
+        """The first line of what was raised."""
+        return self.chain[0].text.splitlines()[0]
+
 
 @dataclass(slots=True)
 class Server:
@@ -108,12 +113,21 @@ class Server:
     fatal_kind: str | None = None
     fatal_at: float | None = None
     fatal_chain: tuple[Raised, ...] = ()
+    main_loop: Evidence | None = None
+    """The line by which the master tells that it ends by an exception of its own."""
+    retries: int = 0
+    """How often it said that it tries again to bind."""
     troubles: int = 0
 
     @property
     def empty(self) -> bool:
         """True where nothing has been said of it."""
         return not (self.seen_start or self.lives or self.fatal or self.reason)
+
+    @property
+    def unseen(self) -> bool:
+        """True where nothing tells that it ever ran."""
+        return self.empty and not (self.listening or self.served or self.troubles or self.boots)
 
     def context(self, life: Life, at: float | None) -> str | None:
         """Return why a worker may be ending just now: signal, failure, reload, or None."""

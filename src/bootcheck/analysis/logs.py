@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from bootcheck.analysis.container import Container, Sink
+from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import Surroundings
+from bootcheck.analysis.trouble import BOOT, LONE, Surroundings, Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
 MAX_CONTAINERS = 256
+MAX_LONE = 20
 MAX_OPEN = 500
 """Lines after which a traceback that is still open no longer makes every line matter."""
 
@@ -38,6 +41,8 @@ class Log:
         self._containers: dict[str, Container] = {}
         self._last: Container | None = None
         self._line = 0
+        self._ran = False
+        self._lone: list[Loose] = []
 
     @property
     def attentive(self) -> bool:
@@ -80,11 +85,32 @@ class Log:
         for container in self._containers.values():
             self._end(container)
         self._containers.clear()
+        for lone in self._lone:
+            if self._ran:
+                self._sink.unexplained(lone.text, lone.source, lone.line)
+            else:
+                self._sink.trouble(_alone(lone, self.around))
 
     def _knows(self, pid: int) -> bool:
         return any(container.knows(pid) for container in self._containers.values())
 
     def _end(self, container: Container) -> None:
         container.end()
+        self._ran = self._ran or container.ran
+        if container.lone is not None and len(self._lone) < MAX_LONE:
+            self._lone.append(container.lone)
         if container.around.version is not None or self.around.version is None:
             self.around = container.around
+
+
+def _alone(loose: Loose, around: Surroundings) -> Trouble:
+    """Return what an exception tells in a log that shows no server: a death only if its mechanism is recognised."""
+    return Trouble(
+        cause=Cause.EXCEPTION,
+        moment=BOOT,
+        exception=loose.chain[0],
+        chain=loose.chain,
+        said=(Evidence(source=loose.source, line=loose.line, text=loose.chain[0].brief),),
+        around=around,
+        facts={LONE: True},
+    )

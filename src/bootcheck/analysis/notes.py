@@ -31,7 +31,8 @@ _PROCESS = re.compile(
 )
 _OURS = re.compile(r"^(?:\S*/)?(?:gunicorn|python|pypy|uvicorn)")
 _ENDS_ALL = re.compile(
-    r"(?:exit(?:ed with)?|exit code|status) (?:code )?1(?:27|37|39)\b|^\S+\.service: |code=(?:killed|dumped|exited)|"
+    r"\b[Ee]xit(?:ed)?(?: with)?(?: code| status)?[:= (]+1(?:2[67]|3[24-79])\b|status 1(?:27|37|39)\b|"
+    r"^\S+\.service: |code=(?:killed|dumped|exited)|"
     r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)"
 )
 """A server that answers requests after such a line is not the one that it speaks of."""

@@ -12,9 +12,14 @@ MAX_MESSAGE_LINES = 30
 MAX_CHAIN = 12
 MAX_CODE = 200
 MAX_MESSAGE = 4_000
+UNREAD = "Exception"
+"""The type of an exception whose last line is not in the log."""
 
 _START = re.compile(r"^\W*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):?\s*$")
 _FRAME = re.compile(r'^\s*(?:\| +)*File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in(?: (?P<function>.+?))?)?\s*$')
+_CUT_FRAME = re.compile(r'^\s*File "(?P<file>/[^"]+?)(?:"[, a-z]*)?[>…]?$')
+"""As a pager cuts it at the right edge of the screen."""
+_RAISE = re.compile(r"raise (?P<type>[A-Za-z_][\w.]*)(?:\((?:[rbuf]?(?P<quote>['\"])(?P<message>.*?)(?P=quote))?)?")
 _RAISED = re.compile(r"^(?:[+|\-\s]*\| )?(?P<type>[A-Za-z_][\w.]*(?:\.<locals>\.[\w.]+)?)(?:: (?P<message>.*)|:?\s*)$")
 _BARE = re.compile(
     r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|NotFound|Refused|DoesNotExist|ImproperlyConfigured|NotReady|Interrupt|Exit))"
@@ -27,6 +32,8 @@ _CHAIN = re.compile(
     r"During handling of the above exception, another exception occurred):"
 )
 _REPEATED = re.compile(r"^\s*\[Previous line repeated \d+ more times?\]")
+_ELIDED = re.compile(r"^\s*[\[(<]?\s*(?:\.{2,}|…|snip(?:ped)?|\W{3,})\s*[\])>]?\s*$", re.IGNORECASE)
+"""What a person puts in the place of lines that were left out."""
 
 
 @dataclass(slots=True)
@@ -70,6 +77,18 @@ class Block:
         self._state, self._headless = "frames", True
         return self._in_frames(text, line)
 
+    def cut(self, known: tuple[Raised, ...] = ()) -> None:
+        """Take it that the log ends here: what was raised may stand in the last line of code, or is known otherwise."""
+        if self._state != "frames" or not self._frames:
+            return
+        raised = _RAISE.match(self._frames[-1].code)
+        if raised is not None:
+            self._type, self._message = raised["type"], [raised["message"] or ""]
+        elif known:
+            self.chain, self._frames = list(reversed(known)), []
+        else:
+            self._type, self._message = UNREAD, [""]
+
     def close(self) -> tuple[Raised, ...]:
         """Return the exceptions, the last one raised first."""
         self._finish()
@@ -86,15 +105,18 @@ class Block:
         return (*(frame for link in self.chain for frame in link.frames), *self._frames)
 
     def _in_frames(self, text: str, line: int) -> bool:
-        frame = _FRAME.match(text)
+        frame = _FRAME.match(text) or _CUT_FRAME.match(text)
         if frame is not None:
             if not self._frames:
                 self._flat = not text[:1].isspace()
                 self._indent = max(_indent(text), self._indent)
             if len(self._frames) < MAX_FRAMES:
-                self._frames.append(Frame(frame["file"], int(frame["line"][:9]), frame["function"] or ""))
+                known = frame.groupdict()
+                self._frames.append(
+                    Frame(known["file"], int((known.get("line") or "0")[:9]), known.get("function") or "")
+                )
             return True
-        if not text.strip() or _REPEATED.match(text):
+        if not text.strip() or _REPEATED.match(text) or _ELIDED.match(text):
             return True
         if self._is_shifted(text):
             text = text.lstrip()

@@ -17,6 +17,8 @@ REQUEST = "request"
 STOP = "stop"
 """It was on its way out, as ordered."""
 UNKNOWN = "unknown"
+LONE = "lone"
+"""The fact that nothing but an exception is known, not even that a server ran."""
 
 
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import codecs
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bootcheck.analysis.readers import Intake
+from bootcheck.analysis.readers import Intake, pasted
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of
 from bootcheck.analysis.readers.sieve import Sieve, sieve_of
@@ -21,6 +21,8 @@ from bootcheck.model.report import LINE_PREFIX
 MAX_RECORDS = 50_000
 """Of one journal; a process that writes more has long been ready."""
 MAX_TEXT = 1 << 16
+HEAD = 1 << 14
+"""Bytes by which it is told whether a terminal broke the lines."""
 _MARK = LINE_PREFIX + "{"
 _BLANK = b"\0 \t\r\n"
 _ODD = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
@@ -42,7 +44,7 @@ def read(stream: Stream, intake: Intake) -> int:
     number = 1
     sieve = None if named is not None else sieve_of(intake.words)
     try:
-        for block in blocks(stream):
+        for block in _unbroken(stream):
             number = state.take_block(block, number, sieve)
             intake.passed(number - 1)
     except Unreadable as exc:
@@ -52,6 +54,18 @@ def read(stream: Stream, intake: Intake) -> int:
     state.finish()
     state.tell_cut(number - 1)
     return number - 1
+
+
+def _unbroken(stream: Stream) -> Iterator[bytes]:
+    """Yield runs of whole lines, those together that a terminal broke."""
+    width = pasted.width_of(stream.peek(HEAD))
+    if not width:
+        yield from blocks(stream)
+        return
+    joiner = pasted.Joiner(width)
+    for block in blocks(stream):
+        yield joiner.feed(block)
+    yield joiner.end()
 
 
 class _Lines:

@@ -10,6 +10,8 @@ import re
 from calendar import timegm
 from dataclasses import dataclass
 
+from bootcheck.analysis.readers import pasted
+
 MAX_PREFIXES = 5
 GUNICORN = "gunicorn"
 """The voice of a line with Gunicorn's own head: a master or worker that runs."""
@@ -53,7 +55,8 @@ _GUNICORNS = (
     r"\d+\.\d+\.\d+\.\d+ |Failed to |Error: |usage: |$)"
 )
 """What may follow where a word alone would not prove that it is a prefix."""
-_SYSLOG_TIME = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
+_SYSLOG_TIME = r"(?:[^\W\d_]{3,5}\.?|\d{1,2}\S) [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
+"""The month is written in the language of the machine."""
 _PREFIXES = (
     # journald and syslog: `Nov 27 09:15:37 web-1 gunicorn[812]: `
     re.compile(
@@ -64,7 +67,7 @@ _PREFIXES = (
     # the times of dashboards: `Nov 27 09:15:37 AM  `
     re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)\s+"),
     # compose, pm2 and foreman: `web-1  | `, `0|web  | `, `09:15:37 web.1  | `
-    re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.\-]{0,80}) *\| ?(?!\|)"),
+    re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.@\-]{0,80}) *\| ?(?!\|)"),
     # podman-compose
     re.compile(r"\[(?P<stream>[A-Za-z0-9][\w.\-]{0,80})\] +\| ?"),
     # kubectl --prefix
@@ -74,8 +77,17 @@ _PREFIXES = (
         r"(?P<stream>[a-z0-9][a-z0-9.\-]{0,80}-(?=[a-z]*\d)[a-z0-9]{6,10}-[a-z0-9]{5} [a-z0-9][a-z0-9\-]{0,62}) "
     ),
     re.compile(rf"(?P<stream>[a-z][a-z0-9.\-]{{0,80}}-\d{{1,4}} [a-z0-9][a-z0-9\-]{{0,62}}) {_GUNICORNS}"),
+    # journald without its time: `gunicorn[812]: `
+    re.compile(r"(?P<stream>[A-Za-z][\w@.\-]{0,60})\[(?P<pid>\d+)\]: (?!segfault|trap |general )"),
+    # several files at once, and DigitalOcean's components: `[web.log] [2026-…`, `[web] [2026-…`
+    re.compile(r"\[(?P<stream>[A-Za-z][\w.\-]{0,60})\] +(?=\[\d{4}-\d\d-\d\d[T ])"),
+    re.compile(rf"\[(?P<time>{_TIME})\] {_GUNICORNS}"),
 )
 _AFTER_TIME = (
+    # Cloud Foundry: `[APP/PROC/WEB/0] ERR `
+    re.compile(r"\[(?P<stream>[A-Z]{2,}(?:/[A-Z]+)*/\d+)\] +(?:OUT|ERR|STDOUT|STDERR) ?"),
+    # Railway: `[inf]  `, `[err]  `
+    re.compile(r"\[(?:inf|err|out)\] +"),
     # CRI: `stderr F `
     re.compile(r"(?:stdout|stderr) [FP] "),
     # Heroku: `app[web.1]: `, and the platform's own `heroku[web.1]: `
@@ -93,32 +105,19 @@ _AFTER_TIME = (
     # CloudWatch: any other name, an instance's or a container's
     re.compile(rf"(?P<stream>(?=\S*\d)[A-Za-z][\w.\-/\[\]$]{{3,120}})(?:\t|(?: {_GUNICORNS}))"),
 )
-_QUOTED = re.compile(
-    rf"(?:[\s>`*\-]{{1,16}}|\d{{1,7}}[: \t]\s*)"
-    rf"(?=\[{_TIME}\] \[\d+\] \[|\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d \[\d+\] \[|"
-    rf"[\w.\-]{{1,60}}[_\-.]\d+ +\| ?|{_SYSLOG_TIME} [\w.\-]+ \S+\[\d+\]: )"
-)
-"""What people put before a line that they quote: an indent, `> `, a backtick, the line's number."""
-_MAIL = re.compile(r"(?:> ?)+")
 _LEVEL = re.compile(r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|WARN|INFO|DEBUG|NOTICE|TRACE)\]?(?:[:\s\]|]|$)")
 _PYTHON_HEAD = re.compile(
     r"(?:\[[^\]]{4,40}\] |[\s\-|:,\[]{0,4}(?:[\w.]{1,40}[\s\-|:,\[\]]{1,4}){0,3}?)"
     r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|INFO|DEBUG)\b"
 )
-_QUOTES = frozenset(" \t>`*-0123456789")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|$)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def record_of(raw: str, source: str, line: int) -> Record:
     """Return the line's own text, and what its prefixes say."""
-    record = Record(clean(raw), source, line)
-    text = record.text
-    if text[:1] == ">":
-        text = _MAIL.sub("", text, count=1)
-    if text[:1] in _QUOTES:
-        quote = _QUOTED.match(text)
-        text = text[quote.end() :] if quote is not None else text
+    text = pasted.bare(clean(raw))
+    record = Record(text, source, line)
     for _ in range(MAX_PREFIXES):
         if text.startswith("["):
             match = _GUNICORN.match(text)

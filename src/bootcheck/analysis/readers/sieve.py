@@ -10,6 +10,7 @@ ALWAYS = (
     b"Traceback",
     b'File "',
     b"xception",
+    b'File "',
     b"CRITICAL",
     b"ERROR",
     b"FATAL",

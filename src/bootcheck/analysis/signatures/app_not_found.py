@@ -37,6 +37,7 @@ _SAID = re.compile(
     r"Failed to parse '.*' as an attribute|Application object must be callable"
 )
 _MISSING = re.compile(r"No module named '?([\w.]+)'?")
+_ENTRIES = frozenset({"wsgi", "asgi", "app", "main", "application", "server", "run", "api", "manage", "index", "py"})
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -44,7 +45,9 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     line = trouble.line(_SAID)
     target = first(_MISSING, error.text) if error is not None else ""
-    by_gunicorn = error is not None and (error.is_a("AppImportError") or (bool(target) and _ends_in_gunicorn(error)))
+    by_gunicorn = error is not None and (
+        error.is_a("AppImportError") or (bool(target) and _ends_in_gunicorn(error)) or _evaluates_target(error)
+    )
     if trouble.cause is not Cause.APP_NOT_FOUND and not by_gunicorn:
         return None
     if error is not None and trouble.cause is Cause.EXCEPTION and not by_gunicorn:
@@ -66,6 +69,23 @@ def match(trouble: Trouble) -> Finding | None:
     )
 
 
+def _evaluates_target(error: Raised) -> bool:
+    """Tell whether the attribute itself could not be evaluated, as Gunicorn up to 19 does it."""
+    own = [frame for frame in error.frames if frame.file != "<string>"]
+    return (
+        bool(own)
+        and own[-1].function == "import_app"
+        and "gunicorn" in own[-1].file
+        and (len(own) < len(error.frames) or "eval(" in own[-1].code)
+        and error.is_a("NameError", "AttributeError", "SyntaxError")
+    )
+
+
 def _ends_in_gunicorn(error: Raised) -> bool:
     own = [frame for frame in error.frames if not frame.file.startswith("<") and "importlib" not in frame.file]
-    return bool(own) and "gunicorn" in own[-1].file and own[-1].function in ("import_app", "load_wsgiapp", "load")
+    if not own or "gunicorn" not in own[-1].file:
+        return False
+    if own[-1].function in ("import_app", "load_wsgiapp", "load"):
+        return True
+    # Frames were left out of the log: the name alone tells whether it is an entry point.
+    return first(_MISSING, error.text).rpartition(".")[2] in _ENTRIES

@@ -20,7 +20,7 @@ How to know it is fixed
 from __future__ import annotations
 
 from bootcheck.analysis.conclusion import conclude
-from bootcheck.analysis.trouble import SYNTAX, Trouble, is_library
+from bootcheck.analysis.trouble import LONE, SYNTAX, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-syntax-error"
@@ -31,6 +31,9 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude where the file with the error is the app's and no library's."""
     error = trouble.error
     if error is None or not error.is_a(*SYNTAX) or (error.frames and is_library(error.frames[-1].file)):
+        return None
+    if not error.frames and trouble.facts.get(LONE):
+        # Whose file it is, is not told.
         return None
     where = f" in {error.frames[-1].file}, line {error.frames[-1].line}" if error.frames else ""
     return conclude(

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding
@@ -51,6 +51,7 @@ TELLTALE = re.compile(
     r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|"
     r"[Ff]ailed to bind to \$PORT|"
     r"failed to start and (?:then )?listen on the port|not listening on the expected port|"
+    r"respond to HTTP pings on port|"
     r"no process is listening on|port the app is listening on|is your app listening on"
 )
 WORDS = (
@@ -61,10 +62,16 @@ WORDS = (
     "$PORT",
     "listen on the port",
     "listening on",
+    "HTTP pings",
     "the app is listening",
     "your app listening",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
+_HOST = re.compile(r"connect to \(['\"]([^'\"]*)['\"]")
+_NAME = re.compile(r"[\w.\-:%]*")
+_EVERYWHERE = frozenset({"", "0.0.0.0", "127.0.0.1", "localhost"})  # noqa: S104 - read from a log
+_EXPECTED = re.compile(r"PORT=(\d{2,5})|\bports?:? (\d{2,5})\b")
+_LISTENS = re.compile(r":(\d{2,5})(?:$|\D*$)")
 _LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
 
@@ -75,7 +82,7 @@ def match(trouble: Trouble) -> Finding | None:
     if line and trouble.role == "master" and "Errno 13" not in line[0].text:
         return _bad(trouble, one_line(line[0].text), line)
     gave_up = trouble.line(_GAVE_UP) if trouble.role == "master" and not trouble.says(_OTHER) else ()
-    if gave_up and not _LOW_PORT.search(gave_up[0].text):
+    if gave_up and _is_wrong(gave_up[0].text):
         # Up to Gunicorn 22 the reason is not printed: it is neither in use nor refused.
         return _bad(trouble, one_line(gave_up[0].text), gave_up)
     if error is not None and _in_binding(error) and (_SAID.search(error.text) or _RESOLVE.search(error.text)):
@@ -84,7 +91,20 @@ def match(trouble: Trouble) -> Finding | None:
     loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
     if missed and loopback:
         return _bad(trouble, f"it listens at {loopback}, which nobody outside reaches", missed, code="BC524")
+    expected = first(_EXPECTED, missed[0].text) if missed else ""
+    ports = {first(_LISTENS, where) for where in trouble.around.listening}
+    if expected and ports and expected not in ports:
+        there = ", ".join(trouble.around.listening)
+        return _bad(trouble, f"it listens at {there}, and port {expected} is expected", missed, code="BC524")
     return None
+
+
+def _is_wrong(text: str) -> bool:
+    """Tell whether the address is at fault where no reason is printed: one that every machine has is not."""
+    host = first(_HOST, text)
+    if not _NAME.fullmatch(host):
+        return True
+    return host not in _EVERYWHERE and _LOW_PORT.search(text) is None
 
 
 def _in_binding(error: Raised) -> bool:

@@ -5,7 +5,8 @@ What it means
     worker, and gunicorn starts the next one, without end.
 
 How it looks
-    `Worker (pid:31) was sent SIGILL!`, `was terminated due to signal 4`, `Illegal instruction`.
+    `Worker (pid:31) was sent SIGILL!`, `was terminated due to signal 4`, `Illegal instruction`; or a
+    library's own refusal: `compiled to use AVX instructions, but these aren't available`.
 
 Why it happens
     A wheel compiled with AVX or AVX-512 on an old or virtual processor; an image built for another
@@ -22,34 +23,63 @@ How to know it is fixed
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Finding
+from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "illegal-instruction"
 RULES: tuple[str, ...] = ()
 
+_BUILT_FOR_ANOTHER = (
+    r"compiled to use .{2,80} instructions, but these aren't available|"
+    r"built with baseline optimizations: [\s\S]{1,300} but your machine doesn't support|"
+    r"built using \S+ instructions, which your CPU and/or operating system do not support|"
+    r"required CPU features were not detected|CPU (?:does not|doesn't) support x86-64-v\d|"
+    r"CPU ISA level is lower than required"
+)
+"""TensorFlow, NumPy, jaxlib, Polars and glibc look before they use an instruction."""
 TELLTALE = re.compile(
     r"Illegal instruction(?: |$|\s\(core dumped\))|trap invalid opcode|"
-    r"Fatal Python error: Illegal instruction|signal: illegal instruction"
+    r"Fatal Python error: Illegal instruction|signal: illegal instruction|"
+    r"(?:Uncaught signal: |terminated on signal )4\b|"
+    r"code=(?:killed|dumped), (?:signal|status)=(?:4/)?ILL|"
+    r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+132\b|" + _BUILT_FOR_ANOTHER
 )
-WORDS = ("llegal instruction", "invalid opcode")
+WORDS = (
+    "llegal instruction", "invalid opcode", "signal", "code=killed", "code=dumped", "xit", "status 1", "status=1",
+    "aren't available", "x86-64-v", "CPU features", "ISA level", "rror",
+)  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
+_BUILT = re.compile(_BUILT_FOR_ANOTHER)
 
 
 def match(trouble: Trouble) -> Finding | None:
-    """Conclude from SIGILL, or from the kernel's or shell's word for it."""
-    if trouble.cause is not Cause.NATIVE_CRASH or not (
-        trouble.signal == "SIGILL" or (trouble.signal is None and trouble.says(TELLTALE))
-    ):
-        return None
+    """Conclude from SIGILL, from the kernel's or shell's word for it, or from a library that looks at the processor."""
+    error = trouble.error
+    if error is not None:
+        if not _BUILT.search(error.text):
+            return None
+        return _conclude(trouble, f"a native library refuses this processor: {one_line(error.text)}", None)
+    crashed = trouble.cause is Cause.NATIVE_CRASH
+    if crashed and (trouble.signal == "SIGILL" or (trouble.signal is None and trouble.says(TELLTALE))):
+        return _conclude(
+            trouble, "it was ended by SIGILL, because native code was built for another processor", trouble.said[-2:]
+        )
+    refused = trouble.line(_BUILT) if crashed else ()
+    return (
+        _conclude(trouble, "a native library ended it for want of a processor's feature", refused) if refused else None
+    )
+
+
+def _conclude(trouble: Trouble, what: str, evidence: Sequence[Evidence] | None) -> Finding:
     return conclude(
         trouble,
-        f"{trouble.who} was ended by SIGILL, because native code was built for another processor.",
+        f"{trouble.who} cannot run here: {what}.",
         "Compare the flags in /proc/cpuinfo with what the native libraries were built for (AVX, AVX-512).",
         "Install builds without those instructions, or rebuild the library on this kind of machine.",
         confirm="python -X faulthandler -c 'import APP' names the library that is loaded last",
-        evidence=trouble.said[-2:],
+        evidence=evidence,
     )

@@ -25,55 +25,77 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "launcher-error"
 RULES = ("BC520",)
 
-TELLTALE = re.compile(
-    r"Failed at step (?:EXEC|USER|GROUP|CHDIR|NAMESPACE)|status=(?:203/EXEC|217/USER|216/GROUP|200/CHDIR)|"
-    r"Unable to locate executable|"
-    r"Failed to locate executable|gunicorn\S*: (?:command not found|not found|No such file or directory|"
-    r"cannot execute)|"
-    r"exec: \\?\"?[^\"\s]*gunicorn[^\"]*\\?\"?: (?:executable file )?(?:not found|stat )|"
-    r"executable file not found in \$PATH|"
-    r"can't find command '|No module named '?gunicorn'?$|exec format error|Exec format error|"
-    r"bad interpreter: No such file|"
-    r"exec \S*gunicorn\S*: no such file|[Pp]rocess exited with status 127\b|exit status 127\b"
+_SYSTEMD = (
+    r"Failed at step [A-Z]",
+    # systemd's own exit statuses, from 200/CHDIR to 245/BPF: no program of the unit gives them.
+    r"status=2[0-4]\d/[A-Z_]{2}",
+    r"(?:Unable|Failed) to (?:locate|execute) (?:executable|command)|Failed to determine (?:user|group) credentials",
+    r"Changing to the requested working directory failed|Failed to load environment files",
+    r"[Ee]xecutable path is not absolute|[Nn]either a valid executable name nor an absolute path",
+    r"lacks (?:both )?ExecStart=|has a bad unit file setting|ConditionFileIsExecutable=\S+ was not met",
+    r"Unit \S*gunicorn\S* (?:not found|could not be found|failed to load)",
 )
+_CONTAINER = (
+    r"starting container process caused|unable to start container process|OCI runtime create failed",
+    r"exec user process caused|executable file not found in \$PATH|unable to find user \S+: no matching entries",
+    r"exec \S+: (?:no such file|exec format error|permission denied)|[Ee]xec format error",
+    r"\b(?:RunContainerError|CreateContainerError|StartError)\b",
+)
+_SHELL = (
+    r"gunicorn\S*: (?:command not found|not found|No such file or directory|cannot execute|Permission denied)",
+    r"[Cc]ommand not found: \S*gunicorn|bad interpreter: No such file|/env: \S{1,60}: No such file",
+    r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)|unknown command: gunicorn",
+    r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
+    r"No module named '?gunicorn'?$|python\S*: can't open file '",
+    r"\b[Ee]xit(?:ed)?(?: with)?(?: code| status)?[:=( ]+12[67]\b",
+)
+_SUPERVISOR = (
+    r"can't find command '|spawnerr: |command at '\S+' is not executable|child process was not spawned",
+    r"couldn't (?:exec|chdir to|setuid to) |start: Job failed to start",
+    r"\[PM2\]\[ERROR\] (?:Script|File) .{1,200}not found",
+)
+TELLTALE = re.compile("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
 WORDS = (
-    "Failed at step",
-    "status=2",
-    "xecutable",
-    "not found",
-    "No such file",
-    "cannot execute",
-    "find command",
-    "named gunicorn",
-    "named 'gunicorn",
-    "xec format",
-    "bad interpreter",
-    "no such file",
-    "status 127",
-)
+    "unicorn", "Failed to ", "Failed at step", "status=2", "xecut", "directory failed", "ExecStart=", "unit file",
+    "was not met", "not found", "container process", "user process", "matching entries", "o such file", "xec format",
+    "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit", "find command", "couldn't ",
+    "Job failed", "OCI runtime",
+)  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
+_ABSENT = re.compile(
+    r"No module named '?gunicorn(?:[.';]|$)|The 'gunicorn[^']*' distribution was not found|"
+    r"No package metadata was found for (?:The 'gunicorn|gunicorn)"
+)
 
 _REASONS = (
-    (re.compile(r"USER|GROUP"), "the user or group of the unit does not exist"),
-    (re.compile(r"CHDIR"), "the working directory of the unit does not exist"),
+    (re.compile(r"USER|GROUP|credentials|find user|setuid"), "the user or group does not exist"),
+    (re.compile(r"CHDIR|working directory|chdir"), "the working directory does not exist"),
     (re.compile(r"[Ee]xec format error"), "the program is for another processor or system"),
-    (re.compile(r"No module named"), "gunicorn is not installed in the Python that was started"),
-    (re.compile(r"bad interpreter"), "the gunicorn script names a Python that is gone"),
+    (re.compile(r"No module named|distribution was not|metadata"), "gunicorn is not in the Python that was started"),
+    (re.compile(r"bad interpreter|/env: "), "the script names an interpreter that is not there"),
+    (re.compile(r"[Pp]ermission denied|not executable|EACCES"), "the command may not be executed"),
+    (re.compile(r"unit file|ExecStart|not absolute|Unit "), "the unit is wrong"),
 )
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where a launcher says so and gunicorn never spoke."""
-    line = trouble.line(TELLTALE)
-    if not line or trouble.error is not None or trouble.around.version is not None:
+    error = trouble.error
+    if trouble.around.version is not None:
         return None
+    if error is not None and _is_absent(error):
+        line = trouble.shown()
+    else:
+        line = trouble.line(TELLTALE)
+        if not line or error is not None:
+            return None
     why = next(
         (text for pattern, text in _REASONS if pattern.search(line[0].text)),
         "the command was not found or cannot be executed",
@@ -86,4 +108,11 @@ def match(trouble: Trouble) -> Finding | None:
         code="BC520",
         confirm="run the unit's command by hand, as its user and in its directory, with --version",
         evidence=[*line, *(item for item in trouble.said if one_line(item.text) != one_line(line[0].text))][:4],
+    )
+
+
+def _is_absent(error: Raised) -> bool:
+    """Tell whether gunicorn itself is what cannot be imported, from outside of it."""
+    return bool(_ABSENT.search(error.text)) and not any(
+        re.search(r"/gunicorn/\w", frame.file) for frame in error.frames
     )

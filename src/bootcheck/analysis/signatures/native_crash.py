@@ -36,25 +36,18 @@ TELLTALE = re.compile(
     r"Fatal Python error: (?:Segmentation fault|Aborted|Bus error|Floating)|segfault at [0-9a-f]+ ip|"
     r"Segmentation fault|double free or corruption|"
     r"free\(\): invalid|malloc\(\): |munmap_chunk\(\)|terminate called after throwing|"
-    r"Uncaught signal: (?:6|11)|terminated on signal (?:6|11)|"
+    r"Uncaught signal: (?:[678]|11)\b|terminated on signal (?:[678]|11)\b|"
     r"may have been in progress in another thread when fork\(\) was called|code=(?:killed|"
-    r"dumped), (?:signal|status)=(?:11/)?SEGV|"
-    r"(?:exit(?:ed with)?|exit code|status) (?:code )?139\b"
+    r"dumped), (?:signal|status)=(?:\d+/)?(?:SEGV|ABRT|BUS|FPE)|"
+    r"general protection fault|corrupted (?:size vs|double-linked)|"
+    r"Aborted \(core dumped\)|Bus error \(core dumped\)|"
+    r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+13[4569]\b"
 )
 WORDS = (
-    "Fatal Python",
-    "segfault",
-    "egmentation",
-    "double free",
-    "free()",
-    "malloc()",
-    "munmap_chunk",
-    "terminate called",
-    "signal",
-    "fork()",
-    "SEGV",
-    "139",
-)
+    "Fatal Python", "segfault", "egmentation", "double free", "free()", "malloc()", "munmap_chunk", "terminate called",
+    "signal", "fork()", "code=killed", "code=dumped", "general protection", "corrupted ", "core dumped", "xit",
+    "status 1", "status=1",
+)  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 
 

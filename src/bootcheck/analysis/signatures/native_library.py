@@ -34,15 +34,22 @@ RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
     r"cannot open shared object file|undefined symbol|GLIBC(?:XX)?_[\d.]+'? not found|"
-    r"GLIBC(?:XX)?_\S+ not found|wrong ELF class|invalid ELF header|"
+    r"version [`'][A-Z]\w*_[\d.]+\w?' not found|"
+    r"GLIBC(?:XX)?_\S+ not found|libc not found|mach-o, but wrong architecture|symbol not found in flat namespace|"
+    r"Symbol not found: |Reason: (?:image not found|tried: )|ELF load command|cannot enable executable stack|"
+    r"failed to map segment from shared object|Unable to find .{1,60}shared library|OSError: \S+\.(?:so|dylib)\S*: |"
+    r"wrong ELF class|invalid ELF header|"
     r"symbol lookup error|Library not loaded|incompatible architecture|Error loading shared library|"
     r"Error relocating|: symbol not found|"
     r"static TLS block|no pq wrapper available|libpq library not found|DLL load failed|failed to find libmagic|"
     r"cannot load library|Can't open lib '|no library called|file too short$",
     re.IGNORECASE,
 )
-TELLTALE = re.compile(r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: ")
-WORDS = ("shared librar", "symbol lookup", "Error relocating")
+TELLTALE = re.compile(
+    r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: |"
+    r"version [`'](?:GLIBC|GLIBCXX|CXXABI)_[\d.]+' not found|Error loading shared library \S+: "
+)
+WORDS = ("shared librar", "symbol lookup", "Error relocating", "IBC", "CXXABI")
 TELLTALE_CAUSE = Cause.OS_EXIT
 _LIBRARY = re.compile(
     r"(?<![\w+.\-/])([\w+.\-/]{1,200}\.(?:so|dylib|dll)[\w.\-]{0,40})|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)|"

@@ -38,10 +38,10 @@ TELLTALE = re.compile(
     r"Error R1[45] \(Memory|"
     r"[Mm]emory limit of .{1,40} exceeded|exceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|"
     r"Container killed due to memory|"
-    r"Ran out of memory \(used over|result 'oom-kill'|OutOfMemoryError: Container|(?:exit(?:ed with)?|"
-    r"exit code|status) (?:code )?137\b"
+    r"Ran out of memory \(used over|result 'oom-kill'|OutOfMemoryError: Container|"
+    r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+137\b"
 )
-WORDS = ("emory", "oom-kill", "OOM", "137")
+WORDS = ("emory", "oom-kill", "OOM", "xit", "status 1", "status=1")
 TELLTALE_CAUSE = Cause.OOM
 _ASK = (
     "Get the kernel's word, and analyze it with this log: journalctl -k, kubectl describe pod POD (OOMKilled), docker "

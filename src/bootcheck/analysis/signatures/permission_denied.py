@@ -32,6 +32,9 @@ RULES: tuple[str, ...] = ()
 _SAID = re.compile(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
 _LOW_PORT = re.compile(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")
 """Up to Gunicorn 22 the reason is not printed; a port below 1024 is one."""
+_SOCKET = re.compile(r"Can't connect to /")
+"""A socket file for which no reason is printed: in use it is not, so its directory is closed, or missing."""
+_IN_USE = re.compile(r"Connection in use|already in use|No such file")
 _PATH = re.compile(
     r"Permission denied: ['\"]?([^'\"\s]+)|not permitted: ['\"]?([^'\"\s]+)|connection to (.+?) failed|"
     r"Can't connect to (.+)"
@@ -46,6 +49,9 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude from EACCES or EPERM; a database's own refusal of a table is none."""
     error = trouble.error
     line = (*trouble.line(_SAID), *trouble.line(_LOW_PORT))[:1] if trouble.role == "master" else ()
+    guessed = not line and trouble.role == "master" and error is None and trouble.says(_IN_USE) is None
+    if guessed:
+        line = trouble.line(_SOCKET)
     refused = error is not None and (
         error.is_a("PermissionError") or (error.is_a("OSError", "IOError", "error") and _SAID.search(error.text))
     )
@@ -63,5 +69,7 @@ def match(trouble: Trouble) -> Finding | None:
         f"ports below 1024 need a capability.",
         code=None if refused else "BC408",
         confirm=f"ls -ld {path}" if path.startswith("/") else None,
+        confidence="medium" if guessed else "high",
+        against=("Or its directory does not exist: up to release 22 gunicorn does not print why.",) if guessed else (),
         evidence=None if refused else line,
     )

@@ -81,6 +81,29 @@ NO_FLASK = "ModuleNotFoundError: No module named 'flask'"
 
 POSITIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (
+        "Nov 27 09:00:00 web systemd[812]: app.service: Changing to the requested working directory failed: No such file\n"
+        "Nov 27 09:00:00 web systemd[1]: app.service: Main process exited, code=exited, status=200/CHDIR\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: Main process exited, code=exited, status=226/NAMESPACE\n",
+        "app.service: Failed to determine user credentials: No such process\n",
+        "[/etc/systemd/system/app.service:9] Executable path is not absolute, ignoring: gunicorn app:app\n",
+        "  Condition: start condition failed at Fri 2026-11-27 09:00:00 UTC; 3min ago\n"
+        "             └─ ConditionFileIsExecutable=/usr/bin/gunicorn3 was not met\n",
+        "Failed to start app.service: Unit gunicorn.service not found.\n",
+        "ERROR: for web  Cannot start service web: b'OCI runtime create failed: runc: starting container process caused "
+        '"exec: \\\\"/srv/bin/gunicorn\\\\": stat /srv/bin/gunicorn: no such file or directory": unknown\'\n',
+        'Error response from daemon: unable to start container process: exec: "./start.sh": permission denied: unknown\n',
+        "exec /app/entrypoint.sh: no such file or directory\n",
+        "standard_init_linux.go:228: exec user process caused: exec format error\n",
+        "   2026-11-27T09:00:00.40+0100 [APP/PROC/WEB/0] ERR bash: gunicorn: command not found\n"
+        "   2026-11-27T09:00:00.42+0100 [APP/PROC/WEB/0] OUT Exit status 127\n",
+        "zsh: command not found: gunicorn\n",
+        "error: Failed to spawn: `gunicorn`\n  Caused by: No such file or directory (os error 2)\n",
+        "Container web called exit(127).\n",
+        "/usr/bin/env: 'python3': No such file or directory\n",
+        "2026-11-27 09:00:00,000 INFO spawnerr: unknown error making dispatchers for 'web': EACCES\n",
+        "Traceback (most recent call last):\n"
+        + frame("/usr/bin/gunicorn", "<module>", "from gunicorn.app.wsgiapp import run")
+        + "ModuleNotFoundError: No module named 'gunicorn'\n",
         "Nov 27 09:00:00 web systemd[812]: app.service: Failed at step EXEC spawning /srv/venv/bin/gunicorn: No such file or directory\n"
         "Nov 27 09:00:00 web systemd[1]: app.service: Main process exited, code=exited, status=203/EXEC\n",
         "2026-11-27T09:00:00.1+00:00 app[web.1]: bash: line 1: gunicorn: command not found\n"
@@ -113,6 +136,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "worker_class_unavailable": (
+        "class uri 'tornado' invalid or not found:\n\n[Traceback (most recent call last):\n"
+        f'  File "{SITE}gunicorn/util.py", line 142, in load_class\n    mod = import_module(x)\n'
+        "ImportError: No module named tornado\n]\n",
         "\nError: class uri 'gevent' invalid or not found: \n\n[Traceback (most recent call last):\n"
         f'  File "{SITE}gunicorn/util.py", line 99, in load_class\n    mod = importlib.import_module(x)\n'
         "ModuleNotFoundError: No module named 'gevent'\n]\n",
@@ -121,6 +147,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "ModuleNotFoundError: No module named 'uvicorn'\n]\n",
     ),
     "native_library": (
+        "Traceback (most recent call last):\n"
+        + frame("/usr/local/bin/gunicorn", "<module>", "from gunicorn.app.wsgiapp import run")
+        + frame(SITE + "gunicorn/socketfromfd.py", "<module>", "raise OSError('libc not found')")
+        + "OSError: libc not found\n",
+        "ImportError: libGL.so.1: cannot open shared object file: No such file or directory\n",
+        "gunicorn: /lib/x86_64-linux-gnu/libm.so.6: version `GLIBC_2.35' not found (required by /venv/bin/python)\n",
+        raising("ImportError: dlopen(/venv/x.so, 2): Symbol not found: _PyFloat_Type\n  Reason: image not found"),
         raising(
             "django.core.exceptions.ImproperlyConfigured: Error loading MySQLdb module.\nDid you install mysqlclient?"
         ).replace(
@@ -143,6 +176,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "gunicorn: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file\n",
     ),
     "tls_error": (
+        'ValueError: certfile "/etc/tls/cert.pem" does not exist\n',
+        frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log)")
+        + frame(SITE + "gunicorn/sock.py", "create_sockets", "raise ValueError('keyfile \"%s\" does not exist' % x)"),
         master("").rstrip("\n")
         + "\nTraceback (most recent call last):\n"
         + frame("/venv/bin/gunicorn", "<module>", "sys.exit(run())")
@@ -154,10 +190,17 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + TERM,
     ),
     "address_in_use": (
+        "[2026-11-27 09:00:00 +0000] [9] [ERROR] Retrying in 1 second.\n"
+        "[2026-11-27 09:00:01 +0000] [9] [ERROR] Can't connect to ('10.0.0.1', 8000)\n"
+        + master("Connection in use: ('10.0.0.1', 8000)\nRetrying in 1 second.\nConnection in use: ('10.0.0.1', 8000)"),
         master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.\nCan't connect to ('0.0.0.0', 8000)"),
         raising("OSError: [Errno 98] Address already in use", code="server.bind(('', 9000))"),
     ),
     "bad_bind_address": (
+        master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to ('ind=0.0.0.0', 80)"),
+        start() + "The user-provided container failed to start and listen on the port defined by PORT=8080\n",
+        start().replace("0.0.0.0", "127.0.0.1")
+        + "Container web didn't respond to HTTP pings on port: 8000, failing site start.\n",
         start().replace("0.0.0.0", "127.0.0.1")
         + "2026-11-27T09:01:00Z proxy[e784] fra [error] [PC01] instance refused connection. is your app listening on 0.0.0.0:8080? make sure it is not only listening on 127.0.0.1\n",
         master("").rstrip("\n")
@@ -174,11 +217,21 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + "==> No open ports detected, continuing to scan...\n==> Port scan timeout reached, no open ports detected.\n",
     ),
     "permission_denied": (
+        "    Error: Error: '/var/log/shop.log' isn't writable [IOError(13, 'Permission denied')]\n",
+        master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to /run/shop/gunicorn.sock"),
         raising("PermissionError: [Errno 13] Permission denied: '/var/log/shop.log'"),
         raising("ValueError: Unable to configure handler 'file': [Errno 13] Permission denied: '/var/log/shop.log'"),
         master("connection to ('0.0.0.0', 80) failed: [Errno 13] Permission denied\nCan't connect to ('0.0.0.0', 80)"),
     ),
     "filesystem": (
+        master("Unhandled exception in main loop").replace("[ERROR] Unhandled", "[INFO] Unhandled")
+        + "Traceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/arbiter.py", "run", "self.manage_workers()")
+        + frame(SITE + "gunicorn/workers/workertmp.py", "__init__", "fd, name = tempfile.mkstemp()")
+        + "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/app']\n"
+        + master("Unhandled exception in main loop")
+        + "Traceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/arbiter.py", "run", "self.manage_workers()"),
         "\nError: Error: '/srv/gone/error.log' isn't writable [FileNotFoundError(2, 'No such file or directory')]\n",
         "\nError: /srv/gone doesn't exist. Can't create pidfile.\n",
         raising("FileNotFoundError: [Errno 2] No such file or directory: '/etc/shop.yaml'"),
@@ -187,17 +240,29 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlite3.OperationalError: unable to open database file"),
     ),
     "resource_limit": (
+        frame(SITE + "gevent/baseserver.py", "_do_read") + "error: [Errno 24] Too many open files\n",
         raising("OSError: [Errno 24] Too many open files: '/srv/a'"),
         raising("RuntimeError: can't start new thread"),
         request("OSError: [Errno 24] Too many open files"),
     ),
     "illegal_instruction": (
+        raising(
+            "RuntimeError: NumPy was built with baseline optimizations: \n(X86_V2) but your machine doesn't support:\n(X86_V2)."
+        ),
+        "F tensorflow/core/platform/cpu_feature_guard.cc:37] The TensorFlow library was compiled to use AVX instructions, "
+        "but these aren't available on your machine.\nAborted (core dumped)\n",
+        "Uncaught signal: 4, pid=8, tid=8, fault_addr=0.\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: Main process exited, code=dumped, status=4/ILL\n",
+        "web-1 exited with code 132\n",
         worker("[ERROR] Worker (pid:11) was sent SIGILL!"),
         worker("[WARNING] Worker with pid 11 was terminated due to signal 4", version="20.1.0"),
         worker("[ERROR] Worker (pid:11) was sent code 132!"),
         "start.sh: line 3:    11 Illegal instruction     (core dumped) gunicorn shop:app\n",
     ),
     "native_crash": (
+        "Nov 27 09:00:00 web systemd[1]: app.service: Main process exited, code=killed, status=6/ABRT\n",
+        "web-1 exited with code 134\n",
+        "Nov 27 09:00:00 web kernel: traps: gunicorn[812] general protection fault ip:7f sp:7f error:0 in x.so\n",
         worker("[ERROR] Worker (pid:11) was sent SIGSEGV!"),
         worker("[ERROR] Worker (pid:11) was sent code 139!"),
         worker("[WARNING] Worker with pid 11 was terminated due to signal 6", version="20.1.0"),
@@ -219,6 +284,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        by_gunicorn("NameError: name 'application' is not defined").replace(
+            "NameError", '  File "<string>", line 1, in <module>\nNameError', 1
+        ),
+        "gunicorn.errors.HaltServer: <HaltServer 'App failed to load.' 4>\n",
+        by_gunicorn("ImportError: No module named wsgi").replace(
+            "    mod = importlib.import_module(module)\n", "......\n"
+        ),
         by_gunicorn("ModuleNotFoundError: No module named 'wsgi'"),
         start()
         + "Failed to find attribute 'application' in 'wsgi'.\n"
@@ -407,7 +479,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
 }
 
 NEGATIVE: dict[str, tuple[str, ...]] = {
-    "launcher_error": (raising(NO_FLASK), start() + GET + "sh: ffmpeg: not found\n" + TERM),
+    "launcher_error": (
+        raising(NO_FLASK),
+        start() + GET + "sh: ffmpeg: not found\n" + TERM,
+        start() + "worker called a helper: exit status 127\n" + GET + TERM,
+        raising("ModuleNotFoundError: No module named 'gunicorn_color'"),
+    ),
     "config_file_error": (
         raising("ValueError: invalid literal for int() with base 10: 'sixty'"),
         "\nError: the weights can't be read\n",
@@ -417,6 +494,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     ),
     "worker_class_unavailable": (raising("ModuleNotFoundError: No module named 'gevent'"),),
     "native_library": (
+        raising("RuntimeError: image not found"),
+        "ImportError: libGL.so.1: cannot open shared object file: No such file or directory\n" + start() + GET + TERM,
         raising("pyodbc.Error: ('08001', '[08001] Login timeout expired')"),
         raising("FileNotFoundError: [Errno 2] No such file or directory: 'libs/readme.so.txt'"),
     ),
@@ -430,6 +509,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.") + start().partition("\n")[2] + GET + TERM,
     ),
     "bad_bind_address": (
+        master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to ('127.0.0.1', 8000)"),
+        "Container web didn't respond to HTTP pings on port: 8000, failing site start.\n",
         start()
         + "2026-11-27T09:01:00Z proxy[e784] fra [error] instance refused connection. is your app listening on 0.0.0.0:8000?\n"
         + GET
@@ -438,14 +519,20 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("socket.gaierror: [Errno -2] Name or service not known"),
         start().replace("0.0.0.0", "127.0.0.1") + GET + TERM,
     ),
-    "permission_denied": (raising("psycopg2.errors.InsufficientPrivilege: permission denied for table users"),),
+    "permission_denied": (
+        raising("psycopg2.errors.InsufficientPrivilege: permission denied for table users"),
+        master("Connection in use: /run/gunicorn.sock\nCan't connect to /run/gunicorn.sock"),
+    ),
     "filesystem": (
         "\nError: Error: '/srv/error.log' isn't writable [PermissionError(13, 'Permission denied')]\n",
         raising("FileExistsError: [Errno 17] File exists: '/srv/x'"),
         request("FileNotFoundError: [Errno 2] No such file or directory: 'x'"),
     ),
     "resource_limit": (raising("BlockingIOError: [Errno 115] Operation now in progress"),),
-    "illegal_instruction": (worker("[ERROR] Worker (pid:11) was sent SIGSEGV!"),),
+    "illegal_instruction": (
+        worker("[ERROR] Worker (pid:11) was sent SIGSEGV!"),
+        "Aborted (core dumped)\n",
+    ),
     "native_crash": (
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGABRT!"),
         worker("[ERROR] Worker (pid:11) was sent SIGILL!"),
@@ -458,8 +545,12 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         start() + GET.replace(" 200 5 ", " 200 137 ") + TERM,
     ),
     "monkey_patch_late": (request("RecursionError: maximum recursion depth exceeded"),),
-    "app_not_found": (raising("ModuleNotFoundError: No module named 'wsgi_helpers'"),),
+    "app_not_found": (
+        raising("ModuleNotFoundError: No module named 'wsgi_helpers'"),
+        raising("NameError: name 'application' is not defined"),
+    ),
     "app_syntax_error": (
+        "    from shop.async import x\n                ^\nSyntaxError: invalid syntax\n",
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
     "version_incompatible": (

@@ -1,0 +1,82 @@
+"""How a master ended, as far as it or its traceback says so."""
+
+from __future__ import annotations
+
+from bootcheck.analysis import gunicorn_lines as said
+from bootcheck.analysis.lives import Server
+from bootcheck.analysis.trouble import BOOT, UNKNOWN, Raised, Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Evidence
+
+SEEN_RETRIES = 2
+"""Attempts to bind after which it is known that nothing was said of their reason."""
+
+
+def raised(server: Server, chain: tuple[Raised, ...], lines: tuple[Evidence, ...], notes: list[Evidence]) -> Trouble:
+    """Return the end of a master by an exception; the chain is empty where the log does not hold it."""
+    return Trouble(
+        cause=Cause.SYS_EXIT if chain and chain[0].is_a("SystemExit") else Cause.EXCEPTION,
+        role="master",
+        pid=server.pid,
+        moment=UNKNOWN if server.lives else BOOT,
+        exception=chain[0] if chain else None,
+        chain=chain,
+        at=server.fatal_at,
+        since=server.started_at,
+        said=lines,
+        around=server.around(notes),
+        stops_server=True,
+    )
+
+
+def gave_up(server: Server, notes: list[Evidence]) -> Trouble:
+    """Return the end of a master that said why and had no worker yet."""
+    chain = server.fatal_chain
+    plain = None if chain else _plain_error(server.fatal)
+    cause = Cause.APP_NOT_FOUND if server.fatal_kind == said.APP_NOT_FOUND else Cause.SYS_EXIT
+    return Trouble(
+        cause=Cause.EXCEPTION if plain is not None else cause,
+        role="master",
+        pid=server.pid,
+        moment=BOOT,
+        exception=chain[0] if chain else plain,
+        chain=chain,
+        at=server.fatal_at,
+        since=server.started_at,
+        said=tuple(server.fatal),
+        around=server.around(notes),
+        facts={"gave_up": server.fatal_kind},
+        stops_server=True,
+    )
+
+
+def says_no_reason(server: Server) -> bool:
+    """Tell whether it could not bind, and the log begins after it had said why."""
+    if server.fatal_kind != said.CANNOT_BIND or server.seen_start or server.retries >= SEEN_RETRIES:
+        return False
+    return all("Can't connect to" in item.text for item in server.fatal)
+
+
+def failed_unseen(
+    server: Server, chain: tuple[Raised, ...], lines: tuple[Evidence, ...], notes: list[Evidence]
+) -> Trouble:
+    """Return the end of a worker of which only the master's reason is known, and perhaps a traceback."""
+    return Trouble(
+        cause=Cause.APP_NOT_FOUND if server.reason == "App failed to load" else Cause.EXCEPTION,
+        moment=BOOT,
+        exception=chain[0] if chain else None,
+        chain=chain,
+        at=server.reason_at,
+        said=lines,
+        around=server.around(notes),
+        facts={} if chain else {**server.complained},
+        stops_server=True,
+    )
+
+
+def _plain_error(fatal: list[Evidence]) -> Raised | None:
+    """Return what Gunicorn prints of a RuntimeError in the master: one line and no traceback."""
+    for item in fatal:
+        if item.text.startswith("Error: "):
+            return Raised(type="RuntimeError", message=item.text.removeprefix("Error: "), line=item.line)
+    return None

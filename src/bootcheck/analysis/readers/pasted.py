@@ -1,0 +1,98 @@
+"""What pasting does to the lines of a log: quotes, frames of a terminal, and lines that a terminal broke.
+
+People copy logs out of terminals, mails and tickets. Here that is undone; folded lines are another module's.
+"""
+
+from __future__ import annotations
+
+import re
+
+NARROW, WIDE = 60, 250
+"""Characters between which a terminal's width lies."""
+_BORDERS = "│┃┆┇┊┋║▏▕"
+_MARKED = frozenset(f">`*- \t0123456789{_BORDERS}")
+_BORDER = re.compile(rf"[{_BORDERS}] ?|\s+[{_BORDERS}]\s*$")
+_MAIL = re.compile(r"(?!>>> )(?:> ?)+")
+_QUOTED = re.compile(
+    r"(?:[\s>`*\-]{1,16}|[ \t]+|\d{1,7}[: \t]\s*)"
+    r"(?=<?\[?\d{4}-\d\d-\d\d[T ]\d\d:|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |[A-Za-z][\w.\-]{0,60}\[\d+\]: |"
+    r"[\w.\-]{1,60}[_\-.]\d+ +\| ?|Error: |usage: gunicorn|gunicorn: error: |Invalid value for |"
+    r"Failed to (?:read config|find|parse) )"
+)
+"""What people put before a line that they quote: an indent, `> `, a backtick, the line's number.
+
+It is known by what follows: a time, a program's or container's name, or Gunicorn's own words.
+"""
+_HEADED = re.compile(
+    r"\s*(?:<\d+>)?(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:|[^\W\d_]{3,5}\.? [ \d]\d \d\d:\d\d|[A-Za-z0-9][\w.@\-]{0,60} *\|)"
+)
+
+
+def bare(text: str) -> str:
+    """Return a line without the marks of a quote, the frame of a table, and what indents a time."""
+    while text[:1] in _MARKED:
+        if text[0] in _BORDERS:
+            stripped = _BORDER.sub("", text)
+        elif text[0] == ">":
+            mail = _MAIL.match(text)
+            stripped = text[mail.end() :] if mail is not None else text
+        elif text[0] == "`" or text[:2] == "**":
+            stripped = text.strip("`*")
+        else:
+            quoted = _QUOTED.match(text)
+            stripped = text[quoted.end() :] if quoted is not None else text
+        if stripped == text:
+            break
+        text = stripped
+    return text
+
+
+def width_of(head: bytes) -> int:
+    """Return at how many characters a terminal broke the lines of a log, 0 where it did not.
+
+    Each line of such a log begins with a time or a name; one that is as long as the longest and
+    goes on in a line that begins with neither was broken.
+    """
+    lines = head.decode("utf-8", "replace").splitlines()[:-1]
+    width = max(map(len, lines), default=0)
+    if not NARROW <= width <= WIDE:
+        return 0
+    full = [number for number, line in enumerate(lines[:-1]) if len(line) == width]
+    broken = [number for number in full if _goes_on(lines[number + 1])]
+    headed = sum(_HEADED.match(line) is not None for line in lines)
+    return width if len(broken) > 1 and 2 * len(broken) >= len(full) and 3 * headed >= len(lines) else 0
+
+
+def _goes_on(line: str) -> bool:
+    return bool(line.strip()) and not line[0].isspace() and _HEADED.match(line) is None and line[:9] != "Traceback"
+
+
+class Joiner:
+    """Puts the lines that a terminal broke together again; their numbers stay."""
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._pending: list[str] = []
+
+    def feed(self, block: bytes) -> bytes:
+        """Return a run of whole lines without its breaks; the last line waits for what follows."""
+        ready: list[str] = []
+        for line in block.decode("utf-8", "replace").splitlines():
+            if self._pending and len(self._pending[-1]) == self._width and _goes_on(line):
+                self._pending.append(line)
+                continue
+            ready += self._joined()
+            self._pending = [line]
+        return _encoded(ready)
+
+    def end(self) -> bytes:
+        """Return what waits."""
+        return _encoded(self._joined())
+
+    def _joined(self) -> list[str]:
+        pending, self._pending = self._pending, []
+        return ["".join(pending), *[""] * (len(pending) - 1)] if pending else []
+
+
+def _encoded(lines: list[str]) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()

@@ -1,0 +1,122 @@
+"""What pasting does to a log is undone."""
+
+from __future__ import annotations
+
+import html
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bootcheck.analysis.readers.pasted import Joiner, bare, width_of
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import NO_FLASK, frame, raising, start
+
+LINE = "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process"
+LOG = raising(NO_FLASK)
+HEROKU = "2026-11-27T09:00:01.123456+00:00 app[web.1]: "
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"> {LINE}",
+        f">> {LINE}",
+        f"│ {LINE}      │",
+        f"`{LINE}`",
+        f"**{LINE}**",
+        f"    {LINE}",
+        f"> `{LINE}`",
+        LINE,
+    ],
+)
+def test_the_line_alone_remains(text: str):
+    """Whatever a ticket, a mail or a terminal's frame put around it."""
+    assert bare(text) == LINE
+
+
+@pytest.mark.parametrize(
+    "text", [">>> import app", '  File "x.py", line 3, in f', "    return 1", "a > b", "x && y", ""]
+)
+def test_code_stays_as_it_is(text: str):
+    """Its indentation tells what belongs to a traceback."""
+    assert bare(text) == text
+
+
+@given(st.text(alphabet="> `│\t*a[2-0"))
+def test_it_ends(text: str):
+    """However many marks there are."""
+    assert len(bare(text)) <= len(text)
+
+
+PASTED = {
+    "a quote": lambda line: f"> {line}",
+    "a code block": lambda line: f"    {line}",
+    "a table": lambda line: f"│ {line:<150}│",
+    "escaped for HTML": html.escape,
+    "Cloud Foundry": lambda line: f"   2026-11-27T09:00:01.12+0000 [APP/PROC/WEB/0] ERR {line}",
+    "Railway": lambda line: f"2026-11-27T09:00:01.123456789Z [err]  {line}",
+    "a journal without its time": lambda line: f"gunicorn[812]: {line}",
+    "a French journal": lambda line: f"nov. 27 09:00:01 web gunicorn[812]: {line}",
+    "a Chinese journal": lambda line: f"11月 27 09:00:01 web gunicorn[812]: {line}",
+    "DigitalOcean": lambda line: f"[web] [2026-11-27 09:00:01] {line}",
+    "swarm": lambda line: f"app_web.1.k3jd8@node-1    | {line}",
+}
+
+
+@pytest.mark.parametrize("platform", PASTED)
+def test_a_paste_tells_the_same(platform: str):
+    """The traceback is read to its end, and the cause found."""
+    found = told("".join(PASTED[platform](line) + "\n" for line in LOG.splitlines()))
+
+    assert classes(found) == [("dependency-missing", 1)]
+
+
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_lines_that_a_terminal_broke(width: int):
+    """Each began with a time, so what begins with none belongs to the one before."""
+    text = "".join(f"{HEROKU}{line.lstrip()}\n" for line in LOG.splitlines())
+    broken = "".join(line[at : at + width] + "\n" for line in text.splitlines() for at in range(0, len(line), width))
+
+    assert width_of(broken.encode()) == width
+    assert width_of(text.encode()) == 0
+    assert classes(told(broken)) == classes(told(text)) == [("dependency-missing", 1)]
+
+
+def test_line_numbers_stay():
+    """The second part of a broken line leaves an empty one behind."""
+    joiner = Joiner(10)
+
+    assert joiner.feed(b"2026-01-01\nT09\nweb | x\n") + joiner.end() == b"2026-01-01T09\n\nweb | x\n"
+
+
+def test_long_lines_are_no_breaks():
+    """Several of one length, each followed by a new one."""
+    assert width_of(f"{LINE}\n{LINE}\n{LINE}\nTraceback (most recent call last):\n".encode()) == 0
+
+
+@pytest.mark.parametrize(
+    "run_together",
+    [
+        lambda trace: trace.replace("\n", "#012"),
+        lambda trace: trace.replace('"', '\\"').replace("\n", "\\n"),
+        lambda trace: trace.replace("\n", " "),
+    ],
+    ids=["syslog", "JSON", "spaces"],
+)
+def test_a_traceback_in_one_line(run_together):
+    """Of a syslog, of a JSON string, of a copy without line breaks."""
+    trace = "".join(line for line in LOG.splitlines(keepends=True) if not line.startswith("[")).rstrip()
+    text = f"{start()}{LINE} {run_together(trace)}\n"
+
+    assert classes(told(text)) == [("dependency-missing", 1)]
+
+
+def test_a_traceback_whose_head_is_not_in_the_log():
+    """As the last ten lines of a status have it."""
+    text = (
+        frame("/srv/shop/config.py", "read", "open(path)")
+        + "FileNotFoundError: [Errno 2] No such file or directory: 'x.yaml'\n"
+    )
+
+    assert classes(told(text)) == [("filesystem", 1)]

@@ -1,0 +1,94 @@
+"""Logs of which only a part was pasted: what can still be told, and what must not be."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import GET, NO_FLASK, SITE, TERM, frame, raising, start
+
+NO_LIBRARY = "ImportError: libGL.so.1: cannot open shared object file: No such file or directory\n"
+TRACE = "Traceback (most recent call last):\n" + frame(SITE + "cv2/__init__.py") + NO_LIBRARY
+HALTED = frame(SITE + "gunicorn/arbiter.py", "run", "self.sleep()") + frame(
+    SITE + "gunicorn/arbiter.py", "reap_workers", "raise HaltServer(reason, self.WORKER_BOOT_ERROR)"
+)
+
+
+@pytest.mark.parametrize("text", [NO_LIBRARY, TRACE, TRACE.partition("\n")[2], TRACE.replace("\n", "\n\n")])
+def test_an_exception_alone_tells_its_mechanism(text: str):
+    """Where nothing in the log shows a server that went on."""
+    assert classes(told(text)) == [("native-library", 1)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TRACE + start() + GET + TERM,
+        start() + GET + TRACE + TERM,
+        "".join(f"jobs-1 | {line}\n" for line in TRACE.splitlines())
+        + "".join(f"web-1  | {line}\n" for line in (start() + GET).splitlines()),
+    ],
+    ids=["before a start", "while it serves", "of another container"],
+)
+def test_it_is_nobodys_death_where_a_server_ran(text: str):
+    """A script before the start, another container, or a thread may have printed it."""
+    found = told(text)
+
+    assert found.incidents == ()
+    assert [item.template.partition(":")[0] for item in found.unexplained] == ["ImportError"]
+
+
+def test_an_exception_alone_of_an_unknown_mechanism_is_unexplained():
+    """That a process died of it is not known."""
+    found = told("ShopError: the shelf is empty\n")
+
+    assert found.incidents == ()
+    assert [item.template for item in found.unexplained] == ["ShopError: the shelf is empty"]
+
+
+def test_what_was_raised_stands_in_the_last_line_of_code():
+    """The log ends before the exception's own line."""
+    text = raising("").partition("    from shop import create_app")[0]
+    (incident,) = told(text + '    raise ShopError("the shelf is empty")\n').incidents
+
+    assert incident.cause_class == "app-exception"
+    assert "ShopError: the shelf is empty" in incident.summary
+
+
+def test_a_cut_traceback_names_its_place():
+    """Of the exception nothing is invented."""
+    (incident,) = told(raising("").partition("    from shop import create_app")[0]).incidents
+
+    assert incident.cause_class == "app-exception"
+    assert "/srv/shop/wsgi.py:4" in incident.summary
+
+
+def test_a_repeated_start_that_is_cut_is_like_the_one_before():
+    """A supervisor starts it anew, and the log ends within the second traceback."""
+    first = raising(NO_FLASK)
+    found = told(first + first.partition("    from shop")[0])
+
+    assert classes(found) == [("dependency-missing", 2)]
+
+
+def test_a_halt_alone_says_that_a_worker_failed_to_boot():
+    """The last lines of a status: a consequence, so the cause stays unknown."""
+    found = told(HALTED + "gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>\n")
+
+    assert [(item.cause_class, item.confidence) for item in found.incidents] == [("app-exception", "low")]
+
+
+def test_lines_cut_at_the_edge_of_a_pager_are_frames():
+    """`systemctl status` and `journalctl` cut what is too long for the screen."""
+    head = "Nov 27 09:00:01 web gunicorn[812]: "
+    lines = (
+        '  File "/srv/venv/lib/python3.12/site-packages/gunicorn/arbi>',
+        "    worker.init_process()",
+        '  File "/srv/venv/lib/python3.12/site-packages/gunicorn/workers/base.py", line 136, in init_p>',
+        "    self.load_wsgi()",
+        '  File "/srv/shop/wsgi.py", line 3, in <module>',
+        "    import cv2",
+        NO_LIBRARY.rstrip(),
+    )
+
+    assert classes(told("".join(f"{head}{line}\n" for line in lines))) == [("native-library", 1)]
