@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.libraries import is_by_convention
 from bootcheck.analysis.trouble import Trouble, is_library
 from bootcheck.model.finding import Finding
 
@@ -32,7 +33,10 @@ CAUSE_CLASS = "app-import-error"
 RULES: tuple[str, ...] = ()
 
 _CIRCULAR = re.compile(r"partially initialized module|most likely due to a circular import")
-_SAID = re.compile(r"attempted relative import|is not a package|No module named '?__main__\.")
+_SAID = re.compile(
+    r"attempted relative import|is not a package|No module named '?__main__\.|cannot perform relative import|"
+    r"issue is probably caused by a circular import|Could not import settings '"
+)
 _MISSING = re.compile(r"No module named '?([\w.]+)'?")
 _NAME = re.compile(r"cannot import name '?(\w+)'?")
 _PATH = re.compile(r"\(([^)]+\.py)\)")
@@ -42,14 +46,15 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude where both ends of the import are the app's."""
     error = trouble.error
     if error is None or not error.is_a(
-        "ImportError", "ModuleNotFoundError", "AttributeError", "ValueError", "SystemError"
+        "ImportError", "ModuleNotFoundError", "AttributeError", "ValueError", "SystemError", "ImproperlyConfigured"
     ):
         return None
     text = error.text
     circular = bool(_CIRCULAR.search(text))
     own_name = bool(_NAME.search(text)) and not is_library(first(_PATH, text)) and error.is_a("ImportError")
     module = first(_MISSING, text)
-    if not (circular or own_name or _SAID.search(text) or (module and error.is_own(module))):
+    own = bool(module) and (error.is_own(module) or is_by_convention(module, error))
+    if not (circular or own_name or own or _SAID.search(text)):
         return None
     action = (
         "Break the circle: import inside the function that needs it, or move what both need into a third module."

@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import BOOT, Trouble
+from bootcheck.analysis.trouble import BOOT, Raised, Trouble
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-startup-race"
@@ -42,6 +42,7 @@ _SAID = re.compile(
     r"could not acquire .*lock|is already locked",
     re.IGNORECASE,
 )
+_REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|replace|rmdir|rmtree)\(")
 _LAZY = re.compile(r"Cannot copy out of meta tensor")
 """What PyTorch says of a model that another thread is still loading."""
 
@@ -54,7 +55,9 @@ def match(trouble: Trouble) -> Finding | None:
     if (
         error is None
         or trouble.moment != BOOT
-        or not (error.is_a("FileExistsError", "BlockingIOError") or _SAID.search(error.text))
+        or not (
+            error.is_a("FileExistsError", "BlockingIOError", "LockError") or _SAID.search(error.text) or _gone(error)
+        )
     ):
         return None
     return conclude(
@@ -66,6 +69,12 @@ def match(trouble: Trouble) -> Finding | None:
         confidence="medium",
         against=("With a single worker there is no race: then the leftover of an earlier start is in the way.",),
     )
+
+
+def _gone(error: Raised) -> bool:
+    """Tell whether what was to be removed or moved is gone: another worker was faster."""
+    absent = error.is_a("FileNotFoundError") or (error.is_a("OSError") and "[Errno 2]" in error.text)
+    return absent and bool(error.frames) and _REMOVES.search(error.frames[-1].code) is not None
 
 
 def _lazy(trouble: Trouble, said: str) -> Finding:

@@ -35,11 +35,14 @@ _MODULES = re.compile(
     r"^(?:redis|kombu|amqp|pika|aio_pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|"
     r"httpx|httpcore|aiohttp|botocore|boto3|hvac|kafka|aiokafka|"
     r"confluent_kafka|grpc|google|azure|consul|ldap|ldap3|smtplib|pymemcache|pylibmc|memcache|nats|etcd3|"
-    r"minio|docker|neo4j|influxdb|huggingface_hub|openai|"
+    r"minio|docker|huggingface_hub|openai|anthropic|qdrant_client|weaviate|pymilvus|chromadb|pinecone|firebase_admin|"
+    r"web3|kubernetes|paho|zeep|suds|paramiko|twilio|stripe|slack_sdk|sentry_sdk|aioredis|rediscluster|celery|"
+    r"googleapiclient|azure|msal|gcloud|solr|pysolr|meilisearch|typesense|supabase|gotrue|postgrest|"
     r"urllib\.error|http\.client|socket)\."
 )
 _KINDS = re.compile(
-    r"Connection|Timeout|timeout|Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|"
+    r"Connect|Timeout|timeout|Denied|Unauthorized|NotFound|SSLError|Refresh|Socket|S3Error|DockerException|StartUp|"
+    r"ConsulException|MilvusException|ResponseHandling|LocalEntry|GatedRepo|CannotHandle|ServiceRe|JSONDecodeError|Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|"
     r"AccessDenied|Auth|HTTPError|HTTPStatusError|URLError|"
     r"NoBroker|SERVER_DOWN|ClientError|Unreachable|OperationalError|RpcError|Busy|Disconnected|gaierror|"
     r"BrokenPipe|EndpointConnection|ResponseError"
@@ -56,6 +59,12 @@ _PLAIN = (
     "HTTPError",
     "RemoteDisconnected",
 )
+_OF_DATABASE = re.compile(r"^(?:sqlalchemy|psycopg|asyncpg|pymongo|peewee|django\.db)")
+_OF_CLIENT = re.compile(
+    r"/(?:redis|kombu|amqp|pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|httpx|aiohttp|botocore|"
+    r"boto|hvac|kafka|ldap|pymemcache|memcache|etcd3|docker|consul|stomp|zmq|thrift)/"
+)
+"""Whose frames an exception passed: Python 2 prints its name without the module."""
 _SAID = re.compile(
     r"\[Errno (?:111|110|113|101|61|-2|-3)\]|Connection refused|Name or service not known|"
     r"Temporary failure in name resolution|timed out|Max retries exceeded|"
@@ -71,9 +80,10 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     if error is None:
         return None
-    by_module = bool(_MODULES.search(error.type)) and bool(_KINDS.search(error.name))
-    by_kind = error.is_a(*_PLAIN) or (
-        error.is_a("OSError", "RuntimeError", "Exception") and bool(_SAID.search(error.text))
+    bare = "." not in error.type and any(_OF_CLIENT.search(frame.file) for frame in error.frames[-6:])
+    by_module = (bare or bool(_MODULES.search(error.type))) and bool(_KINDS.search(error.name))
+    by_kind = (error.is_a(*_PLAIN) and not _OF_DATABASE.search(error.type)) or (
+        error.is_a("OSError", "RuntimeError", "Exception", "error") and bool(_SAID.search(error.text))
     )
     if not by_module and not by_kind:
         return None

@@ -31,7 +31,9 @@ CAUSE_CLASS = "db-auth-failed"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
-    r"password authentication failed|\bpg_hba\.conf\b|fe_sendauth: no password supplied|"
+    r"(?:password|Peer|Ident|SCRAM|GSSAPI|LDAP|PAM|RADIUS|certificate) authentication failed|"
+    r"is not allowed to connect to this M\w+ server|\(1130,|\b1130 \(|Authentication plugin '|\(2059,|"
+    r"Tenant or user not found|\b10(?:44|45|49) \((?:42000|28000)\)|\bpg_hba\.conf\b|fe_sendauth: no password supplied|"
     r"role \"[^\"]*\" does not exist|database \"[^\"]*\" does not exist|"
     r"is not permitted to log in|permission denied for (?:table|relation|schema|database|sequence|"
     r"function)|InvalidPassword|InvalidCatalogName|InvalidAuthorization|"

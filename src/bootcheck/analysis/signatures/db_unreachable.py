@@ -33,7 +33,7 @@ RULES: tuple[str, ...] = ()
 
 _DATABASE = re.compile(
     r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|"
-    r"django\.db|peewee|pymongo|motor|oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
+    r"django\.db|peewee|psycopg_pool|tortoise|databases|asyncmy|neo4j|clickhouse_\w+|influxdb\w*|pymongo|motor|oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
     r"clickhouse)\b"
 )
 _FRAMES = re.compile(
@@ -48,7 +48,10 @@ _SAID = re.compile(
     r"Name or service not known|name resolution|"
     r"ServerSelectionTimeout|AutoReconnect|No servers found|ORA-12(?:541|514|170|545)|failed to resolve|"
     r"NoHostAvailable|Connection reset by peer|"
-    r"Lost connection to|gaierror|Unable to connect|\[08001\]|connection is bad|could not receive data",
+    r"Lost connection to|\(2026,|EOF detected|PoolTimeout|DNS query name does not exist|"
+    r"resolution lifetime expired|DPY-(?:6\d{3}|4011)|ConnectionDoesNotExist|[Cc]an't establish connection|"
+    r"Couldn't connect to|\b200[235](?: \(HY000\))?: |"
+    r"gaierror|Unable to connect|\[08001\]|connection is bad|could not receive data",
     re.IGNORECASE,
 )
 _OWN_WORDS = re.compile(
@@ -56,13 +59,20 @@ _OWN_WORDS = re.compile(
     r"\(200[2356], [\"']|ServerSelectionTimeoutError"
 )
 """What only a database's client says, whoever quotes it."""
+_POOL = re.compile(r"QueuePool limit of size")
+"""The app's own pool is empty: the database may be well."""
 _PLAIN = ("ConnectionRefusedError", "gaierror", "TimeoutError", "timeout", "ConnectionResetError", "OSError")
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where a database's driver reports that it got no connection."""
     error = trouble.error
-    if error is None or not _of_database(error) or not (_SAID.search(error.text) or error.is_a(*_PLAIN)):
+    if (
+        error is None
+        or not _of_database(error)
+        or _POOL.search(error.text)
+        or not (_SAID.search(error.text) or error.is_a(*_PLAIN))
+    ):
         return None
     return conclude(
         trouble,

@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.libraries import is_by_convention
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.finding import Finding
 
@@ -33,8 +34,15 @@ RULES: tuple[str, ...] = ()
 _MISSING = re.compile(r"No module named '?([\w.]+)'?")
 _SAID = re.compile(
     r"Error loading (\w+)[\w ]{0,40} module|Did you install (\w+)|DistributionNotFound: The '([\w.\-]+)|"
-    r"The (\w+) (?:package|library) is not installed|"
-    r"(?:please |must |need to )(?:pip )?install (?:the )?[`'\"]?([\w.\-\[\]]+)|Unable to import required dependenc\w+|"
+    r"\b(?:pip3?|conda|poetry|uv)(?: -\w+)* (?:install|add) (?:-\S+ )*[`'\"]?([A-Za-z][\w.\-\[\]]+)|"
+    r"['\"`]?\b([A-Za-z][\w.\-]{1,60})['\"`]? (?:package |library |module )?"
+    r"(?:is|are) not installed|(?:package|library) (?:is|are) required|"
+    r"['\"`]?\b([A-Za-z][\w.\-]{1,60})['\"`]? (?:must be installed|to be installed)|"
+    r"[Mm]issing optional dependency '([\w.\-]+)|"
+    r"(?:please |must |need to |^\w+: )(?:pip )?install (?:the )?[`'\"]?([\w.\-\[\]]+)|"
+    r"Unable to import required dependenc\w+|Are you sure it's installed|"
+    r"Could not load (\w+)'s bindings|"
+    r"Can't find model '([\w\-]+)'|Please use the NLTK Downloader|"
     r"No such DBAPI|Can't load plugin: sqlalchemy\.dialects:(?!postgres$)(\S+)|No package metadata was found for (\S+)",
     re.IGNORECASE,
 )
@@ -46,6 +54,12 @@ _IMPORT = (
     "ImproperlyConfigured",
     "NoSuchModuleError",
     "RuntimeError",
+    "AssertionError",
+    "Exception",
+    "SystemCheckError",
+    "LookupError",
+    "OSError",
+    "ValueError",
 )
 PACKAGES = {
     "cv2": "opencv-python-headless",
@@ -85,7 +99,7 @@ def match(trouble: Trouble) -> Finding | None:
         module = first(_SAID, error.text)
         if not module and not _SAID.search(error.text):
             return None
-    elif error.is_own(module) or "is not a package" in error.text:
+    elif error.is_own(module) or is_by_convention(module, error) or "is not a package" in error.text:
         return None
     top = module.partition(".")[0]
     package = PACKAGES.get(top, top.replace("_", "-"))

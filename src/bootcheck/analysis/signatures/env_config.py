@@ -37,17 +37,34 @@ _SAID = re.compile(
     r"SQLALCHEMY_DATABASE_URI|UndefinedValueError|"
     r"validation errors? for \w*(?:Settings|Config|Env)\w*|dialects:postgres$|"
     r"\b(\w{1,80}) not found\. Declare it as envvar|"
-    r"environment variables? |env(?:ironment)? var|No (?:support for|database) ''|ALLOWED_HOSTS|FERNET_KEY|"
-    r"Fernet key must be|"
+    r"[Ee]nvironment variables?\b|env(?:ironment)? var|No (?:support for|database) ''|ALLOWED_HOSTS|FERNET_KEY|"
+    r"Fernet key must be|error parsing (?:env var|value for field) \"(\w+)\"|NoSectionError|NoOptionError|"
+    r"MissingSectionHeaderError|NoRegionError|(?:No|[Mm]issing) API key|BadDsn|"
+    r"'(?:Lazy|User)?Settings(?:Holder)?' object has no attribute '([A-Z_]+)'|"
+    r"(?:Redis )?URL must specify one of the following schemes|Invalid URL:? '?(?:None|'')|Scheme '.*' is unknown|"
+    r"\b(\w*(?:url|key|token|secret|password|dsn)) is required\b|"
+    r"Config '(\w+)' is missing, and has no default|no secret key was set|"
     r"settings\.DATABASES is improperly configured",
 )
+_CONFIGURED = re.compile(r"^(?:django\.core\.exceptions\.)?ImproperlyConfigured$")
+"""Django's word for settings that are missing, empty or contradict each other."""
+_SETTINGS = re.compile(
+    r"/(?:decouple|environs?|dynaconf|pydantic_settings|dj_database_url|configparser)(?:/\w+)*(?:/__init__)?\.py$|"
+    r"/starlette/config\.py$"
+)
+"""Libraries that do nothing but read settings."""
+
 _VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
 _LACKING = re.compile(
     r"not set|missing|required|must be set|not defined|undefined|is empty|not found|must not be empty|"
     r"not configured|is not provided",
     re.IGNORECASE,
 )
-_READS = re.compile(r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[")
+_READS = re.compile(
+    r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
+    r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
+)
+_CAPITALS = re.compile(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -83,11 +100,13 @@ def match(trouble: Trouble) -> Finding | None:
 
 
 def _missing_key(error: Raised, *, reads: bool, from_environ: bool) -> bool:
-    return error.is_a("KeyError") and (from_environ or reads or bool(_VARIABLE.fullmatch(error.message.strip())))
+    return error.is_a("KeyError") and (from_environ or reads or bool(_CAPITALS.match(error.message.strip())))
 
 
 def _names_setting(error: Raised) -> bool:
-    if _SAID.search(error.text):
+    if _SAID.search(error.text) or _CONFIGURED.match(error.type):
+        return True
+    if error.frames and _SETTINGS.search(error.frames[-1].file) and error.is_a("ValueError", "TypeError", "KeyError"):
         return True
     return bool(_VARIABLE.search(error.message) and _LACKING.search(error.message)) and not error.is_a(
         "KeyError", "ImportError", "ModuleNotFoundError"

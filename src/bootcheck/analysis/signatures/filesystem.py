@@ -42,6 +42,7 @@ _PATH = re.compile(
     r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|"
     r"RuntimeError: (\S+) doesn't exist|'([^'\n]+)' isn't writable"
 )
+_REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|rmdir|rmtree)\(")
 _SOCKET = re.compile(r"\.sock\b")
 
 
@@ -49,6 +50,9 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude from ENOENT, ENOSPC, EROFS and their like."""
     error = trouble.error
     if error is None or not (error.is_a(*_TYPES) or _SAID.search(error.text)):
+        return None
+    if error.frames and _REMOVES.search(error.frames[-1].code) and "[Errno 2]" in error.text:
+        # What was to go is gone already: no path is missing, another worker was faster.
         return None
     if error.is_a("FileExistsError") or ("No such file" in error.text and _SOCKET.search(error.text)):
         return None

@@ -6,7 +6,8 @@ What it means
 
 How it looks
     `ImportError: cannot import name 'Mapping' from 'collections'`, `unexpected keyword argument`,
-    `module 'x' has no attribute 'y'`, `No module named 'distutils'`, `numpy.dtype size changed`.
+    `module 'x' has no attribute 'y'`, `No module named 'distutils'`, `numpy.dtype size changed`, a
+    TypeError, NameError or AttributeError while a library is imported, `name 'unicode' is not defined`.
 
 Why it happens
     Requirements without upper bounds and a fresh build; a new Python base image; one library upgraded
@@ -25,7 +26,8 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import SYNTAX, Raised, Trouble, is_library
+from bootcheck.analysis.libraries import is_installed, is_part
+from bootcheck.analysis.trouble import SYNTAX, Frame, Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "version-incompatible"
@@ -33,30 +35,65 @@ RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
     r"size changed, may indicate binary incompatibility|compiled using NumPy 1|compiled against (?:ABI|"
-    r"API) version|bad magic number|"
-    r"(?:VersionConflict|ContextualVersionConflict)|requires (?:a different )?Python|"
-    r"is not compatible with|incompatible with|"
+    r"API) version|bad magic number|incompatible dtype|_ARRAY_API not found|__classcell__|__reduce_cython__|"
+    r"(?:VersionConflict|ContextualVersionConflict)|requires (?:a different )?Python|APIRemovedIn|"
+    r"is not compatible with|incompatible (?:with|protobuf|version)|VersionError|"
     r"Python version .* (?:or|and) (?:higher|later|newer)|numpy\.core\.multiarray failed to import|"
     r"mutable default .* for field|directly inherits TypingOnly|has been moved to the .{1,3}pydantic-settings|"
     r"unsupported operand type\(s\) for \|: '(?:type|[\w.]*GenericAlias|_SpecialForm|\w*Meta\w*)' and|"
     r"unsupported operand type\(s\) for \|: 'NoneType' and 'type'|'(?:type|ABCMeta)' object is not subscriptable|"
-    r"has been removed (?:in|from)|was removed in|is no longer supported",
+    r"\bha(?:s|ve) been removed (?:in|from)|was removed in|(?:is|are) removed\b|"
+    r"is no longer (?:supported|available)|"
+    r"Descriptors cannot (?:not )?be created directly|(?:is|are) not supported (?:by|on|in) (?:this version|Python)|"
+    r"only supports (?:OpenSSL|Python)|unsupported version of|"
+    r"\d[\w.]{0,20} or (?:newer|later|higher|above|greater) (?:is|are) (?:required|needed)|"
+    r"requires (?:at least )?(?:version |Python )?['\"]?\d[\w.]{0,20}['\"]? or (?:newer|later|higher|above|greater)|"
+    r"requires [\w.\-]+(?:\[\w+\])? ?(?:[<>=!~]=?|version) ?['\"]?\d+\.\d|is too old\b|"
+    r"[\w\-] ?(?:[<>=!~]=|<|>) ?\d+\.\d[\w.,<>=!~*]* is required|depends on [\w.\-]+[<>=]=?\d|"
+    r"but (?:found|you have|this version of|the (?:generated|installed))\b.{0,60}(?:\d|version)|"
+    r"[Yy]our (?:\w+ )?version (?:is|of)|[Pp]lease (?:up|down)grade (?:to |your )?[\w.\-]+|"
+    r"\(maybe it is too old|but (?:this|it) is no longer",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"cannot import name '?\"?(\w+)'?\"?(?: from '?([\w.]+)'?(?: \((?P<path>[^)]+)\))?)?")
+_FROM = re.compile(r"^from (?P<module>[\w.]+) import")
 _ATTRIBUTE = re.compile(r"^module '([\w.]+)' has no attribute '(\w+)'")
 _CALL = re.compile(
-    r"got an unexpected keyword argument|missing \d+ required|takes \d+ positional argument|takes from \d+|"
+    r"got (?:an )?unexpected keyword argument|missing \d+ required|takes \d+ positional argument|takes from \d+|"
     r"takes no arguments|takes exactly"
 )
+_CALLEE = re.compile(
+    r"^(?:(?:\w+\.)*[A-Z]\w*(?:\.\w+)*|(?:\w+\.)*(?:__init__|__new__|create_engine|sessionmaker|declarative_base|conlist|constr|conint|"
+    r"confloat|validator|root_validator|field_validator|as_view|re_path|url_for|include_router|add_middleware|"
+    r"jsonify|lru_cache|dataclass|field|namedtuple|load_dotenv|basicConfig|from_pretrained|read_csv))\(\) got"
+)
+"""Who is called with an argument that it does not know: a class, or a function of a well-known library."""
 _GONE_FROM_PYTHON = re.compile(
     r"No module named '?(distutils|imp|asyncore|asynchat|smtpd|cgi|cgitb|crypt|telnetlib|pipes|imghdr|"
     r"sndhdr|nntplib|xdrlib|lib2to3|ConfigParser|"
-    r"urllib2|urlparse|StringIO|cStringIO|Queue|httplib|cPickle|__builtin__|pkg_resources)\b"
+    r"urllib2|urlparse|StringIO|cStringIO|Queue|httplib|cPickle|__builtin__|pkg_resources|[\w.]*\bsix\.moves)\b"
 )
-_GONE_FROM_LIBRARY = re.compile(
-    r"No module named '?((?:django|flask|werkzeug|sqlalchemy|jinja2|celery|gevent|numpy|pandas|starlette|"
-    r"fastapi|pydantic|setuptools|uvicorn)\.[\w.]+)"
+_PYTHON_2 = re.compile(
+    r"name '(?:unicode|basestring|xrange|raw_input|unichr|long|execfile|reduce|reload|cmp|file)' is not defined|"
+    r"'str' object has no attribute 'decode'|'dict' object has no attribute '(?:iteritems|has_key|itervalues|iterkeys)'"
+)
+_REMOVED = re.compile(
+    r"'(?:\w*Flask|Blueprint)' object has no attribute '(?:before_first_request|before_app_first_request|json_encoder|"
+    r"json_decoder)'|'DataFrame' object has no attribute 'append'|`np\.\w+` was|"
+    r"'EntryPoints' object has no attribute 'get'|missing 1 required positional argument: 'on_delete'|"
+    r"Textual SQL expression .* should be explicitly declared|Not an executable object: '|"
+    r"Specifying a namespace in include\(\) without providing an app_name|generator raised StopIteration|"
+    r"Invalid argument\(s\) .* sent to create_engine|A non-annotated attribute was detected|"
+    r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
+)
+"""What well-known libraries say of code that was written for another release of theirs."""
+_READ_ONLY = re.compile(r"^can't set attribute|object has no setter$")
+"""A library sets what another one has made read-only."""
+_PARTED = re.compile(r"No module named '([\w.]+)'")
+_FAULTS = ("AttributeError", "TypeError", "NameError", "AssertionError", "ImportError", "UnboundLocalError")
+"""What no released library raises while it is imported, in the company that it was released for."""
+_NOT_ITS_FAULT = re.compile(
+    r"\bNone(?:Type)?\b|Settings' object|No module named|cannot open shared object|DLL load|[Ii]nstall|environ"
 )
 
 
@@ -68,6 +105,7 @@ def match(trouble: Trouble) -> Finding | None:
     subject = _subject(error)
     if subject is None:
         return None
+    sure = not _CALL.search(error.text)
     return conclude(
         trouble,
         f"Installed versions do not fit together: {one_line(error.text)}",
@@ -75,7 +113,8 @@ def match(trouble: Trouble) -> Finding | None:
         f"asks for the name.",
         "Build from a lock file, so that a fresh image installs what was tested.",
         confirm="pip check; pip list",
-        confidence="high" if not _CALL.search(error.text) else "medium",
+        confidence="high" if sure else "medium",
+        against=() if sure else ("If what is called is the app's own, the call is wrong, not a version.",),
     )
 
 
@@ -84,29 +123,58 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     inner = error.frames[-1].file if error.frames else ""
     if error.is_a(*SYNTAX):
         return _package(inner) if is_library(inner) else None
-    if _SAID.search(text):
+    if "partially initialized" in text and not is_library(inner):
+        return None
+    if _SAID.search(text) or _REMOVED.search(text):
         return _package(inner) if is_library(inner) else "the library that is named"
-    gone = first(_GONE_FROM_PYTHON, text) or first(_GONE_FROM_LIBRARY, text)
+    if _PYTHON_2.search(text):
+        return "Python"
+    gone = first(_GONE_FROM_PYTHON, text)
     if gone:
-        return "Python" if "." not in gone else gone.partition(".")[0]
+        return "Python"
+    part = first(_PARTED, text)
+    if part:
+        installed = is_part(part) and is_installed(part, error) and not error.is_own(part)
+        return part.partition(".")[0] if installed else None
     name = _NAME.search(text)
     if name is not None:
-        path = name["path"] or ""
-        foreign = (
-            is_library(path) or "/lib/python" in path or path == "unknown location" or (not path and is_library(inner))
-        )
-        return (name[2] or "the library") if foreign and "partially initialized" not in text else None
+        return _of_name(error, name, inner)
+    if error.is_a("AttributeError") and "-packages/" in inner and _READ_ONLY.search(error.message):
+        return _package(inner)
+    return _by_call(error, inner) or _of_library(error)
+
+
+def _by_call(error: Raised, inner: str) -> str | None:
     attribute = _ATTRIBUTE.search(error.message)
-    if error.is_a("AttributeError") and attribute is not None and "partially initialized" not in text:
-        return attribute[1].partition(".")[0]
-    if (
-        error.is_a("TypeError")
-        and _CALL.search(text)
-        and inner != "<string>"
-        and (is_library(inner) or "__init__()" in text)
-    ):
-        return _package(inner) if is_library(inner) else "the library that is called"
-    return None
+    if error.is_a("AttributeError") and attribute is not None:
+        return None if error.is_own(attribute[1]) else attribute[1].partition(".")[0]
+    if not error.is_a("TypeError") or not _CALL.search(error.text) or inner == "<string>":
+        return None
+    if is_library(inner):
+        return _package(inner)
+    return "the library that is called" if "__init__()" in error.text or _CALLEE.search(error.message) else None
+
+
+def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
+    """Return whose release lacks a name: the path says it, or who asks, or the statement that asks."""
+    path = name["path"] or ""
+    asked = _FROM.match(error.frames[-1].code if error.frames else "")
+    module = name[2] or (asked["module"] if asked is not None else "")
+    foreign = is_library(path) or "/lib/python" in path or path == "unknown location"
+    if not path:
+        foreign = is_library(inner) or (not module.startswith(".") and is_installed(module, error))
+    return (module or "the library") if foreign and not (module and error.is_own(module) and not path) else None
+
+
+def _of_library(error: Raised) -> str | None:
+    """Return the library that raised a fault while it was imported: the last file that began is its own."""
+    begun = [frame for frame in error.frames if frame.function == "<module>"]
+    if not begun or not error.is_a(*_FAULTS) or _NOT_ITS_FAULT.search(error.text):
+        return None
+    last = error.frames.index(begun[-1])
+    deeper: tuple[Frame, ...] = error.frames[last:]
+    installed = "-packages/" in begun[-1].file and all(is_library(frame.file) for frame in deeper)
+    return _package(begun[-1].file) if installed else None
 
 
 def _package(path: str) -> str:

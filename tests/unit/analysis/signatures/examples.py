@@ -305,6 +305,29 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     ),
     "version_incompatible": (
         raising(
+            "AttributeError: type object 'Token' has no attribute 'kinds'",
+            frame(SITE + "oldlib/__init__.py", "<module>", "from .lexer import Lexer"),
+            frame(SITE + "oldlib/lexer.py", "<module>", "KINDS = Token.kinds"),
+            code="import oldlib",
+        ),
+        raising("NameError: name 'unicode' is not defined", code="NAME = unicode(name)"),
+        raising("AttributeError: 'str' object has no attribute 'decode'", code="name = NAME.decode('utf-8')"),
+        raising("ModuleNotFoundError: No module named 'flask.ext'", code="from flask.ext.mail import Mail"),
+        raising("ModuleNotFoundError: No module named 'oldlib.compat'", frame(SITE + "oldlib/__init__.py", "<module>")),
+        raising(
+            "TypeError: Mailer.__init__() got an unexpected keyword argument 'proxy'", code="mail = Mailer(proxy=1)"
+        ),
+        raising("TypeError: create_engine() got an unexpected keyword argument 'encoding'"),
+        raising(
+            "TypeError: Descriptors cannot be created directly.\nIf this call came from a _pb2.py file, update it."
+        ),
+        raising("django.core.exceptions.ImproperlyConfigured: mysqlclient 1.4.3 or newer is required; you have 1.0.3."),
+        raising("ImportError: tokens>=0.14,<0.19 is required for this module, but found tokens==0.20.1."),
+        raising("ImportError: cannot import name url_decode", code="from werkzeug import url_decode"),
+        raising(
+            "AttributeError: can't set attribute", frame(SITE + "flask_sqlalchemy/__init__.py", "apply_driver_hacks")
+        ),
+        raising(
             "AssertionError: Class <class 'sqlalchemy.sql.elements.SQLCoreOperations'> directly inherits TypingOnly but has additional attributes {'__firstlineno__'}.",
             frame(SITE + "sqlalchemy/util/langhelpers.py"),
         ),
@@ -327,6 +350,16 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     ),
     "dependency_missing": (
         raising(
+            'RuntimeError: Form data requires "python-multipart" to be installed.\nYou can pip install python-multipart'
+        ),
+        raising("ImportError: email-validator is not installed, run `pip install pydantic[email]`"),
+        raising("ImportError: Missing optional dependency 'openpyxl'.  Use pip or conda to install openpyxl."),
+        raising("AssertionError: jinja2 must be installed to use Jinja2Templates"),
+        raising("OSError: [E050] Can't find model 'en_core_web_sm'. It doesn't seem to be a Python package."),
+        raising(
+            "ImportError: Couldn't import Django. Are you sure it's installed and on your PYTHONPATH environment variable?"
+        ),
+        raising(
             "django.core.exceptions.ImproperlyConfigured: Error loading MySQLdb module.\nDid you install mysqlclient?"
         ).replace(
             "    from shop import create_app\n",
@@ -339,6 +372,16 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:snowflake"),
     ),
     "app_import_error": (
+        raising("ModuleNotFoundError: No module named 'routes'", code="from routes import pages"),
+        raising("SystemError: Parent module '' not loaded, cannot perform relative import"),
+        raising(
+            "django.core.exceptions.ImproperlyConfigured: The included URLconf 'shop.urls' does not appear to have any "
+            "patterns in it. If you see valid patterns in the file then the issue is probably caused by a circular import."
+        ),
+        raising(
+            "ImportError: Could not import settings 'conf.prod' (Is it on sys.path?): No module named prod",
+            frame(SITE + "django/conf/__init__.py", "__init__"),
+        ),
         raising(
             "ImportError: cannot import name 'db' from partially initialized module 'shop' (most likely due to a circular import) (/srv/shop/__init__.py)"
         ),
@@ -347,6 +390,19 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
+        raising("KeyError: 'TOKEN'"),
+        raising('environs.EnvError: Environment variable "SHOP_URL" not set', frame(SITE + "environs/__init__.py")),
+        raising('pydantic_settings.sources.SettingsError: error parsing value for field "hosts" from source "Env"'),
+        raising(
+            "AttributeError: 'NoneType' object has no attribute 'replace'", code="uri = uri.replace('postgres:', 'p:')"
+        ),
+        raising("ValueError: Not a boolean: maybe", frame(SITE + "decouple.py", "_cast_boolean")),
+        raising("ValueError: Redis URL must specify one of the following schemes (redis://, rediss://, unix://)"),
+        raising(
+            "django.core.exceptions.ImproperlyConfigured: You're using the staticfiles app without having set the "
+            "STATIC_ROOT setting to a filesystem path."
+        ),
+        raising("AttributeError: 'Settings' object has no attribute 'SHOP_URL'", frame(SITE + "lib/x.py", "<module>")),
         raising(
             "TypeError: int() argument must be a string, a bytes-like object or a real number, not 'NoneType'",
             code='PORT = int(os.getenv("SMTP_PORT"))',
@@ -364,6 +420,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "\nError: DATABASE_URL must be set\n",
     ),
     "db_auth_failed": (
+        raising('psycopg2.OperationalError: FATAL:  Peer authentication failed for user "shop"'),
+        raising("MySQLdb.OperationalError: (1130, \"Host '10.0.0.3' is not allowed to connect to this MySQL server\")"),
+        raising("mysql.connector.errors.ProgrammingError: 1045 (28000): Access is not granted"),
         raising(
             'psycopg2.OperationalError: connection to server at "db" failed: FATAL:  password authentication failed for user "shop"'
         ),
@@ -380,6 +439,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         request("psycopg2.OperationalError: FATAL:  remaining connection slots are reserved for superusers"),
     ),
     "db_schema_missing": (
+        raising("sqlalchemy.exc.NoSuchTableError: users"),
         raising('psycopg2.errors.UndefinedTable: relation "users" does not exist\nLINE 1: select 1'),
         raising("django.db.utils.OperationalError: no such table: auth_user"),
         request(
@@ -394,6 +454,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         request("psycopg2.DatabaseError: error with status PGRES_TUPLES_OK and no message from the libpq"),
     ),
     "db_unreachable": (
+        raising("psycopg_pool.PoolTimeout: pool initialization incomplete after 30.0 sec"),
+        raising("pymongo.errors.ConfigurationError: The DNS query name does not exist: _mongodb._tcp.shop.example."),
+        raising("neo4j.exceptions.ServiceUnavailable: Couldn't connect to localhost:7687"),
+        raising("mysql.connector.errors.DatabaseError: 2003 (HY000): Can't connect to the server on 'db:3306' (111)"),
+        raising(
+            'Exception: no database: connection to server at "db" (10.0.0.3), port 5432 failed: Connection refused'
+        ),
         raising("psycopg2.OperationalError: could not connect to server: Connection refused").replace(
             "    from shop import create_app\n",
             "    from shop import create_app\nModuleNotFoundError: No module named 'ujson'\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
@@ -410,6 +477,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "backend_unavailable": (
+        raising("httpx.ConnectError: All connection attempts failed"),
+        raising("aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host api:80 ssl:default"),
+        raising("google.api_core.exceptions.PermissionDenied: 403 Permission denied on secret"),
+        raising("NoAuthHandlerFound: No handler was ready to authenticate", frame(SITE + "boto/auth.py", "get_auth")),
+        raising("error: [Errno 111] Connection refused", frame(SITE + "amqp/transport.py", "_connect")),
         raising("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."),
         raising("kombu.exceptions.OperationalError: [Errno 111] Connection refused"),
         raising("botocore.exceptions.NoCredentialsError: Unable to locate credentials"),
@@ -418,6 +490,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_startup_race": (
+        raising("FileNotFoundError: [Errno 2] No such file or directory: 'setup.lock'", code="os.remove(LOCK)"),
+        raising("zc.lockfile.LockError: Couldn't lock 'index.lock'"),
         raising("sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) table users already exists"),
         raising(
             'psycopg2.errors.UniqueViolation: duplicate key value violates unique constraint "pg_type_typname_nsp_index"'
@@ -524,6 +598,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         master("Connection in use: /run/gunicorn.sock\nCan't connect to /run/gunicorn.sock"),
     ),
     "filesystem": (
+        raising("FileNotFoundError: [Errno 2] No such file or directory: 'setup.lock'", code="os.remove(LOCK)"),
         "\nError: Error: '/srv/error.log' isn't writable [PermissionError(13, 'Permission denied')]\n",
         raising("FileExistsError: [Errno 17] File exists: '/srv/x'"),
         request("FileNotFoundError: [Errno 2] No such file or directory: 'x'"),
@@ -554,6 +629,16 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
     "version_incompatible": (
+        raising("TypeError: price() got an unexpected keyword argument 'tax'", code="total = price(tax=1)"),
+        raising("ModuleNotFoundError: No module named 'google.pubsub'"),
+        raising("ModuleNotFoundError: No module named 'shop.settings'"),
+        raising("ImportError: cannot import name db", code="from shop import db"),
+        raising("NameError: name 'Shop' is not defined"),
+        raising("AttributeError: 'NoneType' object has no attribute 'x'", frame(SITE + "lib/__init__.py", "<module>")),
+        raising(
+            "AttributeError: 'Settings' object has no attribute 'LIB_URL'", frame(SITE + "lib/__init__.py", "<module>")
+        ),
+        raising("ValueError: the model requires n >= 2"),
         raising("TypeError: unsupported operand type(s) for |: 'int' and 'NoneType'"),
         raising("TypeError: 'function' object is not subscriptable"),
         raising(NO_FLASK),
@@ -561,6 +646,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("TypeError: create_app() missing 1 required positional argument: 'config'"),
     ),
     "dependency_missing": (
+        raising("ValueError: an API key is required to use this service"),
+        raising("ModuleNotFoundError: No module named 'settings'", code="from settings import DEBUG"),
         raising("ModuleNotFoundError: No module named 'shop.settings'"),
         by_gunicorn("ModuleNotFoundError: No module named 'wsgi'"),
         start() + "[2026-11-27 09:00:01 +0000] [11] [WARNING] ujson is not there\n" + NO_FLASK + "\n" + GET + TERM,
@@ -570,6 +657,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising(f"ImportError: cannot import name 'escape' from 'jinja2' ({SITE}jinja2/__init__.py)"),
     ),
     "env_config": (
+        raising("KeyError: 'Name'"),
+        raising("AttributeError: 'NoneType' object has no attribute 'replace'", code="text = found.replace('a', 'b')"),
         raising(
             "TypeError: int() argument must be a string, a bytes-like object or a real number, not 'NoneType'",
             code="SIZE = int(read_size())",
@@ -586,14 +675,17 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "db_unreachable": (
+        raising("sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out"),
         raising("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."),
         request("psycopg2.OperationalError: could not connect to server: Connection refused"),
     ),
     "backend_unavailable": (
+        raising("sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out"),
         raising('psycopg2.OperationalError: connection to server at "db" failed: Connection refused'),
         request("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."),
     ),
     "app_startup_race": (
+        raising("FileNotFoundError: [Errno 2] No such file or directory: 'rates.csv'", code="open(RATES)"),
         request("sqlite3.IntegrityError: UNIQUE constraint failed: users.email"),
         request("NotImplementedError: this model cannot be copied"),
     ),

@@ -1,0 +1,61 @@
+"""Whose a module is, where no path says so: names that are libraries', and names that nobody publishes."""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.trouble import Raised, is_library
+
+_SETTINGS = re.compile(r"Could not import settings '([\w.]+)")
+
+_KNOWN = frozenset(  # names are read more easily without quotes
+    """
+    aiohttp airflow aiokafka alembic allauth amqp anyio apscheduler asyncpg attr attrs azure babel bcrypt blinker boto
+    boto3 botocore bs4 cachetools celery certifi cffi channels click corsheaders cryptography cv2 daphne dash dateutil
+    debug_toolbar django django_filters django_redis dotenv elasticsearch eventlet faiss fastapi flasgger flask
+    flask_admin flask_babel flask_bcrypt flask_caching flask_cors flask_jwt flask_jwt_extended flask_limiter
+    flask_login flask_mail flask_marshmallow flask_migrate flask_mongoengine flask_restful flask_restplus flask_restx
+    flask_script flask_security flask_session flask_socketio flask_sqlalchemy flask_wtf gensim gevent google graphene
+    greenlet grpc gunicorn h5py httpcore httpx huggingface_hub itsdangerous jinja2 joblib jose jsonschema jwt kafka
+    keras kombu langchain langchain_core langchain_community llama_index lxml mako markdown markupsafe marshmallow
+    matplotlib mongoengine motor moviepy mysql nltk numpy oauthlib openai opencv openpyxl OpenSSL pandas passlib peewee
+    pika pip pkg_resources pydantic pydantic_core pydantic_settings pymongo pymysql pypdf PyPDF2 pytz redis requests
+    rest_framework rq scipy sentence_transformers sentry_sdk setuptools sklearn social_django socketio spacy sqlalchemy
+    sqlalchemy_utils sqlmodel starlette storages stripe supabase tensorflow tokenizers torch torchvision tornado tqdm
+    transformers twisted typing_extensions urllib3 uvicorn uvloop web3 websockets werkzeug whitenoise wtforms yaml zope
+    psycopg psycopg2 MySQLdb PIL
+    """.split()  # noqa: SIM905
+)
+_SHARED = frozenset("google azure zope backports opentelemetry sphinxcontrib ruamel jaraco mpl_toolkits zc".split())  # noqa: SIM905
+"""Names under which several packages install their parts: a part that is missing is a package that is missing."""
+_OURS = frozenset(
+    """
+    api app apps application backend base common config conf constants controllers core database db extensions forms
+    handlers helpers main manage middleware models module modules myapp mysite project routers routes run schemas
+    server services settings src tasks utils views webapp website wsgi
+    """.split()  # noqa: SIM905
+)
+"""What people call their own modules; a package of such a name is never what an app means."""
+
+
+def is_installed(module: str, error: Raised) -> bool:
+    """Tell whether the package that a module belongs to is a library that is there, as far as one can see."""
+    top = module.partition(".")[0]
+    return top in _KNOWN or any(f"-packages/{top}/" in frame.file for frame in error.frames)
+
+
+def is_part(module: str) -> bool:
+    """Tell whether a module is a part of a package that is there without it: `a.b` is missing in `a`.
+
+    Python names the first part that it does not find, so a dotted name says that `a` was found.
+    """
+    return "." in module and module.partition(".")[0] not in _SHARED
+
+
+def is_by_convention(module: str, error: Raised) -> bool:
+    """Tell whether a missing module is the app's by its name, and the app's own code or its settings ask for it."""
+    settings = _SETTINGS.search(error.message)
+    if settings is not None and module.partition(".")[0] in settings[1].split("."):
+        return True
+    inner = next((frame.file for frame in reversed(error.frames) if "<frozen" not in frame.file), "")
+    return module.partition(".")[0] in _OURS and bool(inner) and not is_library(inner)
