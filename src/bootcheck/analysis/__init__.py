@@ -28,22 +28,25 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
     history: History | None = None,
     progress: Callable[[str, int], None] | None = None,
     containers: Sequence[Container] = (),
+    jobs: int | None = None,
 ) -> Analysis:
     """Read everything behind these paths and return its incidents; never raises for what is in them.
 
     Broken off by Ctrl-C it returns what it has read. `history` is filled where one is given, and
     `progress` is told each source and how many of its lines were read. `containers` are those of
-    the manifest under which the server ran: their probes are judged by their arithmetic.
+    the manifest under which the server ran: their probes are judged by their arithmetic. Large inputs
+    are read by `jobs` processes, by default one for each processor where this process has one thread.
     """
     from bootcheck.analysis import incidents, probe_kills, readers
     from bootcheck.analysis.collector import Collector
     from bootcheck.analysis.warned import Warned
+    from bootcheck.analysis.readers import crew
 
     wanted = wanted or Filter()
     collector = Collector(complain or (lambda _: None), history, progress)
     interrupted = False
     try:
-        complete = readers.read(paths, collector, stdin or sys.stdin.buffer)
+        complete = readers.read(paths, collector, stdin or sys.stdin.buffer, crew.usable(jobs))
     except KeyboardInterrupt:
         complete, interrupted = True, True
         collector.break_off()

@@ -42,10 +42,22 @@ class Diagnoser:
         self._symptom = _any_of([item for item in self._specific if signatures.telltale_cause(item) is Cause.NONE])
         self.words = tuple(dict.fromkeys(word for item in self._specific for word in signatures.words(item)))
         """One of them stands in every line that speaks of a trouble on its own."""
+        self._by_words = [
+            (signatures.words(item), None if "^" in pattern.pattern else pattern)
+            for item in self._specific
+            if (pattern := signatures.telltale(item)) is not None
+        ]
 
     def is_telltale(self, text: str) -> bool:
         """Tell whether a line outside of any traceback speaks of a trouble on its own."""
         return any(word in text for word in self.words) and self._telltale.search(text) is not None
+
+    def may_tell(self, raw: str) -> bool:
+        """Tell whether a line may do so whose prefixes are still there: where a pattern begins is not known yet."""
+        return any(
+            any(word in raw for word in words) and (pattern is None or pattern.search(raw) is not None)
+            for words, pattern in self._by_words
+        )
 
     def is_symptom(self, text: str) -> bool:
         """Tell whether such a line speaks of what need not end the process that says it."""

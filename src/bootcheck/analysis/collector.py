@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import groupby
@@ -16,6 +17,7 @@ from bootcheck.analysis.incidents import Inputs, Unexplained
 from bootcheck.analysis.logs import Log
 from bootcheck.analysis.preflights import Preflights
 from bootcheck.analysis.quoting import template
+from bootcheck.analysis.readers import sieve
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tellings import Tellings, merge
 from bootcheck.analysis.trouble import BOOT, STOP, Trouble
@@ -27,6 +29,11 @@ from bootcheck.model.finding import Severity
 MAX_TEMPLATES = 200
 MAX_UNREADABLE = 1_000
 MAX_SYMPTOMS = 10_000
+MAX_SHAPES = 2_000
+MAX_SHAPE = 500
+_CERTAIN = (*gunicorn_lines.WORDS, *(word.decode() for word in sieve.ALWAYS))
+"""Words of lines that matter whatever else stands in them."""
+_NUMBER = re.compile(r"\d+")
 
 
 class Collector:
@@ -50,6 +57,7 @@ class Collector:
         self._journals: list[tuple[Boot, Death]] = []
         self._boots: set[str] = set()
         self._templates: dict[str, Unexplained] = {}
+        self._shapes: dict[str, str] = {}
         self._source = ""
         self._passed = 0
         self._log: Log | None = None
@@ -64,6 +72,15 @@ class Collector:
     def words(self) -> tuple[str, ...]:
         """One of them stands in every line that may matter."""
         return (*gunicorn_lines.WORDS, *warned.WORDS, *self._diagnoser.words)
+
+    def matters(self, line: bytes) -> bool:
+        """Tell whether a line in which a word stands may matter: not every 137 is an exit status."""
+        text = line.rstrip(b"\r").decode("utf-8", "replace")
+        # What was folded, escaped or wrapped may say something else once it is unpacked.
+        packed = not text.isprintable() or any(sign in text for sign in "{\\&")
+        if packed or any(word in text for word in _CERTAIN):
+            return True
+        return self._diagnoser.may_tell(text)
 
     @property
     def attentive(self) -> bool:
@@ -200,7 +217,13 @@ class Collector:
 
     def unexplained(self, text: str, source: str, line: int) -> None:
         """Count an error line that belongs to no trouble, by its template."""
-        key = template(text)
+        # Masking what is quoted takes long, and an app says the same a thousand times, with other numbers.
+        shape = _NUMBER.sub("0", text[:MAX_SHAPE])
+        key = self._shapes.get(shape)
+        if key is None:
+            key = template(text)
+            if len(self._shapes) < MAX_SHAPES:
+                self._shapes[shape] = key
         known = self._templates.get(key)
         if known is not None:
             known.count += 1

@@ -57,7 +57,7 @@ _LINES = (
     (STARTING, r"Waiting for application startup\."),
     (READY, r"Application startup complete|Booted, ready to serve"),
     (LIFESPAN_FAILED, r"Application startup failed\. Exiting|ASGI lifespan startup failed"),
-    (SERVING, r'"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) [^"]*HTTP/\d(?:\.\d)?" [1-5]\d\d'),
+    (SERVING, r'"(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) [^"]* HTTP/\d(?:\.\d)?" [1-5]\d\d'),
     (REQUEST_ERROR, r"Error handling request|Exception on \S+ \[[A-Z]+\]|Internal Server Error: "),
     (REQUEST_ERROR, r"Exception in ASGI application|Socket error processing request"),
     (CANNOT_BIND, r"Connection in use: |Can't connect to (?:\(|\S*/)|connection to (?:\(|\S*/).* failed: \[Errno"),
@@ -69,6 +69,8 @@ _LINES = (
     (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: gunicorn \[OPTIONS\]"),
     (CONFIG_ERROR, r"^Error: (?!.*\bHTTP\b)|^Worker class '.*' not found"),
 )
+ANSWERED = re.compile(r' HTTP/1\.[01]" [1-5]\d\d')
+"""In an access log: whatever else stands in such a line was written by a client, and means nothing."""
 _TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)
 WORDS = (
     "unicorn", "Listening at", "Using worker", "Booting worker", "Worker", "WORKER", "worker process",
@@ -86,6 +88,9 @@ def event_of(text: str) -> tuple[str, re.Match[str]] | None:
     """Return what a line means and its parts, or None where Gunicorn would not say it."""
     if _TRIGGER.search(text) is None:
         return None
+    answered = ANSWERED.search(text)
+    if answered is not None:
+        return SERVING, answered
     for kind, pattern in _TABLE:
         match = pattern.search(text)
         if match is not None:

@@ -36,6 +36,7 @@ NAME = "analyze"
 HELP = "say what happened, from reports, journals and logs"
 
 MAX_COMPLAINTS = 10
+MAX_JOBS = 64
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--code", action="append", default=[], metavar="CODE", help="only this code, slug or cause class (repeatable)"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=_count,
+        metavar="N",
+        help="processes that read large inputs (default: one for each processor)",
     )
     parser.add_argument(
         "--probe",
@@ -100,6 +107,7 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
             history=kept(form.HISTORY, wanted.covers),
             progress=tell,
             containers=known,
+            jobs=args.jobs,
         )
     style = Style() if args.output else Style.of(out)
     if args.output:
@@ -109,6 +117,13 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
         output.printed(terminal.dressed(told, out, style) if args.format == "text" else told, out)
     _complain(analysis, err)
     return INTERRUPTED if analysis.interrupted else analysis.exit_code
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= MAX_JOBS:
+        raise ValueError
+    return number
 
 
 def _complain(analysis: Analysis, err: TextIO) -> None:

@@ -27,6 +27,9 @@ class Intake(Protocol):
     def words(self) -> tuple[str, ...]:
         """One of them stands in every log line that may matter."""
 
+    def matters(self, line: bytes) -> bool:
+        """Tell whether a line in which one of them stands may matter, its prefixes included."""
+
     @property
     def attentive(self) -> bool:
         """True while the next line of the log matters whatever it says."""
@@ -67,6 +70,10 @@ class Documents:
     def __init__(self) -> None:
         self.problems: list[str] = []
 
+    def matters(self, line: bytes) -> bool:  # noqa: ARG002
+        """Hold every report and journal for one that matters."""
+        return True
+
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Leave a report alone."""
 
@@ -100,22 +107,23 @@ class Reader(Protocol):
         """Read it and return how many lines it had; raises Unreadable with the reason."""
 
 
-def read(paths: Sequence[str], intake: Intake, stdin: BinaryIO) -> bool:
-    """Read everything behind these paths; return False where a path that was named is missing."""
+def read(paths: Sequence[str], intake: Intake, stdin: BinaryIO, jobs: int = 1) -> bool:
+    """Read everything behind these paths with `jobs` processes; return False where a path that was named is missing."""
     complete = True
     for place in places(paths):
         if place.problem is not None:
             intake.unreadable(place.name, place.problem)
             complete = complete and not (place.named and place.missing)
             continue
-        _read_place(place, intake, stdin)
+        _read_place(place, intake, stdin, jobs)
     return complete
 
 
-def _read_place(place: Place, intake: Intake, stdin: BinaryIO) -> None:
+def _read_place(place: Place, intake: Intake, stdin: BinaryIO, jobs: int) -> None:
     try:
         with opened(place, stdin) as stream:
             for inner in unpacked(stream):
+                inner.jobs = jobs
                 _read_stream(inner, intake)
     except Unreadable as exc:
         intake.unreadable(place.name, str(exc))

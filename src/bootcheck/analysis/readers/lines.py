@@ -7,11 +7,11 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bootcheck.analysis.readers import Intake, pasted
+from bootcheck.analysis.readers import Intake, pasted, shared
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of
-from bootcheck.analysis.readers.sieve import Sieve, sieve_of
-from bootcheck.analysis.readers.stream import Stream, Unreadable, blocks
+from bootcheck.analysis.readers.sieve import LEARN_AFTER, Sieve, Sifted, sieve_of
+from bootcheck.analysis.readers.stream import BOMS, Stream, Unreadable, blocks
 from bootcheck.analysis.readers.values import first_object, is_cut_report, is_report, parsed
 from bootcheck.analysis.readers.wrapped import records_of
 from bootcheck.model import journal
@@ -42,10 +42,9 @@ def read(stream: Stream, intake: Intake) -> int:
         raise Unreadable(msg)
     state = _Lines(stream.name, stream.path, intake, named)
     number = 1
-    sieve = None if named is not None else sieve_of(intake.words)
     try:
-        for block in _unbroken(stream):
-            number = state.take_block(block, number, sieve)
+        for run in _runs(stream, intake, None if named is not None else sieve_of(intake.words)):
+            number = state.take_run(run, number)
             intake.passed(number - 1)
     except Unreadable as exc:
         exc.lines = number - 1
@@ -54,6 +53,26 @@ def read(stream: Stream, intake: Intake) -> int:
     state.finish()
     state.tell_cut(number - 1)
     return number - 1
+
+
+def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifted]:
+    """Yield the lines in runs; of a journal every line matters."""
+    if sieve is None:
+        for block in _unbroken(stream):
+            yield Sifted(block.count(b"\n"), [], lambda block=block: block)  # type: ignore[misc]
+        return
+    head = stream.peek(HEAD)
+    if stream.jobs > 1 and stream.path is not None and not head.startswith(BOMS) and not pasted.width_of(head):
+        size = os.path.getsize(stream.path)
+        if size >= shared.LARGE:
+            yield from shared.sifted(stream, sieve, size, intake.matters)
+            return
+    seen = 0
+    for block in _unbroken(stream):
+        if seen <= LEARN_AFTER < seen + len(block):
+            sieve.learn(block)
+        seen += len(block)
+        yield sieve.sift(block, intake.matters)
 
 
 def _unbroken(stream: Stream) -> Iterator[bytes]:
@@ -82,28 +101,34 @@ class _Lines:
         self._torn = False
         self._cut: list[int] = []
 
-    def take_block(self, block: bytes, number: int, sieve: Sieve | None) -> int:
-        """Take the lines of a block that may matter; return the number of the line after it."""
-        starts = sieve.starts(block) if sieve is not None else []
-        index = place = 0
+    def take_run(self, run: Sifted, number: int) -> int:
+        """Take the lines of a run that may matter; return the number of the line after it."""
+        if not run.found and self._may_skip and self._intake.served:
+            return number + run.lines
+        block = run.load()
+        index = place = line = 0
         end = len(block)
         while place < end:
-            if sieve is not None and not self._in_journal and not self._intake.attentive:
-                while index < len(starts) and starts[index] < place:
+            if self._may_skip:
+                while index < len(run.found) and run.found[index][0] < place:
                     index += 1
-                target = starts[index] if index < len(starts) else end
+                target, at = run.found[index] if index < len(run.found) else (end, run.lines)
                 if not self._intake.served:
-                    request = sieve.request(block, place, target)
-                    target = request if request >= 0 else target
-                number += block.count(b"\n", place, target)
-                place = target
+                    request = Sieve.request(block, place, target)
+                    if request >= 0:
+                        target, at = request, line + block.count(b"\n", place, request)
+                place, line = target, at
                 if place >= end:
                     break
             stop = block.index(b"\n", place)
-            self.take(block[place:stop].rstrip(b"\r"), number)
+            self.take(block[place:stop].rstrip(b"\r"), number + line)
             place = stop + 1
-            number += 1
-        return number
+            line += 1
+        return number + run.lines
+
+    @property
+    def _may_skip(self) -> bool:
+        return not self._in_journal and not self._intake.attentive
 
     def take(self, line: bytes, number: int) -> None:
         if line[:1] == b"{" and self._json(line, number):

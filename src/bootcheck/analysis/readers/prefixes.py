@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from calendar import timegm
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bootcheck.analysis.readers import pasted
 
@@ -49,7 +50,7 @@ _GUNICORN = re.compile(rf"\[(?P<time>{_TIME})\] \[(?P<pid>\d+)\] \[(?P<level>[A-
 _GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
 _ISO = re.compile(rf"(?P<time>{_TIME})(?:\s+|$)")
 # CloudWatch's exports: `1772600767000,…`, `2026-11-27T09:15:37.000Z,…`
-_CSV = re.compile(rf"(?:(?P<ms>\d{{13}})|(?P<time>{_TIME})),(?P<text>.*)$")
+_CSV = re.compile(rf"(?:(?P<ms>\d{{13}})|(?P<time>{_TIME})),(?!\d{{3}}(?:\s|$))(?P<text>.*)$")
 _GUNICORNS = (
     r"(?=\[\d{4}-|Traceback \(|\s{2,}|[\w.]+(?:Error|Exception|Exit|Warning)\b|During handling |The above exception |"
     r"\d+\.\d+\.\d+\.\d+ |Failed to |Error: |usage: |$)"
@@ -227,8 +228,9 @@ def _epoch(text: str) -> float | None:
     match = _PARTS.match(text)
     if match is None:
         return None
-    year, month, day, hour, minute, second = (int(part) for part in match.groups()[:6])
-    if not (1 <= month <= 12 and 1 <= day <= 31 and hour < 24 and minute < 60 and second < 62 and year >= 1970):
+    day = _midnight(match[1], match[2], match[3])
+    hour, minute, second = int(match[4]), int(match[5]), int(match[6])
+    if day is None or hour > 23 or minute > 59 or second > 61:
         return None
     fraction = float(f"0.{match[7]}") if match[7] else 0.0
     zone = match[8] or "Z"
@@ -236,4 +238,11 @@ def _epoch(text: str) -> float | None:
     if zone[0] in "+-":
         digits = zone[1:].replace(":", "")
         offset = (int(digits[:2]) * 60 + int(digits[2:])) * 60 * (1 if zone[0] == "+" else -1)
-    return timegm((year, month, day, hour, minute, second)) - offset + fraction
+    return day + (hour * 60 + minute) * 60 + second - offset + fraction
+
+
+@lru_cache(maxsize=64)
+def _midnight(year: str, month: str, day: str) -> int | None:
+    if not (1 <= int(month) <= 12 and 1 <= int(day) <= 31 and int(year) >= 1970):
+        return None
+    return timegm((int(year), int(month), int(day), 0, 0, 0))

@@ -1,9 +1,18 @@
-"""Which lines of a block may matter: found by their words, without looking at the others."""
+"""Which lines of a block may matter: found by their words, without looking at the others.
+
+What is found is the same whichever way it is looked for: by `bytes.find`, in a projection of the
+block (`projection.py`), or by Hyperscan where it is installed (`pip install 'bootcheck[fast]'`).
+A line of an access log never matters by its words: it tells that a request was answered, whatever
+a client wrote into its URL or calls itself (`gunicorn_lines.ANSWERED`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
+
+from bootcheck.analysis.readers.projection import Plan, minimal, planned
 
 ALWAYS = (
     b"rror",
@@ -19,8 +28,32 @@ ALWAYS = (
     b'"t":',
     b'"t" :',
 )
+SAMPLE = 1 << 15
+"""Bytes of a source, access log apart, from which it is learnt how it is written."""
+LEARN_AFTER = 1 << 24
+"""Bytes of one source after which looking at how it is written pays for itself."""
+Scan = Callable[[bytes, list[int]], None]
+"""Appends the end of every word in a block."""
+Engine = Callable[[tuple[bytes, ...]], Scan | None]
+"""Returns what scans for these words, None where it cannot."""
 _REQUEST = b" HTTP/"
 _TRACEBACK = b"Traceback"
+_VERSIONS = (b' HTTP/1.1" ', b' HTTP/1.0" ')
+_STATUSES = frozenset(b"%d" % status for status in range(100, 600))
+"""What stands after the version of HTTP where a request was answered."""
+_SHORTEST = 40
+"""Bytes of a line of an access log before the version: an address, a time, a method. A shorter one is looked into."""
+
+
+@dataclass(slots=True)
+class Sifted:
+    """A run of whole lines, and where those begin that may matter."""
+
+    lines: int
+    found: list[tuple[int, int]]
+    """Place and number (from 0) of each, in order."""
+    load: Callable[[], bytes]
+    """Returns the bytes: they may have been looked at elsewhere."""
 
 
 @lru_cache(maxsize=4)
@@ -29,30 +62,115 @@ def sieve_of(words: tuple[str, ...]) -> Sieve:
     return Sieve(words)
 
 
+def _is_answered(line: bytes) -> bool:
+    return any(
+        (at := line.find(version, _SHORTEST)) >= 0 and line[at + 11 : at + 14] in _STATUSES for version in _VERSIONS
+    )
+
+
+def _every(_: bytes) -> bool:
+    return True
+
+
 class Sieve:
     """Finds the lines that hold one of a set of words."""
 
-    def __init__(self, words: Iterable[str]) -> None:
+    def __init__(self, words: Iterable[str], *, engine: Engine | None = None) -> None:
         wanted = {*ALWAYS, *(word.encode() for word in words)} - {_REQUEST}
-        # A word that holds another one is found with it.
-        self._words = tuple(word for word in wanted if not any(other != word and other in word for other in wanted))
+        self._words = minimal(wanted)
+        self._plan = Plan(direct=self._words)
+        self._version = _VERSIONS[0]
+        self._matcher = (engine or _hyperscan)(self._words)
 
-    def starts(self, block: bytes) -> list[int]:
-        """Return where the lines begin that may matter, in order."""
-        found: set[int] = set()
-        for word in self._words:
-            at = block.find(word)
-            while at >= 0:
-                start = block.rfind(b"\n", 0, at) + 1
-                found.add(start)
-                if start and block.startswith(_TRACEBACK, start):
-                    # The line before a traceback says whose it is.
-                    found.add(block.rfind(b"\n", 0, start - 1) + 1)
-                at = block.find(word, max(at, block.find(b"\n", at)) + 1)
-        return sorted(found)
+    @property
+    def is_fast(self) -> bool:
+        """True where a matcher that is not part of Python does the looking."""
+        return self._matcher is not None
+
+    def learn(self, sample: bytes) -> None:
+        """Look at how a source is written, and choose how to find the words in it."""
+        self._version = max(_VERSIONS, key=sample.count)
+        if self._matcher is None:
+            lines = [line for line in sample.split(b"\n") if not _is_answered(line)]
+            self._plan = planned(self._words, b"\n".join(lines)[:SAMPLE], self._plan)
+
+    def sift(self, block: bytes, matters: Callable[[bytes], bool] = _every) -> Sifted:
+        """Return which lines may matter; the block ends with a newline. `matters` is asked of each in doubt."""
+        if self._matcher is not None:
+            return self._by_matcher(self._matcher, block, matters)
+        lines = block.split(b"\n")
+        lines.pop()
+        # Written out, and with `find` for `in`, because every line comes by here.
+        version, statuses = self._version, _STATUSES
+        rest = [
+            line
+            for line in lines
+            if (at := line.find(version, _SHORTEST)) < 0 or line[at + 11 : at + 14] not in statuses
+        ]
+        hits = self._plan.hits(rest)
+        found: list[tuple[int, int]] = []
+        number = place = after = 0
+        for hit in hits:
+            index = hit if len(rest) == len(lines) else lines.index(rest[hit], after)
+            after = index + 1
+            place += sum(map(len, lines[number:index])) + index - number
+            number = index
+            if not _is_answered(lines[number]) and matters(lines[number]):
+                self._add(found, lines, place, number)
+        return Sifted(len(lines), found, lambda: block)
+
+    @staticmethod
+    def _add(found: list[tuple[int, int]], lines: list[bytes], place: int, number: int) -> None:
+        if number and lines[number].startswith(_TRACEBACK) and (not found or found[-1][1] < number - 1):
+            # The line before a traceback says whose it is.
+            found.append((place - len(lines[number - 1]) - 1, number - 1))
+        found.append((place, number))
+
+    def _by_matcher(self, scan: Scan, block: bytes, matters: Callable[[bytes], bool]) -> Sifted:
+        ends: list[int] = []
+        scan(block, ends)
+        found: list[tuple[int, int]] = []
+        number = place = stop = 0
+        for end in ends:
+            if end <= stop:
+                continue
+            start = block.rfind(b"\n", place, end - 1) + 1
+            stop = block.index(b"\n", end)
+            line = block[start:stop]
+            if _is_answered(line) or not matters(line):
+                continue
+            number += block.count(b"\n", place, start)
+            if start > place and block.startswith(_TRACEBACK, start):
+                before = block.rfind(b"\n", place, start - 1) + 1
+                if not found or found[-1][1] < number - 1:
+                    found.append((max(before, place), number - 1))
+            found.append((start, number))
+            place = start
+        return Sifted(number + block.count(b"\n", place), found, lambda: block)
 
     @staticmethod
     def request(block: bytes, start: int, stop: int) -> int:
         """Return where the first line of an access log begins between two places, -1 where there is none."""
         at = block.find(_REQUEST, start, stop)
         return -1 if at < 0 else max(start, block.rfind(b"\n", start, at) + 1)
+
+
+def _hyperscan(words: tuple[bytes, ...]) -> Scan | None:
+    """Return what appends the end of every word in a block, None where Hyperscan is not installed or does not work."""
+    try:
+        import hyperscan  # type: ignore[import-not-found,unused-ignore]
+    except ImportError:
+        return None
+    try:
+        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
+        database.compile(expressions=list(words), ids=list(range(len(words))), literal=True)
+    except Exception:  # noqa: BLE001 - a processor without its instructions; Python finds the same
+        return None
+
+    def matched(_: int, __: int, end: int, ___: int, ends: list[int]) -> None:
+        ends.append(end)
+
+    def scan(block: bytes, ends: list[int]) -> None:
+        database.scan(block, match_event_handler=matched, context=ends)
+
+    return scan

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 CHUNK = 1 << 18
+BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 MAX_LINE = 1 << 22
 """Bytes that are kept of one line; the rest of a longer one is passed over."""
 
@@ -29,6 +30,8 @@ class Stream:
     read: Read
     path: str | None = None
     """The regular file behind it, where there is one that was not unpacked."""
+    jobs: int = 1
+    """How many processes may read it."""
     _ahead: bytes = b""
 
     def peek(self, size: int) -> bytes:

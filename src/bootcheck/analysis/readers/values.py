@@ -57,4 +57,7 @@ def is_cut_report(text: bytes) -> bool:
 
 def is_report(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Tell whether a JSON value is a report of bootcheck."""
-    return isinstance(value, dict) and value.get("kind") in KINDS and isinstance(value.get("verdict"), dict)
+    if not isinstance(value, dict) or not isinstance(value.get("verdict"), dict):
+        return False
+    kind = value.get("kind")
+    return isinstance(kind, str) and kind in KINDS

@@ -129,7 +129,7 @@ def test_a_traceback_in_quoted_csv():
         "2026-11-27 09:25:57 user[7] logged in",
         "2026-11-27 09:25:57 payment failed: declined",
         "well-documented-about errors here",
-        "2026-11-27 09:25:57,123 hello",
+        "2026-11-27 09:25:57,123 hello there",
         "room-12 is booked",
     ],
 )

@@ -1,0 +1,114 @@
+"""One large file, sifted by several processes: each line by the one in whose part it begins."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from bootcheck.analysis.readers import crew
+from bootcheck.analysis.readers.sieve import SAMPLE, Sieve, Sifted
+from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Read, Stream, blocks
+
+LARGE = 1 << 25
+"""Bytes from which on a second process pays for itself."""
+PART = 1 << 23
+Run = tuple[int, int, int, list[tuple[int, int]]]
+"""Place and size in the file, number of lines, what was found."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Strictly private: what one process looks at in one go."""
+
+    start: int
+    stop: int
+
+
+def sifted(stream: Stream, sieve: Sieve, size: int, matters: Callable[[bytes], bool]) -> Iterator[Sifted]:
+    """Yield the runs of a file's lines in order; the bytes that are there now, not those that are written meanwhile."""
+    file = _File(stream.path or "", size)
+    try:
+        sieve.learn(b"".join(file.sample()))
+        parts = [_Part(start, min(start + PART, size)) for start in range(0, size, PART)]
+        place = 0
+        with closing(crew.spread(parts, lambda part: _runs(file, sieve, part, matters), stream.jobs)) as results:
+            for runs in results:
+                if runs is None:
+                    break
+                for run in runs:
+                    yield file.sifted(run)
+                    place = run[0] + run[1]
+        # Nothing is left, unless a line is longer than what is kept of one.
+        for block in blocks(Stream(stream.name, file.reader(place))):
+            yield sieve.sift(block, matters)
+    finally:
+        file.close()
+
+
+class _File:
+    """Strictly private: reads anywhere in a file, up to the size that it had."""
+
+    def __init__(self, path: str, size: int) -> None:
+        self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+        self._size = size
+
+    def at(self, place: int, size: int) -> bytes:
+        return os.pread(self._fd, max(0, min(size, self._size - place)), place)
+
+    def sample(self) -> Iterator[bytes]:
+        pieces = 8
+        for number in range(pieces):
+            piece = self.at(self._size * number // pieces, SAMPLE * 4 // pieces)
+            yield piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
+
+    def sifted(self, run: Run) -> Sifted:
+        place, size, lines, found = run
+
+        def load() -> bytes:
+            data = self.at(place, size)
+            return data if data.endswith(b"\n") else data + b"\n"
+
+        return Sifted(lines, found, load)
+
+    def reader(self, place: int) -> Read:
+        def read(size: int) -> bytes:
+            nonlocal place
+            data = self.at(place, size)
+            place += len(data)
+            return data
+
+        return read
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+def _runs(file: _File, sieve: Sieve, part: _Part, matters: Callable[[bytes], bool]) -> list[Run] | None:
+    """Return the runs of the lines that begin in a part; None where one is so long that it must be cut."""
+    place = part.start
+    if place:
+        head = file.at(place - 1, MAX_LINE)
+        cut = head.find(b"\n")
+        if cut < 0:
+            return None
+        place += cut
+    runs: list[Run] = []
+    while place < part.stop:
+        data = file.at(place, CHUNK)
+        stop = min(len(data), part.stop - place)
+        cut = data.find(b"\n", stop - 1) + 1 if stop < len(data) else data.rfind(b"\n") + 1
+        if not cut:
+            data = file.at(place, MAX_LINE)
+            cut = data.find(b"\n") + 1
+            if not cut and len(data) == MAX_LINE:
+                return None
+            cut = cut or len(data)
+        if not cut:
+            break
+        block = data[:cut] if data.endswith(b"\n", 0, cut) else data[:cut] + b"\n"
+        taken = sieve.sift(block, matters)
+        runs.append((place, cut, taken.lines, taken.found))
+        place += cut
+    return runs
