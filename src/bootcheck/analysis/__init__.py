@@ -39,8 +39,8 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
     """
     from bootcheck.analysis import incidents, probe_kills, readers
     from bootcheck.analysis.collector import Collector
-    from bootcheck.analysis.warned import Warned
     from bootcheck.analysis.readers import crew
+    from bootcheck.analysis.warned import Warned
 
     wanted = wanted or Filter()
     collector = Collector(complain or (lambda _: None), history, progress)

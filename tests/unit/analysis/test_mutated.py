@@ -19,8 +19,8 @@ from bootcheck.render import Style, renderer
 from tests.integration.harness import partly
 from tests.unit.analysis.mutating import mutated
 
-BATCH = 250
-BATCHES = 40
+BATCH = 200
+BATCHES = 50
 MEMORY = 700 << 20
 """Bytes of address space for an analysis of small inputs, the interpreter and what it has loaded included."""
 PROCESSOR = 600

@@ -19,7 +19,7 @@ from bootcheck.analysis.readers.sieve import ALWAYS, Sieve
 from tests.integration.harness import FULL
 from tests.unit.analysis.making import LOGS, classes, told
 
-EVERY = 1 if FULL else 6
+EVERY = 1 if FULL else 15
 """One real log in so many is read by several processes."""
 _TIMES = re.compile(r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d")
 WORDS = (*gunicorn_lines.WORDS, *Diagnoser(print).words)
