@@ -49,8 +49,8 @@ TELLTALE = re.compile(
     r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+132\b|" + _BUILT_FOR_ANOTHER
 )
 WORDS = (
-    "llegal instruction", "invalid opcode", "signal", "code=killed", "code=dumped", "xit", "status 1", "status=1",
-    "aren't available", "x86-64-v", "CPU features", "ISA level", "rror",
+    "llegal instruction", "invalid opcode", "signal", "code=killed", "code=dumped", "132",
+    "aren't available", "x86-64-v", "CPU features", "ISA level", "rror", "baseline optimizations", "operating system do not",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 _BUILT = re.compile(_BUILT_FOR_ANOTHER)

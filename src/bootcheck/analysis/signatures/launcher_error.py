@@ -63,7 +63,7 @@ _SUPERVISOR = (
 )
 TELLTALE = re.compile("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
 WORDS = (
-    "unicorn", "Failed to ", "Failed at step", "status=2", "xecut", "directory failed", "ExecStart=", "unit file",
+    "unicorn", "Failed to ", "Failed at step", "to locate ", "status=2", "xecut", "directory failed", "ExecStart=", "unit file",
     "was not met", "not found", "container process", "user process", "matching entries", "o such file", "xec format",
     "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit", "find command", "couldn't ",
     "Job failed", "OCI runtime",

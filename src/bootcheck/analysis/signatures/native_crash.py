@@ -45,8 +45,8 @@ TELLTALE = re.compile(
 )
 WORDS = (
     "Fatal Python", "segfault", "egmentation", "double free", "free()", "malloc()", "munmap_chunk", "terminate called",
-    "signal", "fork()", "code=killed", "code=dumped", "general protection", "corrupted ", "core dumped", "xit",
-    "status 1", "status=1",
+    "signal", "fork()", "code=killed", "code=dumped", "general protection", "corrupted ", "core dumped",
+    "134", "135", "136", "139",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 

@@ -41,7 +41,7 @@ TELLTALE = re.compile(
     r"Ran out of memory \(used over|result 'oom-kill'|OutOfMemoryError: Container|"
     r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+137\b"
 )
-WORDS = ("emory", "oom-kill", "OOM", "xit", "status 1", "status=1")
+WORDS = ("emory", "oom-kill", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
 _ASK = (
     "Get the kernel's word, and analyze it with this log: journalctl -k, kubectl describe pod POD (OOMKilled), docker "
