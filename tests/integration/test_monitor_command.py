@@ -89,6 +89,21 @@ def test_nothing_stands_out(serve):
     server.stop()
 
 
+def test_the_pid_of_what_started_it(serve):
+    """A shell, an init, `bootcheck run`: the master below it is meant."""
+    server = plain(serve, HELLO, prefix=["sh", "-c", '"$@"; exit $?', "sh"])
+    server.get()
+    (master,) = server.workers()
+    with watching("monitor", server.pid, "--format", "json") as watcher:
+        first = watcher.until(lambda: watcher.events("sample"))[0]
+        assert watcher.end() == 0
+    os.kill(master, signal.SIGTERM)
+    server.wait()
+
+    assert first["master"]["pid"] == master
+    assert len(first["workers"]) == 1
+
+
 def test_an_upgrade_is_followed(serve):
     """SIGUSR2: the new master is not a stranger, and the old one's end no death."""
     server = plain(serve, HELLO, options=["--pid", "gunicorn.pid"])

@@ -9,6 +9,7 @@ from typing import Any
 from bootcheck.analysis import boots, incidents
 from bootcheck.analysis.collector import Collector
 from bootcheck.analysis.deaths import Death
+from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Analysis
 from bootcheck.analysis.readers import Documents, read
 from bootcheck.model.boot import Boot
@@ -36,7 +37,8 @@ class Live:
     """Takes what lies in report directories, file by file; bounded by the number of deaths."""
 
     def __init__(self, complain: Callable[[str], None]) -> None:
-        self._collector = Collector(complain)
+        self._history = History(brief=True)
+        self._collector = Collector(complain, self._history)
 
     def report(self, path: str) -> tuple[Mapping[str, Any], Death | None] | None:
         """Take a report file: what it holds, and the death that it tells of; None where it is no report (yet)."""
@@ -63,4 +65,4 @@ class Live:
         """Return the incidents of everything that was taken; asked for once, at the end."""
         deaths, _ = self._collector.result()
         found = self._collector.preflights.told(incidents.of_deaths(deaths))
-        return Analysis(incidents=tuple(found), inputs=self._collector.inputs)
+        return Analysis(incidents=tuple(found), inputs=self._collector.inputs, history=self._history)

@@ -4,7 +4,7 @@
     bootcheck monitor 4711 --health http://127.0.0.1:8000/health
     bootcheck monitor /run/shop.pid --every 10 --format json
 
-TARGET is the pid of a master, the file that `gunicorn --pid` writes, or a part of
+TARGET is the pid of a master or of what started it, the file that `gunicorn --pid` writes, or a part of
 its command line or title; without one, the only master that runs here. By file or
 title the next master is followed when this one has ended.
 

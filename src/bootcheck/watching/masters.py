@@ -17,7 +17,7 @@ _WITH_VALUE = ("-W", "-X")
 def finder(target: str | None, table: Table) -> Callable[[], int | None]:
     """Return what finds the pid of the master now, None while there is none; raises CannotWatch where nothing can."""
     if target is not None and target.isdecimal():
-        pid = int(target)
+        pid = _below(int(target), table)
         return lambda: pid if table.usage(pid) is not None else None
     if target is not None and (os.sep in target or os.path.isfile(target)):
         folder = os.path.dirname(os.path.abspath(target))
@@ -51,6 +51,16 @@ def successor(old: int, table: Table) -> int | None:
     """Return the master that took over after SIGUSR2: it names the old one in its environment."""
     found = [pid for pid in table.parents() if table.environment(pid).get("GUNICORN_PID") == str(old)]
     return next((pid for pid in found if is_master(table.command(pid))), None)
+
+
+def _below(pid: int, table: Table) -> int:
+    """Return the master that a process started (a shell, `bootcheck run`, an init), else the process itself."""
+    parents = table.parents()
+    here = [pid]
+    while here and not any(is_master(table.command(one)) for one in here):
+        here = [child for child, parent in parents.items() if parent in here]
+    masters = [one for one in here if is_master(table.command(one))]
+    return masters[0] if len(masters) == 1 else pid
 
 
 def _is_script(word: str) -> bool:
