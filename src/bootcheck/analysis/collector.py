@@ -272,7 +272,12 @@ class Collector:
             return
         best = min((precedence(name) for name in self._classes), default=precedence(""))
         trouble = Trouble(
-            cause=Cause.OS_EXIT, role="master", moment=BOOT, said=notes, around=log.around, stops_server=True
+            cause=Cause.OS_EXIT,
+            role="master",
+            moment=BOOT,
+            said=notes,
+            around=replace(log.around, notes=notes),
+            stops_server=True,
         )
         for diagnosis in self._diagnoser.by_telltale(trouble):
             # What the platform says of a server that died is its consequence, unless it is worse.

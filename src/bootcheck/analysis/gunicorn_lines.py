@@ -63,7 +63,8 @@ _LINES = (
     (CANNOT_BIND, r"Connection in use: |Can't connect to (?:\(|\S*/)|connection to (?:\(|\S*/).* failed: \[Errno"),
     (CANNOT_BIND, r"Invalid address: |is not a valid port number"),
     (MAIN_LOOP, r"Unhandled exception in main loop"),
-    (APP_NOT_FOUND, r"Failed to find (?:attribute|application object) '[^']*' in '"),
+    (APP_NOT_FOUND, r"Failed to find (?:attribute|application object) u?'[^']*' in u?'"),
+    (APP_NOT_FOUND, r"^Failed to find application(?: object)?: |^Function reference must be a simple name"),
     (APP_NOT_FOUND, r"Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
     (CONFIG_ERROR, r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?gunicorn: error: "),
     (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: gunicorn \[OPTIONS\]"),
@@ -78,6 +79,7 @@ WORDS = (
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
     "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "usage: ",
+    "Function ref",
     "Error: ",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""

@@ -79,7 +79,9 @@ _PREFIXES = (
     ),
     re.compile(rf"(?P<stream>[a-z][a-z0-9.\-]{{0,80}}-\d{{1,4}} [a-z0-9][a-z0-9\-]{{0,62}}) {_GUNICORNS}"),
     # journald without its time: `gunicorn[812]: `
-    re.compile(r"(?P<stream>[A-Za-z][\w@.\-]{0,60})\[(?P<pid>\d+)\]: (?!segfault|trap |general )"),
+    re.compile(
+        r"(?P<stream>[\w@.\-]{0,60}(?:unicorn|python|\.sh)[\w@.\-]{0,60})\[(?P<pid>\d+)\]: (?!segfault|trap |general )"
+    ),
     # several files at once, and DigitalOcean's components: `[web.log] [2026-…`, `[web] [2026-…`
     re.compile(r"\[(?P<stream>[A-Za-z][\w.\-]{0,60})\] +(?=\[\d{4}-\d\d-\d\d[T ])"),
     re.compile(rf"\[(?P<time>{_TIME})\] {_GUNICORNS}"),

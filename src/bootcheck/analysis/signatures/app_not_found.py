@@ -33,7 +33,8 @@ CAUSE_CLASS = "app-not-found"
 RULES = ("BC502",)
 
 _SAID = re.compile(
-    r"Failed to find (?:attribute|application object) '[^']*' in '[^']*'|"
+    r"Failed to find (?:attribute|application object) u?'[^']*' in u?'[^']*'|Failed to find application(?: object)?: |"
+    r"Failed to find application, did you mean |Function reference must be a simple name|"
     r"Failed to parse '.*' as an attribute|Application object must be callable"
 )
 _MISSING = re.compile(r"No module named '?([\w.]+)'?")
@@ -46,7 +47,10 @@ def match(trouble: Trouble) -> Finding | None:
     line = trouble.line(_SAID)
     target = first(_MISSING, error.text) if error is not None else ""
     by_gunicorn = error is not None and (
-        error.is_a("AppImportError") or (bool(target) and _ends_in_gunicorn(error)) or _evaluates_target(error)
+        error.is_a("AppImportError")
+        or "Failed to find application" in error.text
+        or (bool(target) and _ends_in_gunicorn(error))
+        or _evaluates_target(error)
     )
     if trouble.cause is not Cause.APP_NOT_FOUND and not by_gunicorn:
         return None

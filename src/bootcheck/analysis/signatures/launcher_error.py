@@ -69,6 +69,8 @@ WORDS = (
     "Job failed", "OCI runtime",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
+_LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
+"""The loader's words: it gives the status 127 as well."""
 _ABSENT = re.compile(
     r"No module named '?gunicorn(?:[.';]|$)|The 'gunicorn[^']*' distribution was not found|"
     r"No package metadata was found for (?:The 'gunicorn|gunicorn)"
@@ -94,7 +96,7 @@ def match(trouble: Trouble) -> Finding | None:
         line = trouble.shown()
     else:
         line = trouble.line(TELLTALE)
-        if not line or error is not None:
+        if not line or error is not None or trouble.says(_LOADER):
             return None
     why = next(
         (text for pattern, text in _REASONS if pattern.search(line[0].text)),

@@ -49,11 +49,12 @@ WORDS = (
     "134", "135", "136", "139",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
+_FORKED = re.compile(r"We cannot safely call it or ignore it in the fork\(\) child process|when fork\(\) was called")
 
 
 def match(trouble: Trouble) -> Finding | None:
-    """Conclude from the signal that ended it."""
-    if trouble.cause is not Cause.NATIVE_CRASH:
+    """Conclude from the signal that ended it; macOS kills a process that is not safe to fork, and says so."""
+    if trouble.cause is not Cause.NATIVE_CRASH and not (trouble.cause is Cause.OOM and trouble.says(_FORKED)):
         return None
     name = trouble.signal or "a fault signal"
     around = trouble.line(TELLTALE)

@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -37,10 +37,20 @@ _CONTEXT = frozenset(
 )
 TELLTALE = re.compile(
     r"Invalid request from ip=\S*: \[SSL\] PEM lib|SSLError: \[SSL\] PEM lib|KEY_VALUES_MISMATCH|"
-    r"\[SSL: (?:KEY_VALUES|NO_CERTIFICATE|EE_KEY_TOO_SMALL|CA_MD_TOO_WEAK)"
+    r"\[SSL: (?:KEY_VALUES|NO_CERTIFICATE|(?:EE|CA)_KEY_TOO_SMALL|CA_MD_TOO_WEAK)|\[PEM: |"
+    r"SSLError: \[(?:X509|ASN1|RSA|EC): "
 )
-WORDS = ("[SSL", "KEY_VALUES")
+WORDS = ("[SSL", "KEY_VALUES", "[PEM", "rror")
 TELLTALE_CAUSE = Cause.NONE
+WHILE_SERVING = True
+_SERVER = re.compile(r"gunicorn|/uvicorn/config\.py$|/uvicorn/workers\.py$|uvicorn_worker")
+_CLIENT = re.compile(
+    r"HTTP_REQUEST|HTTPS_PROXY|ALERT|WRONG_VERSION|VERSION_TOO_LOW|UNKNOWN_PROTOCOL|UNSUPPORTED_PROTOCOL|EOF|handshake|"
+    r"NO_SHARED_CIPHER|VERIFY_FAILED|BAD_(?:LENGTH|RECORD)|PACKET_LENGTH|INTERNAL_ERROR|INVALID_ALERT|SHUTDOWN",
+    re.IGNORECASE,
+)
+"""What a client, and not the server's files, makes of a connection."""
+_LISTENER = re.compile(r"load_cert_chain|ssl_context|wrap_socket|\bssl_options\b")
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -48,11 +58,7 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     line = trouble.line(TELLTALE)
     if error is not None:
-        listener = any(
-            "gunicorn" in f.file and (f.function in _CONTEXT or "load_cert_chain" in f.code or "ssl_context" in f.code)
-            for f in error.frames
-        )
-        if not _FILE.search(error.text) and not listener:
+        if not _FILE.search(error.text) and not _of_listener(error):
             return None
     elif not line:
         return None
@@ -65,4 +71,16 @@ def match(trouble: Trouble) -> Finding | None:
         code="BC523",
         confirm="openssl x509 -noout -in CERT && openssl pkey -noout -in KEY",
         evidence=None if error is not None else line,
+    )
+
+
+def _of_listener(error: Raised) -> bool:
+    """Tell whether it was raised where the server takes up its files, and no client made it."""
+    if _CLIENT.search(error.message) or error.is_a(
+        "ConnectionResetError", "BrokenPipeError", "TimeoutError", "timeout"
+    ):
+        return False
+    return any(
+        _SERVER.search(frame.file) and (frame.function in _CONTEXT or _LISTENER.search(frame.code))
+        for frame in error.frames
     )

@@ -147,6 +147,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "ModuleNotFoundError: No module named 'uvicorn'\n]\n",
     ),
     "native_library": (
+        "web_1  | Error loading shared library libpython3.8.so.1.0: No such file or directory (needed by /usr/bin/python3)\n"
+        "web_1 exited with code 127\n",
         "Traceback (most recent call last):\n"
         + frame("/usr/local/bin/gunicorn", "<module>", "from gunicorn.app.wsgiapp import run")
         + frame(SITE + "gunicorn/socketfromfd.py", "<module>", "raise OSError('libc not found')")
@@ -176,6 +178,16 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "gunicorn: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file\n",
     ),
     "tls_error": (
+        start()
+        + "[2026-11-27 09:02:00 +0000] [11] [ERROR] Error handling request (no URI read)\nTraceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/workers/sync.py", "handle", "client = sock.ssl_wrap_socket(client, self.cfg)")
+        + frame("/usr/lib/python3.12/ssl.py", "wrap_socket", "context.load_cert_chain(certfile, keyfile)")
+        + "PermissionError: [Errno 13] Permission denied\n",
+        raising("").partition('  File "/srv/shop')[0]
+        + frame(
+            SITE + "uvicorn/config.py", "create_ssl_context", "ctx.load_cert_chain(certfile, keyfile, get_password)"
+        )
+        + "ssl.SSLError: [X509: KEY_VALUES_MISMATCH] key values mismatch (_ssl.c:3900)\n",
         'ValueError: certfile "/etc/tls/cert.pem" does not exist\n',
         frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log)")
         + frame(SITE + "gunicorn/sock.py", "create_sockets", "raise ValueError('keyfile \"%s\" does not exist' % x)"),
@@ -260,6 +272,14 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "start.sh: line 3:    11 Illegal instruction     (core dumped) gunicorn shop:app\n",
     ),
     "native_crash": (
+        worker("[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?").replace(
+            "[2026-11-27 09:01:00",
+            "objc[11]: +[NSString initialize] may have been in progress in another thread when fork() was called. We "
+            "cannot safely call it or ignore it in the fork() child process. Crashing instead.\n[2026-11-27 09:01:00",
+            1,
+        ),
+        "objc[11]: +[NSString initialize] may have been in progress in another thread when fork() was called.\n"
+        "[2026-11-27 09:00:01 +0000] [12] [INFO] Booting worker with pid: 12\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: Main process exited, code=killed, status=6/ABRT\n",
         "web-1 exited with code 134\n",
         "Nov 27 09:00:00 web kernel: traps: gunicorn[812] general protection fault ip:7f sp:7f error:0 in x.so\n",
@@ -284,6 +304,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        by_gunicorn("ImportError: Failed to find application, did you mean 'shop/wsgi:app'?"),
+        "Failed to find application: 'app'\n",
         by_gunicorn("NameError: name 'application' is not defined").replace(
             "NameError", '  File "<string>", line 1, in <module>\nNameError', 1
         ),
@@ -574,6 +596,14 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("FileNotFoundError: [Errno 2] No such file or directory: 'libs/readme.so.txt'"),
     ),
     "tls_error": (
+        start()
+        + GET
+        + "[2026-11-27 09:02:00 +0000] [11] [ERROR] Error handling request (no URI read)\nTraceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/workers/sync.py", "handle", "client = sock.ssl_wrap_socket(client, self.cfg)")
+        + frame("/usr/lib/python3.12/ssl.py", "do_handshake", "self._sslobj.do_handshake()")
+        + "ssl.SSLError: [SSL: SSLV3_ALERT_CERTIFICATE_UNKNOWN] sslv3 alert certificate unknown (_ssl.c:1000)\n"
+        + GET
+        + TERM,
         raising("requests.exceptions.SSLError: certificate verify failed"),
         start()
         + "[2026-11-27 09:01:00 +0000] [11] [WARNING] Invalid request from ip=10.0.0.9: [SSL: HTTP_REQUEST] http request\n"
