@@ -157,9 +157,18 @@ class Recorder:
     def fact(self, kind: str, /, **values: object) -> None:
         """Hand a record that is no checkpoint to every sink."""
         try:
-            record = {"t": kind, "at": self._clock()}
-            record.update({key: plain(value, self.redactor.mask, depth=6) for key, value in values.items()})
-            self._feed(record)
+            self.masked_fact(kind, self.masked(values))
+        except Exception as exc:  # noqa: BLE001
+            self._notify(f"bootcheck: a {kind} record was lost: {type(exc).__name__}")
+
+    def masked(self, values: Mapping[str, object]) -> dict[str, Any]:
+        """Return values as a fact holds them: bounded, and without what this recorder's redactor hides."""
+        return {key: plain(value, self.redactor.mask, depth=6) for key, value in values.items()}
+
+    def masked_fact(self, kind: str, values: Mapping[str, Any]) -> None:
+        """Hand a record to every sink whose values were masked before, in the process that this one is forked from."""
+        try:
+            self._feed({"t": kind, "at": self._clock(), **values})
         except Exception as exc:  # noqa: BLE001
             self._notify(f"bootcheck: a {kind} record was lost: {type(exc).__name__}")
 
@@ -235,6 +244,8 @@ class Recorder:
             return
 
     def _feed(self, record: dict[str, Any]) -> None:
+        if not self.sinks:
+            return
         encoded = line(record)
         for sink in tuple(self.sinks):
             try:

@@ -270,6 +270,69 @@ def test_the_heap_is_looked_at_once_while_nothing_new_is_connected(postgres):
     assert told == [0, 1, 2, 1]
 
 
+def test_what_is_opened_between_two_forks_is_repaired_at_the_second(postgres):
+    """Nothing is known of it from the first: a connection held by an old engine, and one of a new engine."""
+    told = run(
+        postgres.url("postgresql+psycopg", user="app", database="app"),
+        """
+        first = create_engine(url)
+        held = [first.connect()]
+        pids = [held[0].execute(PID).scalar()]
+        held[0].rollback()
+        in_child = lambda snapshot: lambda: (
+            [record["action"] for record in fresh_pools.in_child(snapshot, recorder)],
+            [connection.execute(PID).scalar() for connection in held],
+        )
+        one = in_fork(in_child(fresh_pools.before_fork(2)))
+        held += [first.connect(), create_engine(url).connect()]
+        pids += [connection.execute(PID).scalar() for connection in held[1:]]
+        [connection.rollback() for connection in held[1:]]
+        two = in_fork(in_child(fresh_pools.before_fork(2)))
+        three = in_fork(in_child(fresh_pools.before_fork(2)))
+        alive = [connection.execute(PID).scalar() for connection in held]
+        print(json.dumps({"pids": pids, "alive": alive, "children": [one, two, three]}))
+        """,
+    )
+
+    assert told["alive"] == told["pids"]
+    for number, (actions, pids) in zip((1, 3, 3), told["children"], strict=True):
+        assert actions == ["neutralised"] * number + ["invalidated"]
+        assert set(pids).isdisjoint(told["pids"])
+        assert len(set(pids)) == number
+
+
+def test_who_listens_to_a_pool_hears_what_becomes_of_its_connections(postgres):
+    """Of a connection that was held across the fork: in the worker, and of no connection of the driver's there."""
+    told = run(
+        postgres.url("postgresql+psycopg", user="app", database="app"),
+        """
+        from sqlalchemy import event
+        engine = create_engine(url)
+        connection = engine.connect()
+        held = connection.execute(PID).scalar()
+        connection.rollback()
+        heard = []
+        fresh_pools.before_fork(2)
+        for name in ("invalidate", "close", "checkin"):
+            event.listen(engine, name, lambda one, *_, name=name: heard.append([name, type(one).__module__]))
+        snapshot = fresh_pools.before_fork(2)
+
+        def body():
+            fresh_pools.in_child(snapshot, recorder)
+            return [heard, connection.execute(PID).scalar(), engine.pool.status()]
+
+        print(json.dumps([held, in_fork(body), heard, connection.execute(PID).scalar()]))
+        """,
+    )
+    held, (in_child, pid, status), in_master, alive = told
+
+    assert [name for name, _ in in_child] == ["invalidate", "close", "checkin"]
+    assert not any(module.startswith("psycopg") for _, module in in_child)
+    assert pid != held == alive
+    assert in_master == []
+    assert "Current Checked out connections: 1" in status
+
+
 def test_frozen_objects_are_found_too(postgres):
     """An app that calls gc.freeze() before the fork hides its engines from the collector, not from the guard."""
     told = run(

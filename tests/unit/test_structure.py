@@ -65,7 +65,7 @@ HELPERS: dict[str, dict[str, str]] = {
         "once_file": "ledgers in files, for once and run_once",
         "warm_slots": "lets so many workers warm up at once, for warmup",
     },
-    "guards.clients": {"base": "what a client's file has"},
+    "guards.clients": {"base": "what a client's file has", "spares": "pools made before the fork, for sqlalchemy"},
     "sinks": {
         "banner": "lays out the last screen",
         "base": "what a sink is",

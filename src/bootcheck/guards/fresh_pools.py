@@ -37,17 +37,19 @@ deployment's logs finds no incident of this kind.
 
 from __future__ import annotations
 
+import _socket  # gevent's own sockets would be made known to its hub
+import json
 import os
-import socket
+import stat
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.model import journal
 from bootcheck.model.outcome import Phase
-from bootcheck.probes.sockets import connected, inode_of, links
-from bootcheck.recorder import Recorder
+from bootcheck.probes.sockets import Descriptor, connected, descriptors, inode_of
+from bootcheck.recorder import Recorder, current
 
 if TYPE_CHECKING:
     from bootcheck.guards.inherited import Inherited
@@ -65,6 +67,16 @@ _last: list[Snapshot] = []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Masked:
+    """What a child will record, in the form that its sinks take: made before the fork, once for the same snapshot."""
+
+    inherited: Mapping[int, dict[str, Any]]
+    """What is done with each connection, by inode."""
+    closed: Sequence[dict[str, Any]]
+    findings: Sequence[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """What the master saw, and did, right before one fork."""
 
@@ -77,6 +89,8 @@ class Snapshot:
     """Libraries whose clients the child makes good."""
     findings: tuple[Finding, ...] | None = None
     """What is concluded, before the fork: nothing need be loaded or composed in the child."""
+    masked: Masked | None = None
+    """What is recorded of all this; None where the child must compose it."""
     trouble: str | None = None
 
 
@@ -102,19 +116,27 @@ def before_own_fork() -> Snapshot:
 def in_child(snapshot: Snapshot, recorder: Recorder) -> list[dict[str, Any]]:
     """Make every identified client this worker's own; return and record what was done or seen. Never raises."""
     try:
-        records = _in_child(snapshot)
+        records = _in_child(snapshot, recorder)
         if snapshot.trouble is not None:
             records.append(_record("failed", reason=snapshot.trouble))
         if records:
             recorder.passed("guard.fresh_pools", Phase.WORKER, actions=[record["action"] for record in records])
         for record in records:
-            recorder.fact(journal.GUARD, **record)
-        for finding in findings(snapshot):
-            recorder.finding(finding)
+            recorder.masked_fact(journal.GUARD, record)
+        _tell_findings(snapshot, recorder)
     except Exception as exc:  # noqa: BLE001
         recorder.failed("guard.fresh_pools", Phase.WORKER, error=type(exc).__name__)
         return [_record("failed", reason=type(exc).__name__)]
     return records
+
+
+def _tell_findings(snapshot: Snapshot, recorder: Recorder) -> None:
+    if snapshot.findings and snapshot.masked is not None:
+        for told in snapshot.masked.findings:
+            recorder.masked_fact(journal.FINDING, told)
+        return
+    for finding in findings(snapshot):
+        recorder.finding(finding)
 
 
 def findings(snapshot: Snapshot) -> list[Finding]:
@@ -127,7 +149,7 @@ def findings(snapshot: Snapshot) -> list[Finding]:
 
 
 def _before_fork(*, repair: bool, close: bool) -> Snapshot:
-    among = links()
+    among = descriptors()
     present, files = connected(among), database_files(among)
     if not present and not files and _THREADED not in sys.modules:
         return Snapshot(repair=repair, closed=dict(_closed) if close else {})
@@ -141,24 +163,57 @@ def _before_fork(*, repair: bool, close: bool) -> Snapshot:
         _closed.update(closed)
     snapshot = Snapshot(
         repair=repair,
-        inherited=tuple(inherited.explain(left)),
+        inherited=inherited.explain(left),
         closed=dict(_closed) if close else {},
         clients=inherited.known.clients,
     )
+    if repair:
+        inherited.prepare()
     return _concluded(snapshot)
 
 
 def _concluded(snapshot: Snapshot) -> Snapshot:
-    """Return the snapshot with its findings; those of the same snapshot are composed once."""
-    if _last and replace(_last[0], findings=None) == snapshot:
+    """Return the snapshot with its findings and what is to be recorded; those of the same snapshot are made once."""
+    if _last and _same(_last[0], snapshot):
         return _last[0]
-    _last[:] = [replace(snapshot, findings=tuple(findings(snapshot)))]
+    found = tuple(findings(snapshot))
+    _last[:] = [replace(snapshot, findings=found, masked=_masked(snapshot, found, current()))]
     return _last[0]
+
+
+def _masked(snapshot: Snapshot, found: Iterable[Finding], recorder: Recorder) -> Masked:
+    """Return what is to be recorded, written out and read again: so it lies close together.
+
+    A child copies every page of memory that it reads objects from, for each is counted there.
+    """
+    records = [recorder.masked(_fate(item, repair=snapshot.repair)) for item in snapshot.inherited]
+    closed = [recorder.masked(_closure(owner, count)) for owner, count in snapshot.closed.items()]
+    told = [recorder.masked({"finding": finding.as_dict()}) for finding in found]
+    records, closed, told = json.loads(json.dumps([records, closed, told]))
+    by_inode = {item.inode: record for item, record in zip(snapshot.inherited, records, strict=True)}
+    return Masked(inherited=by_inode, closed=closed, findings=told)
+
+
+def _fate(item: Inherited, *, repair: bool) -> dict[str, Any]:
+    """Return the record of what becomes of a connection in the child."""
+    if item.owner is None or not repair:
+        return _record("reported", **item.facts())
+    return _record("cut" if item.raw else "neutralised", **item.facts())
+
+
+def _closure(owner: str, count: int) -> dict[str, Any]:
+    return _record("closed", owner=owner, connections=count)
+
+
+def _same(one: Snapshot, other: Snapshot) -> bool:
+    return (one.repair, one.inherited, one.closed, one.clients) == (
+        *(other.repair, other.inherited, other.closed, other.clients),
+    )
 
 
 def before_start(workers: int) -> list[Finding]:
     """Return, before any fork, what workers must not share and nobody can repair: a reason not to start."""
-    among = links()
+    among = descriptors()
     present = connected(among)
     if workers < 2 or not present:
         return []
@@ -171,30 +226,32 @@ def before_start(workers: int) -> list[Finding]:
     return refusals(inherited.explain(present))
 
 
-def database_files(among: Iterable[tuple[int, str]]) -> frozenset[str]:
+def database_files(among: Iterable[Descriptor]) -> frozenset[str]:
     """Return the SQLite files that are open: their connections must not cross a fork either."""
     found: set[str] = set()
-    for fd, target in among:
+    for fd, kind, _ in among:
         try:
-            if target.startswith("/") and os.pread(fd, 16, 0) == _SQLITE_MAGIC:
-                found.add(target)
+            if kind == stat.S_IFREG and os.pread(fd, 16, 0) == _SQLITE_MAGIC:
+                found.add(os.readlink(f"/proc/self/fd/{fd}"))
         except OSError:
             continue
     return frozenset(found)
 
 
-def _in_child(snapshot: Snapshot) -> list[dict[str, Any]]:
-    done = [_record("closed", owner=owner, connections=count) for owner, count in snapshot.closed.items()]
-    dead: set[int] = set()
+def _in_child(snapshot: Snapshot, recorder: Recorder) -> list[dict[str, Any]]:
+    told = snapshot.masked
+    if told is None:
+        told = _masked(snapshot, (), recorder)
+    done = list(told.closed)
+    # Of this fork's snapshot, by inode: another library's fork handler may have opened something in the meantime.
+    left = [item for item in snapshot.inherited if inode_of(item.fd) == item.inode]
     if snapshot.repair:
-        targets = [item for item in snapshot.inherited if item.owner is not None and inode_of(item.fd) == item.inode]
+        targets = [item for item in left if item.owner is not None]
         dead = neutralise(targets)
-        done += [_record("cut" if item.raw else "neutralised", **item.facts()) for item in targets]
+        done += [told.inherited[item.inode] for item in targets]
         done += _renew(dead) if snapshot.clients else []
-    for item in snapshot.inherited:
-        if item.fd not in dead and inode_of(item.fd) == item.inode:
-            done.append(_record("reported", **item.facts()))
-    return done
+        left = [item for item in left if item.owner is None]
+    return done + [told.inherited[item.inode] for item in left]
 
 
 def _renew(dead: set[int]) -> list[dict[str, Any]]:
@@ -210,11 +267,12 @@ def neutralise(targets: list[Inherited]) -> set[int]:
     """
     if not targets:
         return set()
-    ours, peer = socket.socketpair()
+    ours, peer = _socket.socketpair()
     peer.close()
     try:
+        number = ours.fileno()
         for item in targets:
-            os.dup2(ours.fileno(), item.fd, inheritable=False)
+            os.dup2(number, item.fd, inheritable=False)
     finally:
         ours.close()
     return {item.fd for item in targets}

@@ -6,6 +6,7 @@ The heap is looked at once for every connection that is new, before the fork and
 from __future__ import annotations
 
 import _socket
+import os
 import sys
 import threading
 import weakref
@@ -22,6 +23,7 @@ from bootcheck.probes.sockets import Connected
 SOCKET = ("_socket", "socket")
 NEAR = 2
 """Steps back to the holder of what is repaired anyway: its owner has a name already."""
+_THREADED = "psycopg_pool.base"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +66,17 @@ class Things:
                 except TypeError:
                     continue
 
-    def living(self) -> dict[Name, list[Any]]:
-        """Return what still lives."""
-        living: dict[Name, list[Any]] = {name: [] for name in self._by_class}
-        for name, place in self._by_class.items():
+    def living(self, names: Iterable[Name] | None = None) -> dict[Name, list[Any]]:
+        """Return what still lives, of all classes or of some."""
+        living: dict[Name, list[Any]] = {name: [] for name in (self._by_class if names is None else names)}
+        for name, found in living.items():
+            place = self._by_class.get(name, {})
             for number, reference in list(place.items()):
                 thing = reference()
                 if thing is None:
                     del place[number]
                 else:
-                    living[name].append(thing)
+                    found.append(thing)
         return living
 
 
@@ -82,6 +85,7 @@ class _Known:
     """What earlier passes over the heap found: the next fork need not repeat them."""
 
     things: Things = field(default_factory=Things)
+    present: tuple[Connected, ...] | None = None
     inodes: frozenset[int] = frozenset()
     """Connections that were there at the last pass, explained or not."""
     files: frozenset[str] = frozenset()
@@ -93,28 +97,36 @@ class _Known:
     """Inodes of what the app means its workers to inherit (`bootcheck.fork_safe`)."""
     claims: dict[int, Claim] = field(default_factory=dict)
     """By inode: who owned a socket owns it, also while the driver does not tell."""
+    explained: tuple[tuple[Connected, ...], tuple[Inherited, ...]] | None = None
+    """What was last explained, and how, where nothing but a new connection can change that."""
 
 
 known = _Known()
 
 
-def look(present: Sequence[Connected], files: frozenset[str]) -> None:
+def look(present: tuple[Connected, ...], files: frozenset[str]) -> None:
     """Look at the heap, if there is a connection, a file or a library that no pass has seen."""
-    in_use = tuple(clients.in_use())
-    new = any(item.inode not in known.inodes for item in present) or not files <= known.files
+    new = present is not known.present and any(item.inode not in known.inodes for item in present)
+    new = new or not files <= known.files
     # A pool of psycopg_pool's is dead in a worker also where it has no connection: its threads are gone.
-    grown = in_use != known.clients and "psycopg_pool" in in_use
-    if new or grown:
+    if not new and _THREADED not in sys.modules:
+        return
+    in_use = tuple(clients.in_use())
+    if new or in_use != known.clients:
         found = collect({SOCKET, *(name for client in in_use for name in clients.load(client).CLASSES)})
         known.sockets.update({SOCKET: found.pop(SOCKET)})
         known.things.update(found)
         known.clients = in_use
+        known.explained = None
 
 
-def remember(present: Iterable[Connected], files: frozenset[str]) -> None:
+def remember(present: tuple[Connected, ...], files: frozenset[str]) -> None:
     """Take what is there now as seen."""
-    known.inodes = frozenset(item.inode for item in present)
     known.files = files
+    if present is known.present:
+        return
+    known.present = present
+    known.inodes = frozenset(item.inode for item in present)
     known.holders = {inode: name for inode, name in known.holders.items() if inode in known.inodes}
     known.claims = {inode: claim for inode, claim in known.claims.items() if inode in known.inodes}
     known.meant &= known.inodes
@@ -123,16 +135,15 @@ def remember(present: Iterable[Connected], files: frozenset[str]) -> None:
 def close_idle() -> dict[str, int]:
     """Close, in the master, what its clients hold idle; return how many connections, by owner."""
     closed: dict[str, int] = {}
-    alone = not other_threads()
-    living = known.things.living()
-    if "sqlalchemy" in known.clients and alone:
+    if "sqlalchemy" in known.clients:
         # A thread that uses the pool would at once connect again, in the middle of the fork, where
         # the drivers' C libraries hold locks that no worker could ever release.
-        closed.update(clients.load("sqlalchemy").close_idle(living))
+        sqlalchemy = clients.load("sqlalchemy")
+        closed.update(sqlalchemy.close_idle(known.things.living(sqlalchemy.CLASSES), lambda: not other_threads()))
     if "django" in known.clients:
         django = clients.load("django")
         closed.update(django.close_idle())
-        closed.update(django.close_pools() if alone else {})
+        closed.update({} if other_threads() else django.close_pools())
     return closed
 
 
@@ -145,11 +156,42 @@ def other_threads() -> bool:
     return False
 
 
-def explain(present: Sequence[Connected]) -> list[Inherited]:
+_ready: dict[str, tuple[dict[Name, list[Any]], Any]] = {}
+"""By client what the next child will need. Forgotten after it: what the app drops must not live on through us."""
+os.register_at_fork(after_in_parent=_ready.clear)
+
+
+def prepare() -> None:
+    """Make, in the master, what every child would have to make. Never raises."""
+    _ready.clear()
+    for client in known.clients:
+        module = clients.load(client)
+        make = getattr(module, "prepare", None)
+        if make is None:
+            continue
+        living = known.things.living(module.CLASSES)
+        try:
+            _ready[client] = (living, make(living))
+        except Exception:  # noqa: BLE001, S112 - the child makes it, then
+            continue
+
+
+def explain(present: tuple[Connected, ...]) -> tuple[Inherited, ...]:
     """Return every connection that matters with its owner and holder; what is safe, or marked so, is left out."""
+    marks = sys.modules.get("bootcheck.marks")
+    marked = marks is not None and bool(marks.marked())
+    if known.explained is not None and known.explained[0] == present and not marked:
+        return known.explained[1]
+    explained, lasting = _explain(present)
+    known.explained = (present, explained) if lasting and not marked else None
+    return explained
+
+
+def _explain(present: tuple[Connected, ...]) -> tuple[tuple[Inherited, ...], bool]:
+    """Return what is to be said of each connection, and whether that holds as long as there is no other one."""
     from bootcheck.probes.services import service_of
 
-    claims = _claims(present)
+    claims, lasting = _claims(present)
     _name_holders(present, claims)
     explained = []
     for item in present:
@@ -169,23 +211,29 @@ def explain(present: Sequence[Connected]) -> list[Inherited]:
                 raw=claim is not None and claim.raw,
             )
         )
-    return explained
+    return tuple(explained), lasting
 
 
 def renew(dead: set[int]) -> list[tuple[str, str, int]]:
     """Let each client make good what leads to a dead socket; return client, word and number."""
-    living = known.things.living()
     done: list[tuple[str, str, int]] = []
     for client in known.clients:
+        module = clients.load(client)
         try:
-            done += [(client, word, count) for word, count in clients.load(client).renew(living, dead).items() if count]
+            if client in _ready:
+                living, prepared = _ready[client]
+                made = module.renew(living, dead, prepared)
+            else:
+                made = module.renew(known.things.living(getattr(module, "RENEWED", module.CLASSES)), dead)
+            done += [(client, word, count) for word, count in made.items() if count]
         except Exception as exc:  # noqa: BLE001 - one library's surprise must not cost the others
             done.append((client, f"failed ({type(exc).__name__})", 0))
+    _ready.clear()
     return done
 
 
-def _claims(present: Sequence[Connected]) -> dict[int, Claim]:
-    """Return who owns which descriptor; who claims first has it."""
+def _claims(present: Sequence[Connected]) -> tuple[dict[int, Claim], bool]:
+    """Return who owns which descriptor, and whether that is for good; who claims first has it."""
     living = known.things.living()
     claims: dict[int, Claim] = {}
     hidden: list[Claim] = []
@@ -205,7 +253,7 @@ def _claims(present: Sequence[Connected]) -> dict[int, Claim]:
         elif item.inode in known.claims:
             claims[item.fd] = known.claims[item.inode]
     _place(hidden, present, claims)
-    return claims
+    return claims, not hidden and all(claim.lasting for claim in claims.values())
 
 
 def _heed_marks(present: Sequence[Connected], claims: dict[int, Claim]) -> None:

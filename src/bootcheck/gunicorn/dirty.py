@@ -252,7 +252,7 @@ class Dirty:
         from bootcheck.guards import fresh_pools
 
         # By the number of web workers: with one, the master's connections are that worker's and stay open.
-        return replace(fresh_pools.before_fork(cfg.workers), repair=True, findings=None)
+        return replace(fresh_pools.before_fork(cfg.workers), repair=True, findings=None, masked=None)
 
     def _before_worker(self) -> Snapshot | None:
         first = None if self._boot is None else self._boot.inherited
@@ -265,4 +265,4 @@ class Dirty:
         inherited = [item for item in own.inherited if item.owner is not None]
         if first is not None:
             inherited += first.inherited
-        return replace(own, inherited=tuple(inherited), findings=None)
+        return replace(own, inherited=tuple(inherited), findings=None, masked=None)

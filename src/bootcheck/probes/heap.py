@@ -1,6 +1,6 @@
 """Objects of given classes in this process, found without running anybody's code.
 
-A pass asks each object for its type, and a type for its bases; never `isinstance`, which runs lazy
+A pass asks each object for its type, and a type for its bases and heirs; never `isinstance`, which runs lazy
 objects, nor `issubclass`, which runs the hooks of abstract classes. Nothing is imported: a class whose
 module is not loaded has no instance.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import compress
 from typing import Any, TypeVar
 
 from bootcheck.probes.objects import attributes, bases, class_of
@@ -20,6 +21,7 @@ Key = TypeVar("Key", bound=Hashable)
 _PYTHONS_OWN = 2_000
 """Python 3.12 itself freezes some hundreds of objects when it starts."""
 _PAGE = 4096
+_heirs: Any = type.__dict__["__subclasses__"]
 _ENOUGH = 200_000
 """Objects whose places in memory stand for all."""
 
@@ -42,16 +44,28 @@ def of_kinds(kinds: Mapping[str, type]) -> tuple[dict[str, list[Any]], int]:
 
 def _among(things: list[Any], kinds: Mapping[Key, type]) -> dict[Key, list[Any]]:
     found: dict[Key, list[Any]] = {name: [] for name in kinds}
-    places = {id(kind): found[name] for name, kind in kinds.items()}
-    # By type first: of a hundred thousand objects' few thousand types, a handful is wanted.
     by_type: dict[type, list[Any]] = {}
-    for kind in set(map(type, things)) if places else ():
-        place = next((places[id(base)] for base in bases(kind) if id(base) in places), None)
-        if place is not None:
-            by_type[kind] = place
-    for thing in [thing for thing in things if type(thing) in by_type] if by_type else ():
+    for name, kind in kinds.items():
+        by_type.update((one, found[name]) for one in _with_heirs(kind) if _nearest(one, kinds) is kind)
+    # Without a step of Python's own for each of a hundred thousand objects.
+    for thing in compress(things, map(by_type.__contains__, map(type, things))) if by_type else ():
         by_type[type(thing)].append(thing)
     return found
+
+
+def _with_heirs(kind: type) -> set[type]:
+    """Return a class and all that inherit from it."""
+    found, waiting = {kind}, [kind]
+    while waiting:
+        more = [heir for heir in _heirs(waiting.pop()) if heir not in found]
+        found.update(more)
+        waiting += more
+    return found
+
+
+def _nearest(kind: type, among: Mapping[Key, type]) -> type | None:
+    """Return the first of these classes that a class is or inherits from, in Python's order."""
+    return next((base for base in bases(kind) if any(base is one for one in among.values())), None)
 
 
 def own(thing: Any, name: str, default: Any = None) -> Any:

@@ -58,6 +58,8 @@ def _globals(things: Sequence[Any], modules: _Modules) -> dict[int, str]:
     wanted = {id(thing) for thing in things}
     found: dict[int, str] = {}
     for name, namespace in modules.values():
+        if wanted.isdisjoint(map(id, list(namespace.values()))):
+            continue
         for key, value in list(namespace.items()):
             if id(value) in wanted:
                 found.setdefault(id(value), f"{name}.{key}")

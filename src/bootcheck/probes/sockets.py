@@ -1,16 +1,18 @@
 """The connected stream sockets of this process: which descriptor leads where.
 
-Read from /proc/self/fd and getpeername (0.3 ms). The tables of /proc/net would cost 10 ms and
-more on a busy machine, and name the sockets of everybody.
+Read from /proc/self/fd and getpeername. The tables of /proc/net would cost 10 ms and more on a
+busy machine, and name the sockets of everybody.
 """
 
 from __future__ import annotations
 
 import _socket  # socket.socket may be another library's class (gevent's) that switches greenlets
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,32 +26,68 @@ class Connected:
     """`10.0.0.5:5432`, `[::1]:5432` or a path."""
 
 
-def links() -> list[tuple[int, str]]:
-    """Return each descriptor and what it is; empty where there is no /proc."""
-    found: list[tuple[int, str]] = []
+class Descriptor(NamedTuple):
+    """One open descriptor of this process."""
+
+    fd: int
+    kind: int
+    """As `stat.S_IFMT` gives it."""
+    inode: int
+
+
+_Seen = tuple[object, "str | None"]
+"""Local address and peer; None for a listener's."""
+
+
+@dataclass(slots=True)
+class _Past:
+    """What the last look found out for good: what a socket is does not change, what a number means does."""
+
+    settled: dict[int, _Seen | None] = field(default_factory=dict)
+    """By inode; None for what is no stream to anybody."""
+    sockets: tuple[tuple[int, int], ...] | None = None
+    """Number and inode of each socket, where every one of them was settled."""
+    connected: tuple[Connected, ...] = ()
+
+
+_past = _Past()
+
+
+def descriptors() -> list[Descriptor]:
+    """Return each descriptor that is open; empty where there is no /proc."""
+    found: list[Descriptor] = []
     try:
         names = os.listdir("/proc/self/fd")
     except OSError:
         return found
     for name in names:
         try:
-            found.append((int(name), os.readlink(f"/proc/self/fd/{name}")))
+            seen = os.fstat(int(name))
         except OSError:
             continue
+        found.append(Descriptor(int(name), stat.S_IFMT(seen.st_mode), seen.st_ino))
     return found
 
 
-def connected(among: Iterable[tuple[int, str]] | None = None) -> tuple[Connected, ...]:
+def connected(among: Iterable[Descriptor] | None = None) -> tuple[Connected, ...]:
     """Return the stream sockets with a peer that can be named, without those that a listener of ours accepted.
 
     Listeners, datagram sockets (syslog, statsd) and unnamed pairs are left out. Empty where there is no /proc.
+    A socket that was connected once is asked no more: it counts until its descriptor is closed.
     """
+    every = descriptors() if among is None else among
+    sockets = tuple([(fd, inode) for fd, kind, inode in every if kind == stat.S_IFSOCK])
+    if sockets == _past.sockets:
+        return _past.connected
     found: list[Connected] = []
     addresses: dict[int, object] = {}
     listening: set[object] = set()
+    settled: dict[int, _Seen | None] = {}
     with _no_default_timeout():
-        for fd, inode in _inodes(links() if among is None else among):
-            seen = _look(fd)
+        for fd, inode in sockets:
+            seen, lasting = (_past.settled[inode], True) if inode in _past.settled else _look(fd)
+            if lasting:
+                settled[inode] = seen
             if seen is None:
                 continue
             local, peer = seen
@@ -58,22 +96,18 @@ def connected(among: Iterable[tuple[int, str]] | None = None) -> tuple[Connected
                 continue
             found.append(Connected(fd=fd, inode=inode, peer=peer))
             addresses[fd] = local
-    return tuple(item for item in found if not _accepted(addresses[item.fd], listening))
+    _past.settled, _past.sockets = settled, sockets if len(settled) == len(sockets) else None
+    _past.connected = tuple(item for item in found if not _accepted(addresses[item.fd], listening))
+    return _past.connected
 
 
 def inode_of(fd: int) -> int | None:
     """Return the inode of a socket's descriptor, None if it is closed or no socket."""
     try:
-        target = os.readlink(f"/proc/self/fd/{fd}")
-    except OSError:
+        seen = os.fstat(fd)
+    except (OSError, OverflowError):
         return None
-    return int(target[8:-1]) if target.startswith("socket:[") else None
-
-
-def _inodes(among: Iterable[tuple[int, str]]) -> Iterator[tuple[int, int]]:
-    for fd, target in among:
-        if target.startswith("socket:["):
-            yield fd, int(target[8:-1])
+    return seen.st_ino if stat.S_ISSOCK(seen.st_mode) else None
 
 
 @contextmanager
@@ -89,24 +123,25 @@ def _no_default_timeout() -> Iterator[None]:
             _socket.setdefaulttimeout(before)
 
 
-def _look(fd: int) -> tuple[object, str | None] | None:
-    """Return local address and peer (None for a listener), or None for what is neither."""
+def _look(fd: int) -> tuple[_Seen | None, bool]:
+    """Return what a socket is, None for what is neither a listener nor connected, and whether that is for good."""
     try:
         # A duplicate: if anything goes wrong the object may close its own number only.
         probe = _socket.socket(fileno=os.dup(fd))
     except (OSError, ValueError):
-        return None
+        return None, False
     try:
         if probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_TYPE) != _socket.SOCK_STREAM:
-            return None
+            return None, True
         local = probe.getsockname()
         if probe.getsockopt(_socket.SOL_SOCKET, _socket.SO_ACCEPTCONN):
-            return local, None
+            return (local, None), True
         peer = _name(probe.family, probe.getpeername())
     except (OSError, ValueError):
-        return None
+        # Not connected: not yet, perhaps.
+        return None, False
     else:
-        return (local, peer) if peer else None
+        return ((local, peer) if peer else None), True
     finally:
         probe.close()
 

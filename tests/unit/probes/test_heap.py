@@ -53,6 +53,19 @@ class Property:
         raise AssertionError
 
 
+class Further(Derived, Pretender):
+    """An heir of an heir."""
+
+
+def test_where_a_class_and_its_heir_are_asked_for_each_has_its_own():
+    """The nearest one, in Python's order: nobody is found twice."""
+    held = [Base(), Derived(), Further()]
+    found = collect([(__name__, "Base"), (__name__, "Derived")])
+
+    assert [thing for thing in found[__name__, "Base"] if any(thing is one for one in held)] == [held[0]]
+    assert {id(thing) for thing in found[__name__, "Derived"]} >= {id(held[1]), id(held[2])}
+
+
 def test_instances_and_those_of_subclasses_are_found():
     """Each under the class that was asked for, and nobody's code runs."""
     held = [Base(), Derived(), Pretender()]

@@ -100,3 +100,32 @@ def test_a_closed_descriptor_has_no_inode(tmp_path):
         assert inode_of(file.fileno()) is None
         number = file.fileno()
     assert inode_of(number) is None
+
+
+def test_a_number_that_means_another_socket_is_looked_at_again():
+    """What was found out of a socket is kept for the socket, not for its descriptor."""
+    with elsewhere() as (ours, port), elsewhere() as (other, other_port):
+        number = ours.fileno()
+        assert seen()[number] == f"127.0.0.1:{port}"
+        os.dup2(other.fileno(), number)
+
+        assert seen()[number] == f"127.0.0.1:{other_port}"
+
+
+def test_a_socket_that_connects_later_is_found_then():
+    """One that is neither connected nor listening may still become either."""
+    with listener() as server, socket.socket() as ours, socket.socket() as late:
+        late.bind(("127.0.0.1", 0))
+        assert ours.fileno() not in seen()
+        ours.connect(server.getsockname())
+        accepted, _ = server.accept()
+        with accepted:
+            assert ours.fileno() in seen()
+            assert accepted.fileno() not in seen()
+            late.listen(1)
+            with socket.create_connection(late.getsockname()) as client:
+                accepted_late, _ = late.accept()
+                with accepted_late:
+                    found = seen()
+                    assert client.fileno() in found
+                    assert accepted_late.fileno() not in found

@@ -32,6 +32,12 @@ def in_use(modules: Iterable[str] | None = None) -> list[str]:
     return [name for name in CLIENTS if any(library in loaded for library in LIBRARIES[name])]
 
 
+_loaded: dict[str, ModuleType] = {}
+
+
 def load(name: str) -> ModuleType:
     """Return the module of one client."""
-    return import_module(f"bootcheck.guards.clients.{name}")
+    found = _loaded.get(name)
+    if found is None:
+        found = _loaded[name] = import_module(f"bootcheck.guards.clients.{name}")
+    return found

@@ -1,8 +1,10 @@
 """What a client's file has, and what it says of a connection.
 
-`CLASSES` are looked for on the heap. `claims(found)` says which descriptors are whose. `close_idle(found)`,
-where there is one, closes in the master what nobody uses. `renew(found, dead)` makes the library
-open new connections, after a dead socket has taken the place of the old ones.
+`CLASSES` are looked for on the heap. `claims(found)` says which descriptors are whose. `close_idle(found, …)`,
+where there is one, closes in the master what nobody uses. `prepare(found)`, where there is one, makes in the
+master what every child would have to make. `renew(found, dead)` makes the library open new connections, after a
+dead socket has taken the place of the old ones. It is shown the instances of `RENEWED` where that is not all of
+`CLASSES`: a child copies the memory of what it is shown.
 """
 
 from __future__ import annotations
@@ -38,6 +40,8 @@ class Claim:
     """The driver's connection, where it does not tell: what owns it has been asked before it."""
     raw: bool = False
     """True for a driver's connection that is in nobody's pool."""
+    lasting: bool = True
+    """False where the remedy depends on what the connection is used for at the moment."""
 
 
 class Client(Protocol):

@@ -37,7 +37,7 @@ from typing import Any
 
 from bootcheck.guards.clients.base import CUT, Claim, Found, kind_of
 from bootcheck.probes.engines import fileno_of
-from bootcheck.probes.heap import own
+from bootcheck.probes.heap import Name, own
 
 RULES: tuple[str, ...] = ("BC202",)
 
@@ -49,6 +49,7 @@ CLASSES = (
     ("MySQLdb.connections", "Connection"),
     ("mysql.connector.abstracts", "MySQLConnectionAbstract"),
 )
+RENEWED: tuple[Name, ...] = ()
 LIBRARIES = {"MySQLdb": "mysqlclient", "pymysql": "PyMySQL", "mysql": "MySQL Connector/Python"}
 
 

@@ -32,7 +32,7 @@ def claims(found: Found) -> Iterator[Claim]:
         if fd is not None:
             remedy = SAFE if id(connection) in idle else RENEW
             owner = f"redis-py connection to {own(connection, 'host') or own(connection, 'path')}"
-            yield Claim(fd=fd, library="redis-py", owner=owner, remedy=remedy, thing=connection)
+            yield Claim(fd=fd, library="redis-py", owner=owner, remedy=remedy, thing=connection, lasting=False)
 
 
 def renew(found: Found, dead: set[int]) -> dict[str, int]:

@@ -1,18 +1,22 @@
 """SQLAlchemy's engines: pools, and the sessions and connections that hold something of them.
 
-The master closes what lies idle before it forks. In a worker open sessions are invalidated and every engine
-gets a new pool. The finaliser of some drivers says goodbye: what was inherited is kept, never finalised.
+The master closes what lies idle before it forks, and makes a spare for each pool. In a worker open sessions are
+invalidated and every engine gets its new pool. The finaliser of some drivers says goodbye: what was inherited is
+kept, never finalised.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from bootcheck.guards.clients import spares
 from bootcheck.guards.clients.base import RENEW, Claim, Found
 from bootcheck.probes import engines
+from bootcheck.probes.objects import attributes
 from bootcheck.probes.sockets import inode_of
 
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
@@ -23,6 +27,7 @@ _descriptors: WeakKeyDictionary[Any, tuple[int, int]] = WeakKeyDictionary()
 _labels: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 """Each engine's URL without its secrets: to mask one costs more than all else at a fork."""
 _kept: list[Any] = []
+_UNSEEN = (None, None, True)
 
 
 def claims(found: Found) -> Iterator[Claim]:
@@ -45,15 +50,15 @@ def claims(found: Found) -> Iterator[Claim]:
         )
 
 
-def close_idle(found: Found) -> dict[str, int]:
-    """Close idle pooled connections in the master, where that can be done and loses nothing."""
+def close_idle(found: Found, alone: Callable[[], bool]) -> dict[str, int]:
+    """Close idle pooled connections in the master, where it is alone with them and loses nothing."""
     closed: dict[str, int] = {}
     by_pool: dict[int, list[Any]] = {}
     for record in found[engines.RECORD]:
-        if engines.dbapi_of(record) is not None:
+        if not engines.checked_out(record) and engines.dbapi_of(record) is not None:
             by_pool.setdefault(id(engines.pool_of(record)), []).append(record)
-    for engine in _by_pool(found[engines.ENGINE]):
-        idle = [record for record in by_pool.get(id(engine.pool), ()) if not engines.checked_out(record)]
+    for engine in _by_pool(found[engines.ENGINE]) if by_pool and alone() else ():
+        idle = by_pool.get(id(engine.pool), ())
         # An async driver cannot be closed from here; data in memory would be lost with the connection.
         if not idle or engines.in_memory(engine) or getattr(engine.dialect, "is_async", False):
             continue
@@ -66,11 +71,42 @@ def close_idle(found: Found) -> dict[str, int]:
     return closed
 
 
-def renew(found: Found, dead: set[int]) -> dict[str, int]:
+@dataclass(slots=True)
+class Ready:
+    """What the master has looked up for its children, right before the fork."""
+
+    pools: list[tuple[Any, Any, spares.Spare | None]] = field(default_factory=list)
+    """Every engine with a pool of its own, that pool, and its spare."""
+    held: dict[int, tuple[Any, int | None, bool]] = field(default_factory=dict)
+    """By the id of each open connection what it holds, the descriptor, and whether somebody wants to know its end."""
+
+
+def prepare(found: Found) -> Ready:
+    """Make, in the master, the pools that every child would have to make, and look up who holds what."""
+    ready = Ready()
+    for engine in found[engines.ENGINE]:
+        # An engine of `execution_options()` has none of its own.
+        pool = (attributes(engine) or {}).get("pool")
+        if pool is not None:
+            ready.pools.append((engine, pool, spares.make_ready(engine, pool)))
+    heard: dict[int, bool] = {}
+    for connection in _held_connections(found):
+        fairy = getattr(connection, "_dbapi_connection", None)
+        if fairy is not None:
+            pool = getattr(fairy, "_pool", None)
+            if id(pool) not in heard:
+                heard[id(pool)] = _heard(pool)
+            ready.held[id(connection)] = (fairy, _leads_to(fairy), heard[id(pool)])
+    return ready
+
+
+def renew(found: Found, dead: set[int], ready: Ready | None = None) -> dict[str, int]:
     """Invalidate what leads to a dead socket, and give every engine a new pool."""
-    _kept.extend(record for record in found[engines.RECORD] if engines.dbapi_of(record) is not None)
-    let_go = _let_go(found, dead)
-    _renew_pools(found)
+    ready = prepare(found) if ready is None else ready
+    # Not the engines, nor who holds a connection: what the app drops must not live on through us.
+    _kept.append((found[engines.RECORD], ready.held, [pool for _, pool, _ in ready.pools]))
+    let_go = _let_go(found, dead, ready)
+    _renew_pools(ready)
     return {"invalidated": let_go}
 
 
@@ -112,19 +148,19 @@ def _by_pool(every: Iterable[Any]) -> list[Any]:
     return list({id(engine.pool): engine for engine in every}.values())
 
 
-def _let_go(found: Found, dead: set[int]) -> int:
-    """Invalidate the connections that somebody held across the fork, if they lead to a dead socket.
-
-    The driver's connection is taken out first, and kept: to close it would wait for ever where a thread of the
-    master's was in the middle of a query, and held a lock of the driver's that nobody releases here.
-    """
+def _let_go(found: Found, dead: set[int], ready: Ready) -> int:
+    """Invalidate the connections that somebody held across the fork, if they lead to a dead socket."""
     let_go = 0
     for connection in _held_connections(found):
         try:
-            if not connection.closed and not connection.invalidated and _leads_to(connection) in dead:
-                _unplug(connection)
-                connection.invalidate()
-                let_go += 1
+            fairy = getattr(connection, "_dbapi_connection", None)
+            if fairy is None:
+                continue
+            seen, number, heard = ready.held.get(id(connection), _UNSEEN)
+            if seen is not fairy:
+                number, heard = _leads_to(fairy), True
+            if number in dead:
+                let_go += _invalidate(connection, fairy, heard=heard)
         except Exception:  # noqa: BLE001, S112 - its first use will fail loudly, and reconnect
             continue
     for session in _open_sessions():
@@ -136,6 +172,21 @@ def _let_go(found: Found, dead: set[int]) -> int:
     return let_go
 
 
+def _invalidate(connection: Any, fairy: Any, *, heard: bool) -> bool:
+    """Let a connection forget the driver's one.
+
+    Where nobody listens SQLAlchemy need not take leave of that: its pool is left behind with it, and kept.
+    """
+    if not heard:
+        connection._dbapi_connection = None  # noqa: SLF001 - what `invalidate()` does, and half of it is for the pool
+        if connection.invalidated:
+            return True
+        connection._dbapi_connection = fairy  # noqa: SLF001
+    _unplug(fairy)
+    connection.invalidate()
+    return True
+
+
 class _Unplugged:
     """In the place of a driver's connection while SQLAlchemy takes leave of it."""
 
@@ -145,8 +196,12 @@ class _Unplugged:
     terminate = rollback = close
 
 
-def _unplug(connection: Any) -> None:
-    fairy = getattr(connection, "_dbapi_connection", None)
+def _unplug(fairy: Any) -> None:
+    """Take the driver's connection out, and keep it.
+
+    To close it would wait for ever where a thread of the master's was in the middle of a query, and held a lock of
+    the driver's that nobody releases here.
+    """
     for holder in (getattr(fairy, "_connection_record", None), fairy):
         # Before SQLAlchemy 1.4.24 the attribute had the other name.
         name = "dbapi_connection" if hasattr(holder, "dbapi_connection") else "connection"
@@ -154,6 +209,15 @@ def _unplug(connection: Any) -> None:
         if inner is not None:
             _kept.append(inner)
             setattr(holder, name, _Unplugged())
+
+
+def _heard(pool: Any) -> bool:
+    """Tell whether somebody wants to know that a connection of this pool is invalidated, as far as can be known."""
+    try:
+        events = pool.dispatch
+        return bool(pool._should_log_info() or events.invalidate or events.close or events.checkin)  # noqa: SLF001
+    except AttributeError:
+        return True
 
 
 def _held_connections(found: Found) -> list[Any]:
@@ -166,8 +230,11 @@ def _held_connections(found: Found) -> list[Any]:
     return list(held.values())
 
 
-def _leads_to(connection: Any) -> int | None:
-    fairy = getattr(connection, "_dbapi_connection", None)
+def _leads_to(fairy: Any) -> int | None:
+    record = getattr(fairy, "_connection_record", None)
+    before = None if record is None else _descriptors.get(record)
+    if before is not None:
+        return before[0]
     inner = getattr(fairy, "dbapi_connection", None)
     return engines.fileno_of(getattr(fairy, "connection", None) if inner is None else inner)
 
@@ -189,15 +256,38 @@ def _connections_of(session: Any) -> list[Any]:
     return list(found.values())
 
 
-def _renew_pools(found: Found) -> None:
-    for engine in _by_pool(found[engines.ENGINE]):
-        if engines.in_memory(engine):
+def _renew_pools(ready: Ready) -> None:
+    made: dict[int, Any] = {}
+    for engine, pool, spare in ready.pools:
+        if spare is None or engine.pool is not pool:
+            _make_anew(engine, made)
             continue
-        _kept.append(engine.pool)
-        try:
-            engine.dispose(close=False)
-        except TypeError:
-            # Before SQLAlchemy 1.4.33 there is no such argument.
-            engine.pool = engine.pool.recreate()
-        except Exception:  # noqa: BLE001, S112 - one engine's listener must not cost the others
-            continue
+        engine.pool = spare.pool
+        if spare.heard:
+            _tell(engine)
+
+
+def _tell(engine: Any) -> None:
+    try:
+        engine.dispatch.engine_disposed(engine)
+    except Exception:  # noqa: BLE001, S110 - one engine's listener must not cost the others
+        pass
+
+
+def _make_anew(engine: Any, made: dict[int, Any]) -> None:
+    """Make an engine's pool here; engines that shared one share the new one."""
+    if engines.in_memory(engine):
+        return
+    pool = engine.pool
+    _kept.append(pool)
+    if id(pool) in made:
+        engine.pool = made[id(pool)]
+        return
+    try:
+        engine.dispose(close=False)
+    except TypeError:
+        # Before SQLAlchemy 1.4.33 there is no such argument.
+        engine.pool = pool.recreate()
+    except Exception:  # noqa: BLE001 - one engine's listener must not cost the others
+        return
+    made[id(pool)] = engine.pool
