@@ -88,8 +88,9 @@ def _signal(server: Server, match: re.Match[str], record: Record) -> None:
     if name in STOPPING:
         server.stopping = server.stopping or not server.failing
         server.stop_at, server.stopped_by = record.at, name
-        for life in server.lives.values():
-            if server.stopping and life.starting and not (life.ready or life.over or life.stopped):
+        # One that is replaced while others serve is cut short as well, and nobody misses it.
+        for life in () if server.served or any(one.ready for one in server.lives.values()) else server.lives.values():
+            if server.stopping and life.starting and not (life.over or life.stopped):
                 life.stopped, life.stopped_at = True, record.at
                 life.say(evidence(record))
     elif name in CHANGING:
@@ -111,7 +112,8 @@ def _ready(server: Server, _: re.Match[str], record: Record) -> None:
 
 
 def _starting(server: Server, _: re.Match[str], record: Record) -> None:
-    life = server.lives.get(record.pid if record.pid is not None else server.latest())
+    # Without a pid nobody could tell whose end of it comes later.
+    life = server.lives.get(record.pid) if record.pid is not None else None
     if life is not None:
         life.starting = True
         life.say(evidence(record))

@@ -9,7 +9,7 @@ from typing import TextIO
 from bootcheck.analysis.incidents import Analysis
 from bootcheck.model.stamps import rfc3339
 from bootcheck.render import Style, text
-from bootcheck.watching import PROBLEM, Event
+from bootcheck.watching import PROBLEM, SAMPLE, Event
 
 SCHEMA_VERSION = 1
 
@@ -28,6 +28,10 @@ class Text:
             print(f"bootcheck: {text.plain(event.text)}.", file=self._err, flush=True)
             return
         when = rfc3339(event.at)[11:19]
+        if event.kind == SAMPLE:
+            # One line a look, whatever the width: so that columns of them can be read, and cut.
+            print(f"{when} {text.plain(event.text)}", file=self._out, flush=True)
+            return
         lines = [*text.paragraph(f"{when} {event.text}", self._style, indent=9, bold=event.bad)]
         for label, texts in event.more:
             lines += text.section(label, texts, self._style, wrap=label != "Report")

@@ -41,9 +41,25 @@ def test_a_stop_in_the_middle_of_an_applications_start():
     assert incident.first_seen == "2026-11-27T09:05:00.000Z"
 
 
-@pytest.mark.parametrize("text", [STARTING + STARTED + STOP + EXITING, STARTING + EXITING + STOP])
-def test_a_stop_after_the_start_or_of_a_worker_that_is_gone(text: str):
-    """Nothing was cut short."""
+BARE = "INFO:     Waiting for application startup.\nINFO:     Application startup complete.\n"
+BOOTS = "[2026-11-27 09:04:58 +0000] [12] [INFO] Booting worker with pid: 12\n"
+OTHER = STARTED.replace("[11]", "[12]")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        STARTING + STARTED + STOP + EXITING,
+        STARTING + EXITING + STOP,
+        BARE + STOP + EXITING,
+        BARE.partition("\n")[0] + "\n" + STOP + EXITING,
+        GET + STARTING + STOP + EXITING,
+        BOOTS + STARTING + OTHER + STOP + EXITING,
+    ],
+    ids=["after", "gone", "no-pid", "no-pid-open", "served", "another-is-ready"],
+)
+def test_a_stop_after_the_start_or_where_others_serve(text: str):
+    """Nothing that anybody waited for was cut short, or nobody can tell."""
     assert classes(told(start() + text + f"{MASTER}[INFO] Shutting down: Master\n")) == []
 
 
