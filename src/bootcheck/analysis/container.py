@@ -30,6 +30,8 @@ MAX_SILENT = 5_000
 MAX_SERVERS = 4
 """That run at once: a re-exec (USR2) has two."""
 _BAD = frozenset({"ERROR", "CRITICAL"})
+_LOGGING_ERROR = "--- Logging error ---"
+"""What Python's logging says before the traceback of a line that it could not write: nobody dies of that."""
 
 
 class Sink(Protocol):
@@ -54,6 +56,8 @@ class Container:
         self._server = Server()
         self._others: list[Server] = []
         self._block: tracebacks.Block | None = None
+        self._unlogged = False
+        """The next traceback, or the open one, is about a line that could not be logged."""
         self._owner: Record | None = None
         self._head: Record | None = None
         self._event: str | None = None
@@ -93,6 +97,8 @@ class Container:
             if not ends and self._block.feed(record.text, record.line):
                 return None
             self._close_block()
+        if record.headed or record.text == _LOGGING_ERROR:
+            self._unlogged = not record.headed
         if record.headed:
             self._head = record
         if event is None or event[0] == said.CONFIG_ERROR:
@@ -182,8 +188,11 @@ class Container:
     def _close_block(self) -> None:
         block, self._block = self._block, None
         server = self._server
-        raising, server.raising = server.raising, None
         chain = block.close() if block is not None else ()
+        if self._unlogged and chain:
+            server.failing = server.failing or any(link.is_a("HaltServer") for link in chain)
+            return
+        raising, server.raising = server.raising, None
         if not chain or block is None:
             return
         frames = tuple(frame for link in chain for frame in link.frames)

@@ -119,9 +119,20 @@ def _when_timed_out(life: Life, server: Server) -> str:
     if any(frame.function in _BOOT_FUNCTIONS for frame in frames) and not serving(frames):
         return BOOT
     around = server.around([])
-    if life.ready or server.served or (around.release and around.release >= NO_BOOT_TIMEOUT):
+    if life.ready or server.served:
         return REQUEST
+    if around.release and around.release >= NO_BOOT_TIMEOUT:
+        return BOOT if _outside_of_requests(life, server) else REQUEST
     return BOOT if _all_alike(life, server) else REQUEST
+
+
+def _outside_of_requests(life: Life, server: Server) -> bool:
+    """Tell whether a worker was timed out in a boot that had given a sign of life, as a hook may.
+
+    From 22 on a sync worker that is aborted in a request, or while it reads one, prints a traceback;
+    in its loop it gives a sign of life each second. One that exits without a word was in neither.
+    """
+    return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain
 
 
 def _all_alike(life: Life, server: Server) -> bool:

@@ -101,6 +101,7 @@ def _reload(server: Server, _: re.Match[str], record: Record) -> None:
     life = server.lives.get(record.pid) if record.pid is not None else None
     if life is not None:
         life.retiring = True
+        server.explained_ends += 1
     else:
         server.reloaded_at = record.at or 0.0
 

@@ -68,7 +68,7 @@ _LINES = (
     (APP_NOT_FOUND, r"Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
     (CONFIG_ERROR, r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?gunicorn: error: "),
     (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: gunicorn \[OPTIONS\]"),
-    (CONFIG_ERROR, r"^Error: (?!.*\bHTTP\b)|^Worker class '.*' not found"),
+    (CONFIG_ERROR, r"^Error: (?!.*\bHTTP\b|.* in section ')|^Worker class '.*' not found"),
 )
 ANSWERED = re.compile(r' HTTP/1\.[01]" [1-5]\d\d')
 """In an access log: whatever else stands in such a line was written by a client, and means nothing."""

@@ -41,6 +41,8 @@ _FAILURES = frozenset(
     }
 )
 _COLLATERAL = frozenset({Cause.SIGTERM, Cause.SIGKILL_GRACEFUL_TIMEOUT})
+_MANY_FACED = frozenset({"db-forked-connection", "db-too-many-connections", "app-startup-race"})
+"""Each process that meets these in the same server may meet another error."""
 
 
 @dataclass(slots=True)
@@ -228,7 +230,8 @@ def _folded(groups: Iterable[list[Death]]) -> list[list[Death]]:
         if len(places) > 1 or not first.subject or not all(death.kind == LOG and death.specific for death in group):
             result.append(group)
             continue
-        same = kept.setdefault((*places, first.cause_class, first.subject), group)
+        subject = "" if first.cause_class in _MANY_FACED else first.subject
+        same = kept.setdefault((*places, first.cause_class, subject), group)
         if same is group:
             result.append(group)
         else:

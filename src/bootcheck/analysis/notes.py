@@ -20,8 +20,8 @@ SOON = 600.0
 """Seconds after a failed probe within which a stop is the probe's doing."""
 _ACCESS = re.compile(r"\b(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S.*HTTP/\d|\bmethod=[A-Z]+ path=")
 _SUPERVISOR = re.compile(
-    r"unicorn|spawnerr|exited: |[Cc]ontainer|[Ii]nstance|[Pp]robe|\b[Tt]ask |[Pp]orts?\b|\bsite\b|\bpod\b|"
-    r"can't find command|[Ww]atchdog|systemd|kubelet"
+    r"unicorn|spawnerr|\btini\b|exited: |[Cc]ontainer|[Ii]nstance|[Pp]robe|\b[Tt]ask |[Pp]orts?\b|\bsite\b|\bpod\b|"
+    r"can't find command|[Ww]atchdog|systemd|kubelet|killing '[^']+' \(\d+\) with SIG"
 )
 """What a line with a level says where a supervisor, and not the app, logged it."""
 _PROCESS = re.compile(
@@ -37,7 +37,7 @@ _ENDS_ALL = re.compile(
 )
 """A server that answers requests after such a line is not the one that it speaks of."""
 _KILLED = re.compile(r"\b137\b")
-_PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy")
+_PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")
 _READINESS = re.compile(r"Readiness probe failed")
 _NAMED = re.compile(r"^(?P<stream>[\w.\-]+) exited with code \d")
 _DYNO = re.compile(r"^heroku(\[[\w\-]+\.\d+\])$")

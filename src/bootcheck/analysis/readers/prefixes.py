@@ -48,7 +48,7 @@ class Record:
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _GUNICORN = re.compile(rf"\[(?P<time>{_TIME})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
 _GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
-_ISO = re.compile(rf"(?P<time>{_TIME})(?:\s+|$)")
+_ISO = re.compile(rf"(?P<time>{_TIME})(?=\s|$)")
 # CloudWatch's exports: `1772600767000,…`, `2026-11-27T09:15:37.000Z,…`
 _CSV = re.compile(rf"(?:(?P<ms>\d{{13}})|(?P<time>{_TIME})),(?!\d{{3}}(?:\s|$))(?P<text>.*)$")
 _GUNICORNS = (
@@ -58,15 +58,21 @@ _GUNICORNS = (
 """What may follow where a word alone would not prove that it is a prefix."""
 _SYSLOG_TIME = r"(?:[^\W\d_]{3,5}\.?|\d{1,2}\S) [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
 """The month is written in the language of the machine."""
+# the times of dashboards: `Nov 27 09:15:37 AM  `
+_CLOCK = re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)(?=\s)")
 _PREFIXES = (
     # journald and syslog: `Nov 27 09:15:37 web-1 gunicorn[812]: `
     re.compile(
         rf"(?:<\d+>)?(?P<time>{_SYSLOG_TIME}) (?P<host>[\w.\-]+) (?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"
     ),
+    # journald -o short-full and with-unit: `Fri 2026-11-27 09:15:37 CET web-1 web.service[812]: `
+    re.compile(
+        rf"[A-Z][a-z]{{2}} (?P<time>{_TIME})(?: [A-Z]{{2,5}})? (?P<host>[\w.\-]+) "
+        r"(?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"
+    ),
     # syslog, RFC 5424
     re.compile(r"<\d+>1 (?P<time>\S+) (?P<host>\S+) (?P<stream>\S+) (?:(?P<pid>\d+)|\S+) \S+ (?:-|\[.*?\]) ?"),
-    # the times of dashboards: `Nov 27 09:15:37 AM  `
-    re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)\s+"),
+    _CLOCK,
     # compose, pm2 and foreman: `web-1  | `, `0|web  | `, `09:15:37 web.1  | `
     re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.@\-]{0,80}) *\| ?(?!\|)"),
     # podman-compose
@@ -163,7 +169,7 @@ def _one_prefix(record: Record, text: str) -> str | None:
         match = _ISO.match(text)
         if match is not None:
             record.at = epoch(match["time"]) or record.at
-            return _after_time(record, text[match.end() :])
+            return _after_time(record, _separated(text[match.end() :]))
     if record.at is not None and text.startswith("["):
         old = _GUNICORN_OLD.match(text)
         if old is not None:
@@ -173,8 +179,24 @@ def _one_prefix(record: Record, text: str) -> str | None:
         match = pattern.match(text)
         if match is not None:
             _note(record, match)
-            return text[match.end() :]
+            rest = text[match.end() :]
+            return _separated(rest) if pattern is _CLOCK else rest
     return None
+
+
+def _separated(text: str) -> str:
+    """Return what follows a time, with the indentation that is the line's own.
+
+    One blank or two stand between. Python indents a traceback's lines by even numbers, so an odd
+    number of blanks has one that is the platform's, and an even one has two.
+    """
+    rest = text.lstrip(" \t")
+    width = len(text) - len(rest)
+    if text[:1] == "\t":
+        return text[1:]
+    if width <= 2 or _LEVEL.match(rest):
+        return rest
+    return text[1 if width % 2 else 2 :]
 
 
 def _of_csv(record: Record, match: re.Match[str]) -> str:

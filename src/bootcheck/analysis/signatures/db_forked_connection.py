@@ -33,7 +33,8 @@ WHILE_SERVING = True
 
 _SAID = re.compile(
     r"Commands out of sync|decryption failed or bad record mac|lost synchronization with server|"
-    r"PGRES_TUPLES_OK and no message|"
+    r"PGRES_TUPLES_OK and no message|without prior row description|received \d+ results from command|"
+    r"message contents do not agree with length in message type|Received malformed packet|"
     r"PGRES_COPY_OUT|Packet sequence number wrong|insufficient data in \"D\" message|"
     r"unexpected response from server; first received character|"
     r"message type 0x[0-9a-f]+ arrived from server while idle|NOAUTH_FORK|MongoClient opened before fork",

@@ -50,7 +50,8 @@ TELLTALE = re.compile(
 )
 WORDS = (
     "llegal instruction", "invalid opcode", "signal", "code=killed", "code=dumped", "132",
-    "aren't available", "x86-64-v", "CPU features", "ISA level", "rror", "baseline optimizations", "operating system do not",
+    "aren't available", "x86-64-v", "CPU features", "ISA level", "rror", "baseline optimizations",
+    "operating system do not",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 _BUILT = re.compile(_BUILT_FOR_ANOTHER)

@@ -6,7 +6,8 @@ What it means
 
 How it looks
     `status=203/EXEC`, `Process exited with status 127`, `gunicorn: command not found`,
-    `No module named gunicorn`, `can't find command`, `exec format error`; and no line of gunicorn.
+    `No module named gunicorn`, `can't find command`, `exec format error`, `unable to find user`,
+    `./start.sh: Permission denied`; and no line of gunicorn.
 
 Why it happens
     The virtual environment is not where the unit says; gunicorn is missing from the requirements;
@@ -53,17 +54,22 @@ _SHELL = (
     r"[Cc]ommand not found: \S*gunicorn|bad interpreter: No such file|/env: \S{1,60}: No such file",
     r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)|unknown command: gunicorn",
     r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
+    # The start script, whatever its name: a shell's and tini's words.
+    r"(?:^|/)(?:ba|da|a)?sh: (?:line )?(?:\d+: )?(?:exec: )?\S+: Permission denied$",
+    r"exec \S+ failed: (?:No such file|Permission denied|Exec format)",
     r"No module named '?gunicorn'?$|python\S*: can't open file '",
     r"\b[Ee]xit(?:ed)?(?: with)?(?: code| status)?[:=( ]+12[67]\b",
 )
 _SUPERVISOR = (
+    r"^Error: .* in section '[^']+' \(file: ",
     r"can't find command '|spawnerr: |command at '\S+' is not executable|child process was not spawned",
     r"couldn't (?:exec|chdir to|setuid to) |start: Job failed to start",
     r"\[PM2\]\[ERROR\] (?:Script|File) .{1,200}not found",
 )
 TELLTALE = re.compile("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
 WORDS = (
-    "unicorn", "Failed to ", "Failed at step", "to locate ", "status=2", "xecut", "directory failed", "ExecStart=", "unit file",
+    "unicorn", "Failed to ", "Failed at step", "to locate ", "status=2", "xecut", "directory failed", "ExecStart=",
+    "unit file",
     "was not met", "not found", "container process", "user process", "matching entries", "o such file", "xec format",
     "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit", "find command", "couldn't ",
     "Job failed", "OCI runtime",
@@ -78,6 +84,7 @@ _ABSENT = re.compile(
 
 _REASONS = (
     (re.compile(r"USER|GROUP|credentials|find user|setuid"), "the user or group does not exist"),
+    (re.compile(r"in section '"), "supervisord refuses the program's section"),
     (re.compile(r"CHDIR|working directory|chdir"), "the working directory does not exist"),
     (re.compile(r"[Ee]xec format error"), "the program is for another processor or system"),
     (re.compile(r"No module named|distribution was not|metadata"), "gunicorn is not in the Python that was started"),

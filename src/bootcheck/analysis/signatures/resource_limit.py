@@ -47,11 +47,14 @@ TELLTALE_CAUSE = Cause.NONE
 
 
 def match(trouble: Trouble) -> Finding | None:
-    """Conclude from EMFILE, ENFILE, EAGAIN at a fork or a thread's start, ENOMEM."""
+    """Conclude from EMFILE, ENFILE, EAGAIN at a fork or a thread's start, ENOMEM.
+
+    A MemoryError counts where it ends a process: one request may ask for too much.
+    """
     error = trouble.error
     line = trouble.line(TELLTALE)
     fits = error is not None and (
-        error.is_a("MemoryError")
+        (error.is_a("MemoryError") and trouble.died)
         or (error.is_a("OSError", "RuntimeError", "BlockingIOError", "IOError", "error") and _SAID.search(error.text))
     )
     if not fits and not (line and error is None and trouble.cause in (Cause.NONE, Cause.OS_EXIT)):

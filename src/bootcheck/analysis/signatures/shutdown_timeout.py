@@ -34,9 +34,11 @@ RULES = ("BC507",)
 
 TELLTALE = re.compile(
     r"State 'stop-sigterm' timed out\. Killing|stop-sigterm timed out|Error R12 \(Exit timeout\)|"
-    r"did not (?:exit|stop) within the grace period|Stopping timed out\. Killing"
+    r"did not (?:exit|stop) within the grace period|Stopping timed out\. Killing|"
+    # supervisord after stopwaitsecs, dockerd after its own limit
+    r"killing '[^']+' \(\d+\) with SIGKILL|failed to exit within .{1,20} of signal \d+ - using the force"
 )
-WORDS = ("timed out", "Error R12", "grace period")
+WORDS = ("timed out", "Error R12", "grace period", "with SIGKILL", "using the force")
 TELLTALE_CAUSE = Cause.SIGKILL_GRACEFUL_TIMEOUT
 
 

@@ -44,9 +44,22 @@ TELLTALE = re.compile(
     r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|"
     r"start operation timed out|Timed out waiting for (?:the )?health|"
     r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|"
-    r"State changed from up to (?:crashed|down)"
+    r"State changed from up to (?:crashed|down)|"
+    # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
+    r"^\S+ is in [A-Z]+ state, restarting$|'[^']+' failed protocol test \[|Server \S+/\S+ is DOWN, reason: Layer7"
 )
-WORDS = ("probe", "ealth", "atchdog", "timed out", "Back-off", "State changed", "Instance")
+WORDS = (
+    "probe",
+    "ealth",
+    "atchdog",
+    "timed out",
+    "Back-off",
+    "State changed",
+    "Instance",
+    "state, restarting",
+    "protocol test",
+    "is DOWN",
+)
 TELLTALE_CAUSE = Cause.SIGTERM
 
 

@@ -21,6 +21,11 @@ BARE = "Booting worker with pid: 31"
         (f"[2026-11-27 10:25:57 +0100] [30] [INFO] {BARE}", {"at": AT, "pid": 30}),
         (f"2026-11-27 09:25:57 [30] [INFO] {BARE}", {"at": AT, "pid": 30, "level": "INFO"}),
         (f"Nov 27 09:25:57 web-1 gunicorn[30]: {BARE}", {"host": "web-1", "stream": "gunicorn", "headed": False}),
+        (
+            f"Fri 2026-11-27 09:25:57 UTC web-1 web.service[30]: {BARE}",
+            {"at": AT, "host": "web-1", "stream": "web.service"},
+        ),
+        (f"Fri 2026-11-27 09:25:57 CET web-1 gunicorn[30]: {BARE}", {"host": "web-1", "stream": "gunicorn"}),
         (f"<14>1 2026-11-27T09:25:57Z web-1 app 30 - - {BARE}", {"at": AT, "host": "web-1", "stream": "app"}),
         (f"2026-11-27T09:25:57.000000000Z {BARE}", {"at": AT}),
         (f"2026-11-27T09:25:57.5Z stderr F {BARE}", {"at": AT + 0.5}),
