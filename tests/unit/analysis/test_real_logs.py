@@ -16,6 +16,10 @@ from tests.unit.analysis.making import LOGS, classes, told
 PATHS = sorted(LOGS.glob("*/*.log"))
 HEALTHY = [path for path in PATHS if path.parent.name == "none"]
 FAILED = [path for path in PATHS if path.parent.name != "none"]
+UNSOLVED = {
+    "shutdown-timeout/quit-hang-27.0.1-heroku": "the master left before it said that it had killed its workers",
+}
+"""Logs that do not tell their cause."""
 
 
 def name_of(path: Path) -> str:
@@ -24,8 +28,10 @@ def name_of(path: Path) -> str:
 
 
 @pytest.mark.parametrize("path", FAILED, ids=name_of)
-def test_the_cause_is_found(path: Path):
+def test_the_cause_is_found(path: Path, request: pytest.FixtureRequest):
     """One incident, of the class that was provoked, complete."""
+    if name_of(path) in UNSOLVED:
+        request.applymarker(pytest.mark.xfail(strict=True, reason=UNSOLVED[name_of(path)]))
     found = analyze([str(path)])
 
     assert [incident.cause_class for incident in found.incidents] == [path.parent.name]
@@ -98,6 +104,8 @@ def _wrap(head: str) -> Callable[[str], str]:
 PLATFORMS: dict[str, Callable[[str], str]] = {
     "journald": _wrap("Nov 27 09:26:00 web-1 gunicorn[812]: "),
     "journald-iso": _wrap("2026-11-27T09:26:00+0000 web-1 gunicorn[812]: "),
+    "journald-full": _wrap("Fri 2026-11-27 09:26:00 CET web-1 gunicorn[812]: "),
+    "journald-unit": _wrap("Fri 2026-11-27 09:26:00 UTC web-1 web.service[812]: "),
     "docker-json-file": _docker,
     "docker-timestamps": _wrap("2026-11-27T09:26:00.123456789Z "),
     "compose": _wrap("web-1  | "),
