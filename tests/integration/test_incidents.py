@@ -202,6 +202,7 @@ def test_a_all_workers_die_together_again_and_again(serve, told, python, mute_se
 
     (incident,), report = told(log(bare))
     assert (incident["cause_class"], incident["count"]) == ("shutdown-timeout", count)
+    assert any("its start hangs" in action for action in incident["action"])
     assert again in report
     assert "known from logs only" in report
     incidents, report = told(armed.directory)

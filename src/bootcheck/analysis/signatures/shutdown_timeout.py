@@ -40,6 +40,10 @@ TELLTALE = re.compile(
 )
 WORDS = ("timed out", "Error R12", "grace period", "with SIGKILL", "using the force")
 TELLTALE_CAUSE = Cause.SIGKILL_GRACEFUL_TIMEOUT
+_HANGS = (
+    "Nothing shows that it had served: where it never was ready, its start hangs, and somebody lost patience. Look at "
+    "what the start waits for (a database, a model, a lock): bootcheck names the step."
+)
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -50,6 +54,7 @@ def match(trouble: Trouble) -> Finding | None:
         trouble,
         f"{trouble.who} did not stop within the grace period and was killed.",
         "Find what holds the worker on its way out: a long request, a stream, a thread that is no daemon.",
+        *(() if trouble.served else (_HANGS,)),
         "Raise graceful_timeout if it needs the time, and the platform's grace period above it.",
         evidence=[*trouble.line(TELLTALE), *trouble.said[-2:]][:3],
     )
