@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from bootcheck.analysis import boots, deaths, gunicorn_lines, warned
-from bootcheck.analysis.classify import Diagnoser, Diagnosis, precedence
+from bootcheck.analysis.classify import UNKNOWN_CLASS, Diagnoser, Diagnosis, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
 from bootcheck.analysis.durations import Durations
 from bootcheck.analysis.history import History
@@ -281,7 +281,7 @@ class Collector:
         )
         for diagnosis in self._diagnoser.by_telltale(trouble):
             # What the platform says of a server that died is its consequence, unless it is worse.
-            if precedence(diagnosis.cause_class) >= best:
+            if precedence(diagnosis.cause_class) >= best or (diagnosis.cause_class == UNKNOWN_CLASS and self._classes):
                 continue
             best = precedence(diagnosis.cause_class)
             told = replace(trouble, said=diagnosis.finding.evidence)

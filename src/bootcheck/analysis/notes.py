@@ -32,7 +32,7 @@ _PROCESS = re.compile(
 _OURS = re.compile(r"^(?:\S*/)?(?:gunicorn|python|pypy|uvicorn)")
 _ENDS_ALL = re.compile(
     r"\b[Ee]xit(?:ed)?(?: with)?(?: code| status)?[:= (]+1(?:2[67]|3[24-79])\b|status 1(?:27|37|39)\b|"
-    r"^\S+\.service: |code=(?:killed|dumped|exited)|"
+    r"^\S+\.service: |code=(?:killed|dumped|exited)|exited: \S+ \(exit status|[Ee]xited with status [1-9]|"
     r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)"
 )
 """A server that answers requests after such a line is not the one that it speaks of."""

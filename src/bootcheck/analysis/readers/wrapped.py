@@ -109,9 +109,27 @@ def _first_text(wrapper: Mapping[str, Any], keys: tuple[str, ...]) -> str | None
             return value
         if isinstance(value, int) and key in ("level", "severity"):
             return str(value)
+        if isinstance(value, list) and key in _TRACE and any(isinstance(item, dict) for item in value):
+            return _printed(value)
         if isinstance(value, list) and key in _TRACE and value and all(isinstance(item, str) for item in value):
             return "\n".join(item.removesuffix("\n") for item in value)
     return None
+
+
+def _printed(links: list[Any]) -> str:
+    """Return an exception as Python prints it, from the fields that structlog makes of it: the last raised first."""
+    told: list[str] = []
+    for link in reversed([link for link in links if isinstance(link, dict)]):
+        if told:
+            told += ["", "The above exception was the direct cause of the following exception:", ""]
+        told.append("Traceback (most recent call last):")
+        frames = link.get("frames")
+        for frame in frames if isinstance(frames, list) else []:
+            if isinstance(frame, dict):
+                told.append(f'  File "{frame.get("filename")}", line {frame.get("lineno")}, in {frame.get("name")}')
+                told.append(f"    {frame.get('line') or '...'}")
+        told.append(f"{link.get('exc_type')}: {link.get('exc_value')}")
+    return "\n".join(told)
 
 
 def _number(value: object) -> int | None:

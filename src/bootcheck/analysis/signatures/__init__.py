@@ -57,6 +57,7 @@ SIGNATURES: tuple[str, ...] = (
     "db_unreachable",
     "backend_unavailable",
     "app_startup_race",
+    "ended_with_status",
     "boot_deadline",
     "boot_timeout",
     "request_timeout",

@@ -57,9 +57,12 @@ _SETTINGS = re.compile(
 _VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
 _LACKING = re.compile(
     r"not set|missing|required|must be set|not defined|undefined|is empty|not found|must not be empty|"
-    r"not configured|is not provided",
+    r"not configured|is not provided|\bmust\b|invalid|expected one of|conflict|unsupported value|"
+    r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+=\S",
     re.IGNORECASE,
 )
+_ABOUT = re.compile(r"^\W*(?!\w*(?:ERR_|ERROR|CUDA|CUDNN|HTTP_))[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!\()")
+"""A message that begins with a variable's name is about it, in whatever language."""
 _READS = re.compile(
     r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
     r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
@@ -107,6 +110,10 @@ def _names_setting(error: Raised) -> bool:
     if _SAID.search(error.text) or _CONFIGURED.match(error.type):
         return True
     if error.frames and _SETTINGS.search(error.frames[-1].file) and error.is_a("ValueError", "TypeError", "KeyError"):
+        return True
+    if error.is_a("RuntimeError", "ValueError", "AssertionError", "Exception", "ConfigError") and _ABOUT.search(
+        error.message
+    ):
         return True
     return bool(_VARIABLE.search(error.message) and _LACKING.search(error.message)) and not error.is_a(
         "KeyError", "ImportError", "ModuleNotFoundError"

@@ -43,6 +43,8 @@ TELLTALE = re.compile(
 )
 WORDS = ("emory", "oom-kill", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
+_STATUS_ALONE = re.compile(r"^(?!.*(?:[Mm]emory|OOM|oom)).*\b137\b")
+_BY_PROBE = re.compile(r"failed (?:liveness|startup) probe|Liveness probe failed")
 _ASK = (
     "Get the kernel's word, and analyze it with this log: journalctl -k, kubectl describe pod POD (OOMKilled), docker "
     "inspect CONTAINER (OOMKilled); under bootcheck the report has the count of the control group."
@@ -55,6 +57,9 @@ def match(trouble: Trouble) -> Finding | None:
         return None
     proof = trouble.line(TELLTALE)
     seen = "evidence" in trouble.facts
+    if proof and _STATUS_ALONE.search(proof[0].text) and trouble.says(_BY_PROBE):
+        # The kubelet kills with the same status, and says so.
+        return None
     return conclude(
         trouble,
         f"{trouble.who} was killed for memory (SIGKILL)."

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from bootcheck.analysis import tracebacks
 from bootcheck.analysis.readers.wrapped import records_of
 from tests.unit.analysis.making import classes, told
 from tests.unit.analysis.signatures.examples import NO_FLASK, raising
@@ -81,3 +82,20 @@ def test_a_traceback_that_is_wrapped_line_by_line(more: dict[str, str]):
     ]
 
     assert classes(told("\n".join(lines) + "\n")) == [("dependency-missing", 1)]
+
+
+def test_an_exception_as_fields():
+    """What structlog makes of it: the last one raised first, with what it came from."""
+    frames = [{"filename": "/srv/shop/db.py", "lineno": 3, "name": "connect"}]
+    links = [
+        {"exc_type": "OperationalError", "exc_value": "no database", "frames": frames},
+        {"exc_type": "ConnectionRefusedError", "exc_value": "[Errno 111] Connection refused", "is_cause": True},
+    ]
+    text = "\n".join(
+        record.text for record in records_of({"event": "failed", "level": "error", "exception": links}, "x.log", 3)
+    )
+    last, root = tracebacks.parse(text)
+
+    assert last.text == "OperationalError: no database"
+    assert last.frames[0].file == "/srv/shop/db.py"
+    assert root.text == "ConnectionRefusedError: [Errno 111] Connection refused"

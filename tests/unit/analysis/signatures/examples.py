@@ -412,6 +412,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
+        raising("RuntimeError: SHOP_SECRET no está definido"),
+        raising("ValueError: test shop with live keys: use SHOP_URL=https://live.example or other keys"),
         raising("KeyError: 'TOKEN'"),
         raising('environs.EnvError: Environment variable "SHOP_URL" not set', frame(SITE + "environs/__init__.py")),
         raising('pydantic_settings.sources.SettingsError: error parsing value for field "hosts" from source "Env"'),
@@ -521,6 +523,14 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("FileExistsError: [Errno 17] File exists: '/srv/cache/model'"),
         request("NotImplementedError: Cannot copy out of meta tensor; no data!"),
     ),
+    "ended_with_status": (
+        "2026-11-27 09:00:00,000 INFO spawned: 'gunicorn' with pid 28\n"
+        "2026-11-27 09:00:01,000 WARN exited: gunicorn (exit status 3; not expected)\n"
+        "2026-11-27 09:00:02,000 INFO gave up: gunicorn entered FATAL state, too many start retries too quickly\n",
+        "Nov 27 09:00:00 web systemd[1]: gunicorn.service: Main process exited, code=exited, status=3/NOTIMPLEMENTED\n",
+        "2026-11-27T09:00:00.2+00:00 heroku[web.1]: Process exited with status 3\n",
+        "==> Exited with status 1\n",
+    ),
     "boot_deadline": (),
     "boot_timeout": (
         start()
@@ -540,6 +550,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
     ),
     "stopped_by_platform": (
+        "Last State: Terminated\n  Reason: Error\n  Exit Code: 137\n"
+        "Normal  Killing  6m  kubelet  Container api failed liveness probe, will be restarted\n",
         start()
         + "Warning  Unhealthy  5s  kubelet  Startup probe failed: HTTP probe failed with statuscode: 400\n"
         + TERM,
@@ -643,6 +655,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         worker("[ERROR] Worker (pid:11) was sent SIGILL!"),
     ),
     "oom_kill": (
+        "Last State: Terminated\n  Reason: Error\n  Exit Code: 137\n"
+        "Normal  Killing  6m  kubelet  Container api failed liveness probe, will be restarted\n",
         worker(
             "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"
         ),
@@ -687,6 +701,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising(f"ImportError: cannot import name 'escape' from 'jinja2' ({SITE}jinja2/__init__.py)"),
     ),
     "env_config": (
+        raising("RuntimeError: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
         raising("KeyError: 'Name'"),
         raising("AttributeError: 'NoneType' object has no attribute 'replace'", code="text = found.replace('a', 'b')"),
         raising(
@@ -718,6 +733,15 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("FileNotFoundError: [Errno 2] No such file or directory: 'rates.csv'", code="open(RATES)"),
         request("sqlite3.IntegrityError: UNIQUE constraint failed: users.email"),
         request("NotImplementedError: this model cannot be copied"),
+    ),
+    "ended_with_status": (
+        raising(NO_FLASK) + "2026-11-27 09:00:01,000 WARN exited: gunicorn (exit status 3; not expected)\n",
+        start() + GET + TERM + "2026-11-27T09:05:01.2+00:00 heroku[web.1]: Process exited with status 143\n",
+        start() + GET + "2026-11-27 09:02:00,000 WARN exited: gunicorn (exit status 0; not expected)\n" + TERM,
+        start()
+        + GET
+        + "Nov 27 09:02:00 web systemd[1]: proxy.service: Main process exited, code=exited, status=1/FAILURE\n",
+        worker("[CRITICAL] WORKER TIMEOUT (pid:11)") + "==> Exited with status 1\n",
     ),
     "boot_deadline": (worker("[CRITICAL] WORKER TIMEOUT (pid:11)"),),
     "boot_timeout": (
