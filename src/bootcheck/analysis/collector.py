@@ -31,7 +31,7 @@ MAX_UNREADABLE = 1_000
 MAX_SYMPTOMS = 10_000
 MAX_SHAPES = 2_000
 MAX_SHAPE = 500
-_CERTAIN = (*gunicorn_lines.WORDS, *warned.WORDS, *(word.decode() for word in sieve.ALWAYS))
+_CERTAIN = (*gunicorn_lines.WORDS, *(word.decode() for word in sieve.ALWAYS))
 """Words of lines that matter whatever else stands in them."""
 _NUMBER = re.compile(r"\d+")
 

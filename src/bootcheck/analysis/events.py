@@ -62,7 +62,6 @@ def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
 
 
 def _killed(server: Server, match: re.Match[str], record: Record) -> None:
-    server.named(pid_of(match))
     life = server.life(pid_of(match), evidence(record))
     life.killed = said.signal_of(match)
     server.end(life, record.at)

@@ -35,19 +35,17 @@ RETRYING = "retrying"
 NOTED = "noted"
 """Known, and nothing follows from it."""
 
-_PID = r"\(pid: ?(?:(?P<pid>\d+)|[^()\d]{1,12})\)"
-"""Or what a person wrote in its place."""
 _LINES = (
     (START, r"Starting gunicorn (?P<version>\S+)"),
     (LISTENING, r"Listening at: (?P<where>.+?)(?: \((?P<pid>\d+)\))?$"),
     (WORKER_CLASS, r"Using worker(?: class)?: (?P<name>\S+)"),
     (BOOTING, r"(?:Booting worker with pid: |Worker spawned \(pid:? ?)(?P<pid>\d+)"),
-    (EXITING, rf"Worker exiting {_PID}"),
+    (EXITING, r"Worker exiting \(pid: ?(?P<pid>\d+)\)"),
     (RAISED, r"Exception in (?P<dirty>dirty )?worker process"),
-    (TIMEOUT, rf"WORKER TIMEOUT {_PID}"),
+    (TIMEOUT, r"WORKER TIMEOUT \(pid: ?(?P<pid>\d+)\)"),
     (KILLED, r"Worker with pid (?P<pid>\d+) was terminated due to signal (?P<number>\d+)"),
-    (KILLED, rf"Worker {_PID} was sent (?:(?P<name>SIG\w+)|(?:code|signal) (?P<number>\d+))!"),
-    (EXITED, rf"Worker {_PID} exited with code (?P<code>-?\d+)"),
+    (KILLED, r"Worker \(pid: ?(?P<pid>\d+)\) was sent (?:(?P<name>SIG\w+)|(?:code|signal) (?P<number>\d+))!"),
+    (EXITED, r"Worker \(pid: ?(?P<pid>\d+)\) exited with code (?P<code>-?\d+)"),
     (HALT, r"Shutting down: Master"),
     (NOTED, r"(?:^|\] )Reason: bootcheck: "),
     (RETRYING, r"Retrying in \d+ second"),

@@ -154,8 +154,7 @@ class Server:
 
     def named(self, pid: int) -> None:
         """Give its pid to a worker whose traceback came before anything that names it."""
-        unnamed = self.lives.get(0)
-        if pid not in self.lives and unnamed is not None and not unnamed.over and (unnamed.raised or unnamed.timed_out):
+        if pid not in self.lives and 0 in self.lives and self.lives[0].raised and not self.lives[0].over:
             life = self.lives[pid] = self.lives.pop(0)
             life.pid = pid
 

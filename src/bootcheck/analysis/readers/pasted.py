@@ -12,9 +12,9 @@ NARROW, WIDE = 60, 250
 _BORDERS = "│┃┆┇┊┋║▏▕"
 _MARKED = frozenset(f">`*- \t0123456789{_BORDERS}")
 _BORDER = re.compile(rf"[{_BORDERS}] ?|\s+[{_BORDERS}]\s*$")
-_MAIL = re.compile(r"(?!>>> )[ \t]*(?:> ?)+")
+_MAIL = re.compile(r"(?!>>> )(?:> ?)+")
 _QUOTED = re.compile(
-    r"(?:\d{1,3}[.)] [`*]*|[\s>`*\-]{1,16}|[ \t]+|\d{1,7}[: \t]\s*)"
+    r"(?:[\s>`*\-]{1,16}|[ \t]+|\d{1,7}[: \t]\s*)"
     r"(?=<?\[?\d{4}-\d\d-\d\d[T ]\d\d:|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |[A-Za-z][\w.\-]{0,60}\[\d+\]: |"
     r"[\w.\-]{1,60}[_\-.]\d+ +\| ?|Error: |usage: gunicorn|gunicorn: error: |Invalid value for |"
     r"Failed to (?:read config|find|parse) )"
@@ -34,22 +34,17 @@ def bare(text: str) -> str:
         if text[0] in _BORDERS:
             stripped = _BORDER.sub("", text)
         elif text[0] == ">":
-            stripped = _without(_MAIL, text)
+            mail = _MAIL.match(text)
+            stripped = text[mail.end() :] if mail is not None else text
         elif text[0] == "`" or text[:2] == "**":
             stripped = text.strip("`*")
         else:
-            stripped = _without(_QUOTED, text)
-            if stripped == text:
-                stripped = _without(_MAIL, text)
+            quoted = _QUOTED.match(text)
+            stripped = text[quoted.end() :] if quoted is not None else text
         if stripped == text:
             break
         text = stripped
     return text
-
-
-def _without(mark: re.Pattern[str], text: str) -> str:
-    match = mark.match(text)
-    return text[match.end() :] if match is not None else text
 
 
 def width_of(head: bytes) -> int:

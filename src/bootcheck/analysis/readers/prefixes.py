@@ -77,8 +77,6 @@ _PREFIXES = (
     re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.@\-]{0,80}) *\| ?(?!\|)"),
     # podman-compose
     re.compile(r"\[(?P<stream>[A-Za-z0-9][\w.\-]{0,80})\] +\| ?"),
-    # skaffold
-    re.compile(r"\[(?P<stream>[a-z0-9][a-z0-9.\-]{2,80}-[a-z0-9]{5} [a-z0-9][a-z0-9\-]{0,62})\] ?"),
     # kubectl --prefix
     re.compile(r"\[(?P<stream>pod/[\w./\-]+)\] ?"),
     # stern: pod and container; the names of a Deployment's pods prove themselves, those of a StatefulSet do not

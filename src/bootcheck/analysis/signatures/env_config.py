@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.analysis.trouble import Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "env-config"
@@ -67,6 +67,7 @@ _READS = re.compile(
     r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
     r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
 )
+_VALUE = re.compile(r"\bos\.environ\b|\bgetenv\(")
 _CAPITALS = re.compile(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
 
 
@@ -83,6 +84,7 @@ def match(trouble: Trouble) -> Finding | None:
         _missing_key(error, reads=reads, from_environ=from_environ)
         or _names_setting(error)
         or _empty(error, reads=reads)
+        or _unreadable(error)
     ):
         return None
     name = (
@@ -131,3 +133,9 @@ def _empty(error: Raised, *, reads: bool) -> bool:
             text,
         )
     )
+
+
+def _unreadable(error: Raised) -> bool:
+    """Tell whether the app handed a variable to a parser, and the parser refused it."""
+    own = next((frame for frame in reversed(error.frames) if not is_library(frame.file)), None)
+    return own is not None and bool(_VALUE.search(own.code)) and error.is_a("ValueError", "JSONDecodeError")

@@ -56,6 +56,9 @@ _SHELL = (
     r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
     # The start script, whatever its name: a shell's and tini's words.
     r"(?:^|/)(?:ba|da|a)?sh: (?:line )?(?:\d+: )?(?:exec: )?\S+: Permission denied$",
+    # What takes on another user: su, runuser, sudo, setpriv, start-stop-daemon, chpst.
+    r"^(?:su|runuser): (?:warning: )?user \S+ does not exist|^sudo: (?:unknown user|error initializing)",
+    r"^setpriv: failed to parse \S+|^start-stop-daemon: user '[^']+' not found|^chpst: fatal: unknown user",
     r"exec \S+ failed: (?:No such file|Permission denied|Exec format)",
     r"No module named '?gunicorn'?$|python\S*: can't open file '",
     r"\b[Ee]xit(?:ed)?(?: with)?(?: code| status)?[:=( ]+12[67]\b",
@@ -72,7 +75,7 @@ WORDS = (
     "unit file",
     "was not met", "not found", "container process", "user process", "matching entries", "o such file", "xec format",
     "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit", "find command", "couldn't ",
-    "Job failed", "OCI runtime",
+    "Job failed", "OCI runtime", "does not exist", "unknown user", "setpriv: ",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
 _LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
@@ -83,7 +86,12 @@ _ABSENT = re.compile(
 )
 
 _REASONS = (
-    (re.compile(r"USER|GROUP|credentials|find user|setuid"), "the user or group does not exist"),
+    (
+        re.compile(
+            r"USER|GROUP|credentials|find user|setuid|user \S+ does not exist|unknown user|user '[^']+' not found"
+        ),
+        "the user or group does not exist",
+    ),
     (re.compile(r"in section '"), "supervisord refuses the program's section"),
     (re.compile(r"CHDIR|working directory|chdir"), "the working directory does not exist"),
     (re.compile(r"[Ee]xec format error"), "the program is for another processor or system"),

@@ -48,6 +48,10 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude where the class itself could not be loaded."""
     error = trouble.error
     in_loader = error is not None and any(frame.function == "load_class" for frame in error.frames)
+    if error is not None and error.frames:
+        last = error.frames[-1]
+        # Where the module exists and the class does not, Gunicorn calls the name itself.
+        in_loader = in_loader or (last.function == "spawn_worker" and "worker_class(" in last.code)
     line = (*trouble.line(_SAID), *trouble.line(_NEEDS))[:1]
     if not line and not in_loader:
         return None
