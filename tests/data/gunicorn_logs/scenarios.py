@@ -14,6 +14,7 @@ import scenarios_first
 import scenarios_healthy
 import scenarios_launch
 import scenarios_native
+import scenarios_second
 import scenarios_service
 import scenarios_start
 from scene import Scenario
@@ -27,4 +28,5 @@ SCENARIOS: dict[str, Scenario] = {
     **scenarios_database.SCENARIOS,
     **scenarios_service.SCENARIOS,
     **scenarios_healthy.SCENARIOS,
+    **scenarios_second.SCENARIOS,
 }

@@ -92,31 +92,3 @@ def test_lines_cut_at_the_edge_of_a_pager_are_frames():
     )
 
     assert classes(told("".join(f"{head}{line}\n" for line in lines))) == [("native-library", 1)]
-
-
-def test_a_pid_that_was_made_unreadable_is_no_obstacle():
-    """People write x or dots in its place."""
-    (incident,) = told("[WARNING] Worker (pid:...) was sent SIGILL!\n").incidents
-
-    assert incident.cause_class == "illegal-instruction"
-
-
-def test_a_numbered_list_of_errors():
-    """As the summary of a ticket has it."""
-    (incident,) = told("2. `gunicorn: error: argument -t/--timeout: invalid int value: ''` - fixed\n").incidents
-
-    assert incident.cause_class == "config-file-error"
-
-
-def test_an_abort_whose_head_is_cut_belongs_to_the_worker_that_is_named_next():
-    """Its SIGKILL follows from the timeout."""
-    abort = frame("/srv/shop/views.py", "orders", "sleep(99)") + frame(
-        SITE + "gunicorn/workers/base.py", "handle_abort", "sys.exit(1)"
-    )
-    found = told(
-        f"{abort}SystemExit: 1\n"
-        "[2026-11-27 09:05:00 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
-        "[2026-11-27 09:05:01 +0000] [10] [ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?\n" + GET
-    )
-
-    assert classes(found) == [("request-timeout", 1)]

@@ -18,6 +18,7 @@ HEALTHY = [path for path in PATHS if path.parent.name == "none"]
 FAILED = [path for path in PATHS if path.parent.name != "none"]
 UNSOLVED = {
     "shutdown-timeout/quit-hang-27.0.1-heroku": "the master left before it said that it had killed its workers",
+    "shutdown-timeout/supervisor-restart-23.0.0-heroku": "the next server meets the port that the killed one's worker holds",
 }
 """Logs that do not tell their cause."""
 
@@ -125,9 +126,11 @@ PLATFORMS: dict[str, Callable[[str], str]] = {
 
 @pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_prefix_changes_nothing(platform: str):
-    """Every log of one release says the same behind a platform's prefix."""
+    """A log of each class says the same behind a platform's prefix; further ones are kept with real times."""
     wrap = PLATFORMS[platform]
-    for path in [path for path in PATHS if path.stem.endswith("-23.0.0")]:
+    plain_ones = {path.parent.name: path for path in PATHS if path.stem.endswith("-23.0.0")}
+    assert len(plain_ones) >= 25
+    for path in plain_ones.values():
         plain = told(path.read_text())
         wrapped = told("\n".join(wrap(line) for line in path.read_text().splitlines()) + "\n")
 

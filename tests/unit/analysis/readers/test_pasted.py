@@ -60,7 +60,6 @@ PASTED = {
     "a French journal": lambda line: f"nov. 27 09:00:01 web gunicorn[812]: {line}",
     "a Chinese journal": lambda line: f"11月 27 09:00:01 web gunicorn[812]: {line}",
     "DigitalOcean": lambda line: f"[web] [2026-11-27 09:00:01] {line}",
-    "skaffold": lambda line: f"      > [web-77f6b5d6f4-w8kh7 app] {line}",
     "swarm": lambda line: f"app_web.1.k3jd8@node-1    | {line}",
 }
 
