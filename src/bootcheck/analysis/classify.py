@@ -12,6 +12,7 @@ from bootcheck.analysis.trouble import LONE, REQUEST, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
+MAX_KINDS = 2_000
 UNKNOWN_CLASS = "app-exception"
 _ROOTS = frozenset({"native-library", "resource-limit"})
 """Facts of the system: whatever is raised because of them only paraphrases them."""
@@ -36,6 +37,7 @@ class Diagnoser:
     def __init__(self, complain: Callable[[str], None]) -> None:
         self._complain = complain
         self._broken: set[str] = set()
+        self._kinds: dict[tuple[object, tuple[Raised, ...]], tuple[Diagnosis | None]] = {}
         self._specific = signatures.specific()
         self._general = signatures.general()
         self._telltale = _any_of(self._specific)
@@ -62,6 +64,15 @@ class Diagnoser:
     def is_symptom(self, text: str) -> bool:
         """Tell whether such a line speaks of what need not end the process that says it."""
         return self._symptom.search(text) is not None
+
+    def of_kind(self, trouble: Trouble) -> Diagnosis | None:
+        """Return the same for a report's exception, asked once of all that died alike: their pids do not matter."""
+        told = "\n".join(item.text.replace(str(trouble.pid), "") for item in trouble.said)
+        key = (trouble.cause, trouble.role, trouble.moment, trouble.step, trouble.signal, trouble.exit_code, told)
+        known = self._kinds.get((key, trouble.chain))
+        if known is None and len(self._kinds) < MAX_KINDS:
+            known = self._kinds[key, trouble.chain] = (self.diagnose(trouble),)
+        return known[0] if known is not None else self.diagnose(trouble)
 
     def diagnose(self, trouble: Trouble) -> Diagnosis | None:
         """Return the first conclusion that fits; None for a request's error that harms nothing else."""

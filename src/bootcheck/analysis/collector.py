@@ -8,9 +8,10 @@ from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from bootcheck.analysis import boots, deaths, gunicorn_lines, warned
+from bootcheck.analysis import boots, deaths, digests, gunicorn_lines, warned
 from bootcheck.analysis.classify import UNKNOWN_CLASS, Diagnoser, Diagnosis, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
+from bootcheck.analysis.digests import CRASH, Digest, Digester
 from bootcheck.analysis.durations import Durations
 from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Inputs, Unexplained
@@ -145,9 +146,7 @@ class Collector:
                 self.durations.add(document, source)
             return
         full = "checkpoints" in document
-        known = self._by_id.get(identity)
-        if known is not None and not (full and known.kind == ANNOUNCEMENT):
-            self._note(known, source)
+        if self._knows(identity, source, full=full):
             return
         try:
             death = deaths.of_report(document, source, self._diagnoser, full=full)
@@ -158,8 +157,35 @@ class Collector:
             )
             self._understood = self._understood and not alone
             return
-        if full and not alone:
-            death.path = source
+        self._keep(death, identity, source)
+
+    @property
+    def digester(self) -> Digester | None:
+        """Who reads reports for this intake in another process; None where it needs them whole."""
+        return Digester(self._diagnoser) if self._history is None else None
+
+    def digest(self, digest: Digest, source: str) -> None:
+        """Keep a report that another process has read."""
+        kind, identity, told = digest
+        if kind == CRASH:
+            death = digests.unpacked(told)
+            if not self._knows(identity, source, full=death.kind != ANNOUNCEMENT):
+                self._keep(death, identity, source)
+        elif identity not in self._boots:
+            self._boots.add(identity)
+            self.inputs.reports += 1
+            if told is not None:
+                self.durations.take(told)
+
+    def _knows(self, identity: str, source: str, *, full: bool) -> bool:
+        known = self._by_id.get(identity)
+        if known is None or (full and known.kind == ANNOUNCEMENT):
+            return False
+        self._note(known, source)
+        return True
+
+    def _keep(self, death: Death, identity: str, source: str) -> None:
+        known = self._by_id.get(identity)
         if known is None:
             self.inputs.reports += 1
         else:

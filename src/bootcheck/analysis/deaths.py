@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from bootcheck.analysis import tracebacks
@@ -160,7 +161,7 @@ def _conclusion(
     if bind is not None:
         return bind, bind.rule.cause_class, True
     if trouble.cause in _BY_EXCEPTION and trouble.exception is not None:
-        diagnosis = diagnoser.diagnose(trouble)
+        diagnosis = diagnoser.of_kind(trouble)
         if diagnosis is not None and diagnosis.specific:
             return _blend(diagnosis.finding, told, trouble.step), diagnosis.cause_class, True
         return told, "app-exception", False
@@ -217,20 +218,27 @@ def _blend(signature: Finding, told: Finding, step: str | None) -> Finding:
     )
 
 
-def _exception(attributes: Mapping[str, Any]) -> dict[str, Any]:
+def _exception(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
     kind = _text(attributes.get("exception.type"))
     if kind is None:
         return {}
-    chain = tracebacks.parse((_text(attributes.get("exception.stacktrace")) or "")[:MAX_TRACEBACK])
-    message = (_text(attributes.get("exception.message")) or "")[:MAX_MESSAGE]
+    trace = (_text(attributes.get("exception.stacktrace")) or "")[:MAX_TRACEBACK]
+    return _raised(kind, (_text(attributes.get("exception.message")) or "")[:MAX_MESSAGE], trace)
+
+
+@lru_cache(maxsize=256)
+def _raised(kind: str, message: str, trace: str) -> Mapping[str, Any]:
+    """Read a traceback once, however many workers died with it."""
+    chain = tracebacks.parse(trace)
     frames = chain[0].frames if chain else ()
     last = Raised(type=kind, message=message, frames=frames)
     return {"exception": last, "chain": (last, *chain[1:])}
 
 
 def _sender(verdict: Mapping[str, Any]) -> str | None:
-    texts = [str(_mapping(item).get("text", "")) for item in _list(verdict.get("evidence"))]
-    return "master" if any(text.startswith("the master sent it") for text in texts) else None
+    said = "the master sent it"
+    told = any(str(_mapping(item).get("text", "")).startswith(said) for item in _list(verdict.get("evidence")))
+    return "master" if told else None
 
 
 def _sent_here(attributes: Mapping[str, Any]) -> bool:
@@ -252,7 +260,7 @@ def _error_codes(document: Mapping[str, Any]) -> list[str]:
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, (dict, Mapping)) else {}
 
 
 def _list(value: object) -> list[Any]:

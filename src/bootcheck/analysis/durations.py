@@ -87,26 +87,56 @@ class Start:
 class Durations:
     """Takes boot reports in any order; bounded by the number of apps and hosts."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_apps: int = MAX_APPS) -> None:
+        self._max_apps = max_apps
         self._apps: dict[tuple[str, str], dict[str, Start]] = {}
 
     def add(self, document: Mapping[str, Any], source: str) -> None:
         """Take one report where it is a worker's boot; whatever stands in it, nothing is raised."""
+        boot = self.told(document, source)
+        if boot is not None:
+            self.take(boot)
+
+    def told(self, document: Mapping[str, Any], source: str) -> tuple[Any, ...] | None:
+        """Return what would be kept of a report, as plain values; None where there is nothing."""
         attributes = document.get("attributes")
         if document.get("kind") != "boot" or document.get("role") != "worker" or not isinstance(attributes, Mapping):
-            return
+            return None
         ready, at = attributes.get("bootcheck.boot.duration_s"), document.get("timestamp")
         if not isinstance(ready, (int, float)) or not isinstance(at, str):
-            return
+            return None
         app = (str(attributes.get("host.name")), str(attributes.get("bootcheck.gunicorn.app")))
-        starts = self._apps.setdefault(app, {}) if len(self._apps) < MAX_APPS or app in self._apps else {}
-        start = starts.setdefault(str(attributes.get("bootcheck.server.id")), Start(at))
+        server = str(attributes.get("bootcheck.server.id"))
+        start = self._start(app, server, at)
+        if start is None:
+            return None
+        steps, within = steps_of(document) if len(start.workers) < MAX_WORKERS else ({}, frozenset())
+        pid = attributes.get("process.pid")
+        return (app, server, at, float(ready), steps, source, pid if isinstance(pid, int) else None, tuple(within))
+
+    def take(self, boot: tuple[Any, ...]) -> None:
+        """Keep it."""
+        app, server, at, ready, steps, source, pid, within = boot
+        start = self._start(app, server, at)
+        if start is None:
+            return
+        starts = self._apps.setdefault(app, {})
+        start = starts.setdefault(server, start)
         start.first = min(start.first, at)
         if len(start.workers) < MAX_WORKERS:
-            steps, within = steps_of(document)
-            start.workers.append(Worker(float(ready), steps, source, attributes.get("process.pid"), within))
+            start.workers.append(Worker(ready, steps, source, pid, frozenset(within)))
         if len(starts) > MAX_STARTS:
             del starts[min(starts, key=lambda server: starts[server].first)]
+
+    def _start(self, app: tuple[str, str], server: str, at: str) -> Start | None:
+        """Return the start that a boot belongs to, kept or new; None where it is older than all that are kept."""
+        starts = self._apps.get(app)
+        if starts is None:
+            return Start(at) if len(self._apps) < self._max_apps else None
+        if server in starts:
+            return starts[server]
+        old = len(starts) >= MAX_STARTS and at < min(start.first for start in starts.values())
+        return None if old else Start(at)
 
     def advice(self) -> Iterator[Finding]:
         """Yield what the newest start of each app shows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from bootcheck.analysis.readers.prefixes import clean
 from bootcheck.model.redact import HIDDEN, mask
@@ -23,6 +24,7 @@ def quoted(text: str, limit: int = MAX_QUOTED) -> str:
     return masked if len(masked) <= limit else masked[: limit - 1] + "…"
 
 
+@lru_cache(maxsize=4096)
 def template(text: str, limit: int = 200) -> str:
     """Return the text with what differs between two tellings of the same replaced by `<n>`."""
     return _TEMPLATE.sub("<n>", quoted(text, limit))

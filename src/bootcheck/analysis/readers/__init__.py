@@ -20,6 +20,16 @@ READERS: tuple[str, ...] = ("document", "lines")
 HEAD = 4096
 
 
+class Digester(Protocol):
+    """Reads reports for an intake, in another process."""
+
+    def of_line(self, line: bytes, source: str) -> tuple[Any, ...] | None:
+        """Return what is kept of a report on one line, as plain values; None where it is none."""
+
+    def of(self, document: Any, source: str) -> tuple[Any, ...] | None:
+        """Return the same of a report."""
+
+
 class Intake(Protocol):
     """Where everything that was read goes. It never raises."""
 
@@ -40,6 +50,13 @@ class Intake(Protocol):
 
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Take a report; `alone` where it is a file of its own."""
+
+    @property
+    def digester(self) -> Digester | None:
+        """Who may read reports in another process; None where they are wanted whole."""
+
+    def digest(self, digest: tuple[Any, ...], source: str) -> None:
+        """Take a report that was read so."""
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Take a journal; `torn` where its last line could not be read."""
@@ -66,6 +83,7 @@ class Documents:
     words: tuple[str, ...] = ()
     attentive = False
     served = True
+    digester = None
 
     def __init__(self) -> None:
         self.problems: list[str] = []
@@ -76,6 +94,9 @@ class Documents:
 
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Leave a report alone."""
+
+    def digest(self, digest: tuple[Any, ...], source: str) -> None:
+        """Leave its digest alone."""
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Leave a journal alone."""
@@ -109,8 +130,16 @@ class Reader(Protocol):
 
 def read(paths: Sequence[str], intake: Intake, stdin: BinaryIO, jobs: int = 1) -> bool:
     """Read everything behind these paths with `jobs` processes; return False where a path that was named is missing."""
+    from bootcheck.analysis.readers import many
+
     complete = True
-    for place in places(paths):
+    for place, read_there in many.digested(places(paths), intake.digester, jobs):
+        if read_there is not None:
+            digest, lines = read_there
+            intake.begin(place.name)
+            intake.digest(digest, place.name)
+            intake.end(place.name, lines, read=True)
+            continue
         if place.problem is not None:
             intake.unreadable(place.name, place.problem)
             complete = complete and not (place.named and place.missing)

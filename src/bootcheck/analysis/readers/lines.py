@@ -65,7 +65,7 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
     if stream.jobs > 1 and stream.path is not None and not head.startswith(BOMS) and not pasted.width_of(head):
         size = os.path.getsize(stream.path)
         if size >= shared.LARGE:
-            yield from shared.sifted(stream, sieve, size, intake.matters)
+            yield from shared.sifted(stream, sieve, size, intake)
             return
     seen = 0
     for block in _unbroken(stream):
@@ -105,6 +105,14 @@ class _Lines:
         """Take the lines of a run that may matter; return the number of the line after it."""
         if not run.found and self._may_skip and self._intake.served:
             return number + run.lines
+        if run.lines == len(run.digests) and not self._in_journal:
+            for digest in run.digests.values():
+                self._intake.digest(digest, self._source)
+        else:
+            self._take_lines(run, number)
+        return number + run.lines
+
+    def _take_lines(self, run: Sifted, number: int) -> None:
         block = run.load()
         index = place = line = 0
         end = len(block)
@@ -121,10 +129,12 @@ class _Lines:
                 if place >= end:
                     break
             stop = block.index(b"\n", place)
-            self.take(block[place:stop].rstrip(b"\r"), number + line)
+            if line in run.digests and not self._in_journal:
+                self._intake.digest(run.digests[line], self._source)
+            else:
+                self.take(block[place:stop].rstrip(b"\r"), number + line)
             place = stop + 1
             line += 1
-        return number + run.lines
 
     @property
     def _may_skip(self) -> bool:

@@ -6,16 +6,18 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Any
 
-from bootcheck.analysis.readers import crew
+from bootcheck.analysis.readers import Digester, Intake, crew
 from bootcheck.analysis.readers.sieve import SAMPLE, Sieve, Sifted
 from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Read, Stream, blocks
 
 LARGE = 1 << 25
 """Bytes from which on a second process pays for itself."""
 PART = 1 << 23
-Run = tuple[int, int, int, list[tuple[int, int]]]
-"""Place and size in the file, number of lines, what was found."""
+_REPORT = b'"verdict"'
+Run = tuple[int, int, int, list[tuple[int, int]], dict[int, tuple[Any, ...]]]
+"""Place and size in the file, number of lines, what was found, reports that were read by the number of their line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +28,15 @@ class _Part:
     stop: int
 
 
-def sifted(stream: Stream, sieve: Sieve, size: int, matters: Callable[[bytes], bool]) -> Iterator[Sifted]:
+def sifted(stream: Stream, sieve: Sieve, size: int, intake: Intake) -> Iterator[Sifted]:
     """Yield the runs of a file's lines in order; the bytes that are there now, not those that are written meanwhile."""
     file = _File(stream.path or "", size)
+    look = _Look(sieve, intake.matters, intake.digester, stream.name)
     try:
         sieve.learn(b"".join(file.sample()))
         parts = [_Part(start, min(start + PART, size)) for start in range(0, size, PART)]
         place = 0
-        with closing(crew.spread(parts, lambda part: _runs(file, sieve, part, matters), stream.jobs)) as results:
+        with closing(crew.spread(parts, lambda part: _runs(file, look, part), stream.jobs)) as results:
             for runs in results:
                 if runs is None:
                     break
@@ -42,9 +45,42 @@ def sifted(stream: Stream, sieve: Sieve, size: int, matters: Callable[[bytes], b
                     place = run[0] + run[1]
         # Nothing is left, unless a line is longer than what is kept of one.
         for block in blocks(Stream(stream.name, file.reader(place))):
-            yield sieve.sift(block, matters)
+            yield sieve.sift(block, intake.matters)
     finally:
         file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Strictly private: what is done with a block, wherever that is."""
+
+    sieve: Sieve
+    matters: Callable[[bytes], bool]
+    digester: Digester | None
+    source: str
+
+    def __call__(self, block: bytes) -> tuple[int, list[tuple[int, int]], dict[int, tuple[Any, ...]]]:
+        if self.digester is not None and block[:1] == b"{" and block.count(_REPORT) >= block.count(b"\n"):
+            return self._reports(self.digester, block)
+        taken = self.sieve.sift(block, self.matters)
+        return taken.lines, taken.found, {}
+
+    def _reports(
+        self, digester: Digester, block: bytes
+    ) -> tuple[int, list[tuple[int, int]], dict[int, tuple[Any, ...]]]:
+        """Read the reports of a block that holds nothing else; what is none may matter as well."""
+        found: list[tuple[int, int]] = []
+        digests: dict[int, tuple[Any, ...]] = {}
+        place = 0
+        lines = block.split(b"\n")
+        lines.pop()
+        for number, line in enumerate(lines):
+            digest = digester.of_line(line, self.source)
+            if digest is not None:
+                digests[number] = digest
+            found.append((place, number))
+            place += len(line) + 1
+        return len(lines), found, digests
 
 
 class _File:
@@ -64,13 +100,13 @@ class _File:
             yield piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
 
     def sifted(self, run: Run) -> Sifted:
-        place, size, lines, found = run
+        place, size, lines, found, digests = run
 
         def load() -> bytes:
             data = self.at(place, size)
             return data if data.endswith(b"\n") else data + b"\n"
 
-        return Sifted(lines, found, load)
+        return Sifted(lines, found, load, digests)
 
     def reader(self, place: int) -> Read:
         def read(size: int) -> bytes:
@@ -85,7 +121,7 @@ class _File:
         os.close(self._fd)
 
 
-def _runs(file: _File, sieve: Sieve, part: _Part, matters: Callable[[bytes], bool]) -> list[Run] | None:
+def _runs(file: _File, look: _Look, part: _Part) -> list[Run] | None:
     """Return the runs of the lines that begin in a part; None where one is so long that it must be cut."""
     place = part.start
     if place:
@@ -108,7 +144,7 @@ def _runs(file: _File, sieve: Sieve, part: _Part, matters: Callable[[bytes], boo
         if not cut:
             break
         block = data[:cut] if data.endswith(b"\n", 0, cut) else data[:cut] + b"\n"
-        taken = sieve.sift(block, matters)
-        runs.append((place, cut, taken.lines, taken.found))
+        lines, found, digests = look(block)
+        runs.append((place, cut, lines, found, digests))
         place += cut
     return runs

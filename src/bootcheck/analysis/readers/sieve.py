@@ -8,9 +8,10 @@ a client wrote into its URL or calls itself (`gunicorn_lines.ANSWERED`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 from bootcheck.analysis.readers.projection import Plan, minimal, planned
 
@@ -54,6 +55,8 @@ class Sifted:
     """Place and number (from 0) of each, in order."""
     load: Callable[[], bytes]
     """Returns the bytes: they may have been looked at elsewhere."""
+    digests: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
+    """Reports that were read there, by the number of their line."""
 
 
 @lru_cache(maxsize=4)
