@@ -44,6 +44,7 @@ COMMANDS: tuple[str, ...] = (
     "dump",
     "probes",
     "explain",
+    "demo",
     "selftest",
 )
 """In the order in which `bootcheck --help` lists them; each is a module of this package."""

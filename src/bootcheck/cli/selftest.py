@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from typing import Any, TextIO
 
 from bootcheck.cli import seconds
 from bootcheck.model.errors import BootcheckError
+from bootcheck.parent.trial import CONFIG_FILE, Trial, started, stopped
 
 NAME = "selftest"
 HELP = "prove that this installation works, with real servers"
@@ -76,7 +76,6 @@ class _Selftest:
         self._timeout = timeout
         self._out = out
         self._failures = 0
-        (folder / "bootcheck.conf.py").write_text(CONFIG, encoding="utf-8")
 
     def run(self) -> int:
         """Run every part, also after a failed one."""
@@ -122,7 +121,7 @@ class _Selftest:
 
     def _refused(self) -> None:
         """A declared check that fails stops the start before a worker is forked."""
-        code, said = self._start_and_wait(HEALTHY, {})
+        code, said = self._start_and_wait(HEALTHY, {"SELFTEST_TOKEN": None})
         self._tell(code == 78, f"a missing variable: Gunicorn ended with {code} (expected 78)")
         self._tell("SELFTEST_TOKEN" in said and "BC101" in said, "its last screen names the variable and BC101")
         self._tell("Booting worker" not in said, "no worker was forked")
@@ -139,7 +138,7 @@ class _Selftest:
             roles = self._until(self._two_boots, server) or []
             self._tell(roles == ["master", "worker"], f"boot reports: {', '.join(roles) or 'none'}")
         finally:
-            code = self._stop(server)
+            code = stopped(server, self._timeout)
         self._tell(code == 0, f"SIGTERM: Gunicorn ended with {code} (expected 0)")
         self._tell(not self._take("crash"), "an ordered stop left no crash report")
         self._take("boot")
@@ -168,38 +167,22 @@ class _Selftest:
 
     # -- servers --------------------------------------------------------------------------------
 
-    def _start(self, app: str, variables: dict[str, str]) -> tuple[subprocess.Popen[bytes], Path]:
-        (self._folder / "app.py").write_text(app, encoding="utf-8")
+    def _start(self, app: str, variables: dict[str, str | None]) -> tuple[Trial, Path]:
         log = self._folder / "log"
-        environ = {
-            name: value for name, value in os.environ.items() if not name.startswith(("BOOTCHECK_", "GUNICORN_"))
-        }
-        environ.pop("SELFTEST_TOKEN", None)
-        environ.update(variables, BOOTCHECK_DIR=str(self._reports), PYTHONDONTWRITEBYTECODE="1")
-        command = [sys.executable, "-m", "gunicorn", "-c", "bootcheck.conf.py"]
         with log.open("wb") as stream:
-            server = subprocess.Popen(command, cwd=self._folder, env=environ, stdout=stream, stderr=stream)  # noqa: S603
+            server = started(self._folder, {"app.py": app, CONFIG_FILE: CONFIG}, variables, stream.fileno())
         return server, log
 
-    def _start_and_wait(self, app: str, variables: dict[str, str]) -> tuple[int | None, str]:
+    def _start_and_wait(self, app: str, variables: dict[str, str | None]) -> tuple[int | None, str]:
         server, log = self._start(app, variables)
         try:
             code: int | None = server.wait(timeout=self._timeout)
         except subprocess.TimeoutExpired:
-            self._stop(server)
+            stopped(server, self._timeout)
             code = None
         return code, log.read_text(encoding="utf-8", errors="replace")
 
-    def _stop(self, server: subprocess.Popen[bytes]) -> int:
-        if server.poll() is None:
-            server.send_signal(signal.SIGTERM)
-        try:
-            return server.wait(timeout=self._timeout)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            return server.wait()
-
-    def _until(self, look: Callable[[], Any], server: subprocess.Popen[bytes]) -> Any:
+    def _until(self, look: Callable[[], Any], server: Trial) -> Any:
         """Return the first answer that is not None; None once the server ended or time is up."""
         deadline = time.monotonic() + self._timeout
         while time.monotonic() < deadline:

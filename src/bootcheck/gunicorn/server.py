@@ -92,7 +92,7 @@ def store_boot(master: Master) -> None:
     done = sum(entry["outcome"] != "entered" for entry in report["checkpoints"])
     problems = sum(finding["severity"] != "info" for finding in report["findings"])
     what = "preflight passed" if not problems else f"preflight over with {problems} findings"
-    master.console.note(f"{what} ({done} checkpoints), report {path or 'not stored'}")
+    master.console.note(f"{what} ({done} checkpoint{'' if done == 1 else 's'}), report {path or 'not stored'}")
 
 
 def kind_of(exc: BaseException, app_uri: object) -> str:
