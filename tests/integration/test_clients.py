@@ -378,6 +378,96 @@ print(json.dumps({{
     assert told["alone"] == 0
 
 
+# -- clients of an event loop that goes on in the master
+
+LOOP = """
+import asyncio, threading
+loop = asyncio.new_event_loop()
+threading.Thread(target=loop.run_forever, daemon=True).start()
+
+def in_master(call, *arguments):
+    async def body():
+        return await call(*arguments)
+    return asyncio.run_coroutine_threadsafe(body(), loop).result(30)
+
+def in_worker(call, *arguments):
+    async def body():
+        return await call(*arguments)
+    try:
+        return asyncio.run(asyncio.wait_for(body(), 30))
+    except Exception as exc:
+        return type(exc).__name__
+"""
+
+
+def test_connections_of_asyncpg_are_cut_off_in_the_worker(pg):
+    """Its query fails there, as it must, and does not reach the server: the master's own get their own answers."""
+    pytest.importorskip("asyncpg")
+    told = run(
+        pg.replace("+psycopg", ""),
+        """
+        import asyncpg
+        held = in_master(asyncpg.connect, url)
+        async def make():
+            return await asyncpg.create_pool(url, min_size=2, max_size=2)
+        pool = in_master(make)
+        first = fresh_pools.before_fork(2)
+        findings = [finding.as_dict() for finding in fresh_pools.findings(first)]
+
+        def body():
+            return [in_worker(held.fetchval, "select 'worker'"), in_worker(pool.fetchval, "select 'worker'")]
+
+        workers = [as_worker(body, first), as_worker(body, fresh_pools.before_fork(2))]
+        after = [in_master(held.fetchval, "select 'master'") for _ in range(3)]
+        after += [in_master(pool.fetchval, "select 'master'") for _ in range(6)]
+        print(json.dumps({"workers": workers, "after": after, "findings": findings}), flush=True)
+        os._exit(0)
+        """,
+        LOOP,
+    )
+
+    assert told["after"] == ["master"] * 9
+    for actions, answers in told["workers"]:
+        assert actions == ["neutralised"] * 3
+        assert "worker" not in answers
+    (finding,) = told["findings"]
+    assert (finding["code"], finding["severity"]) == ("BC203", "warning")
+    assert "asyncpg" in finding["action"][0]
+
+
+def test_connections_of_redis_asyncio_reconnect_in_the_worker(redis_server):
+    """Also those that lie idle: the worker has a connection in its own loop, the master the one that it had."""
+    pytest.importorskip("redis")
+    told = run(
+        redis_server.url(),
+        """
+        import redis.asyncio
+        pooled = redis.asyncio.Redis.from_url(url)
+        single = redis.asyncio.Redis.from_url(url, single_connection_client=True)
+        before = [in_master(pooled.client_id), in_master(single.client_id)]
+
+        def body():
+            async def ask():
+                return [await pooled.client_id(), await single.client_id(), (await pooled.echo("worker")).decode()]
+            return in_worker(ask)
+
+        workers = [as_worker(body, fresh_pools.before_fork(2)) for _ in range(2)]
+        after = [in_master(pooled.client_id), in_master(single.client_id)]
+        echoed = [in_master(one.echo, "master").decode() for one in (pooled, single) for _ in range(3)]
+        print(json.dumps({"before": before, "after": after, "workers": workers, "echoed": echoed}), flush=True)
+        os._exit(0)
+        """,
+        LOOP,
+    )
+
+    assert told["after"] == told["before"]
+    assert told["echoed"] == ["master"] * 6
+    for actions, (pooled, single, said) in told["workers"]:
+        assert actions == ["neutralised", "neutralised", "reset"]
+        assert said == "worker"
+        assert {pooled, single}.isdisjoint(told["before"])
+
+
 # -- Redis and HTTP
 
 

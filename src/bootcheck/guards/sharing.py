@@ -42,6 +42,8 @@ RULES: tuple[str, ...] = ("BC204",)
 
 FEW = 5
 _BY_WORKER = "in post_worker_init, or at its first use"
+_OPEN_LATER = f"Make the pool with open=False and open it in each worker: {_BY_WORKER}."
+_IN_EACH = {"asyncpg": "Make asyncpg's connections in each worker: in the app's lifespan."}
 
 
 def findings_of(snapshot: Snapshot) -> list[Finding]:
@@ -144,7 +146,7 @@ def _not_renewable(broken: Sequence[Inherited], *, cut: bool) -> Finding:
         code="BC203",
         severity=Severity.WARNING if cut else Severity.INFO,
         summary=f"{owners} was opened before the fork; {fate}.",
-        action=(f"Make the pool with open=False and open it in each worker: {_BY_WORKER}.",),
+        action=tuple(dict.fromkeys(_IN_EACH.get(str(item.library), _OPEN_LATER) for item in broken)),
         evidence=tuple(_few(broken)),
     )
 

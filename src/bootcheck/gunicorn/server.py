@@ -26,7 +26,7 @@ CLIENTS = frozenset(
     (
         *("sqlalchemy.engine.base", "django.db.backends.base.base", "psycopg_pool.base", "redis.connection"),
         *("http.client", "httpcore._backends.sync", "psycopg", "psycopg2.extensions", "pymysql.connections"),
-        *("MySQLdb.connections", "mysql.connector"),
+        *("MySQLdb.connections", "mysql.connector", "redis.asyncio.connection", "asyncpg.connection"),
     )
 )
 """Modules of `guards.clients.LIBRARIES`, known here without loading it."""

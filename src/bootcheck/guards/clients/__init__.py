@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
 
-CLIENTS = ("sqlalchemy", "django", "psycopg_pool", "redis", "http", "httpcore", "dbapi")
+CLIENTS = ("sqlalchemy", "django", "psycopg_pool", "redis", "redis_asyncio", "asyncpg", "http", "httpcore", "dbapi")
 """Every client, in the order in which they claim: who pools a driver's connections comes before the driver."""
 
 LIBRARIES = {
@@ -19,6 +19,8 @@ LIBRARIES = {
     "django": ("django.db.backends.base.base",),
     "psycopg_pool": ("psycopg_pool.base",),
     "redis": ("redis.connection",),
+    "redis_asyncio": ("redis.asyncio.connection",),
+    "asyncpg": ("asyncpg.connection",),
     "http": ("http.client",),
     "httpcore": ("httpcore._backends.sync",),
     "dbapi": ("psycopg", "psycopg2.extensions", "pymysql.connections", "MySQLdb.connections", "mysql.connector"),

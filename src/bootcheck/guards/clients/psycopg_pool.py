@@ -1,25 +1,28 @@
-"""A psycopg_pool was opened before the fork.
+"""A psycopg_pool, or a connection of asyncpg, was opened before the fork.
 
 What it means
 
 BC203: a pool of psycopg_pool was opened while the app was imported under `preload_app`. Its threads do not exist in
 workers, and its idle connections are everybody's. Where bootcheck knows the pool's class and version it builds the
 pool anew in each worker (BC201); where it does not (an asynchronous pool, a subclass, another version), it cuts the
-inherited connections off, so that no worker reads another one's rows, and says this.
+inherited connections off, so that no worker reads another one's rows, and says this. The same with every connection
+of asyncpg, pooled or not: it belongs to an event loop that no worker runs.
 
 How it looks
 
-`couldn't get a connection after 30.00 sec`, `the connection is closed`; without bootcheck also another request's rows.
+`couldn't get a connection after 30.00 sec`, `the connection is closed`, `attached to a different loop`; without
+bootcheck also another request's rows, and in the master `another operation is in progress`.
 
 Why it happens
 
 psycopg_pool has no supported way to start again in a child: `close()` and `open()` raise `PoolClosed`, and `close()`
-would end the master's sessions.
+would end the master's sessions. asyncpg sends a worker's query before it notices that its loop is another one; the
+answer reaches the master.
 
 What to do
 
 Make the pool with `open=False` and call `pool.open()` in each worker, in a `post_worker_init` hook or in the app's
-lifespan.
+lifespan. Make asyncpg's connections and pools in the lifespan.
 
 How to know it is fixed
 
