@@ -34,10 +34,12 @@ RULES: tuple[str, ...] = ()
 
 TELLTALE = re.compile(
     r"Error R10 \(Boot timeout\)|start operation timed out\. Terminating|"
+    r"did not start within expected time limit|didn't respond to HTTP pings on port|"
+    r"STARTUP \w+ probe failed .{1,120}The instance was not started|"
     # A server that answers, with whatever status, has started.
     r"Startup probe failed(?!.*statuscode: [1-5]\d\d)"
 )
-WORDS = ("Error R10", "timed out", "tartup probe")
+WORDS = ("did not start within", "respond to HTTP pings", "STARTUP", "Error R10", "timed out", "tartup probe")
 TELLTALE_CAUSE = Cause.SIGTERM
 
 

@@ -33,7 +33,7 @@ CAUSE_CLASS = "shutdown-timeout"
 RULES = ("BC507",)
 
 TELLTALE = re.compile(
-    r"State 'stop-sigterm' timed out\. Killing|stop-sigterm timed out|Error R12 \(Exit timeout\)|"
+    r"State '(?:stop|final)-sig\w+' timed out\. Killing|stop-sigterm timed out|Error R12 \(Exit timeout\)|"
     r"did not (?:exit|stop) within the grace period|Stopping timed out\. Killing|"
     # supervisord after stopwaitsecs, dockerd after its own limit
     r"killing '[^']+' \(\d+\) with SIGKILL|failed to exit within .{1,20} of signal \d+ - using the force"

@@ -44,7 +44,8 @@ TELLTALE = re.compile(
     r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|"
     r"start operation timed out|Timed out waiting for (?:the )?health|"
     r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|"
-    r"State changed from up to (?:crashed|down)|"
+    r"LIVENESS \w+ probe failed|[Hh]ealth check on port \d+ has failed|unhealthy container|"
+    r"No response from gunicorn master within|State changed from up to crashed|"
     # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
     r"^\S+ is in [A-Z]+ state, restarting$|'[^']+' failed protocol test \[|Server \S+/\S+ is DOWN, reason: Layer7"
 )
@@ -55,6 +56,7 @@ WORDS = (
     "timed out",
     "Back-off",
     "State changed",
+    "No response from",
     "Instance",
     "state, restarting",
     "protocol test",

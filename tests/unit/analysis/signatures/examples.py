@@ -304,6 +304,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        frame("<frozen importlib._bootstrap>", "_find_and_load_unlocked").replace("    pass\n", "")
+        + "ModuleNotFoundError: No module named 'shop.wsgi'\n"
+        + END,
         by_gunicorn("ImportError: Failed to find application, did you mean 'shop/wsgi:app'?"),
         "Failed to find application: 'app'\n",
         by_gunicorn("NameError: name 'application' is not defined").replace(
@@ -534,6 +537,15 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     "boot_deadline": (),
     "boot_timeout": (
         start()
+        + "2026-11-27T09:04:00.0Z ERROR - Container shop_0_a1 for site shop did not start within expected time limit. "
+        "Elapsed time = 230.5 sec\n",
+        start()
+        + "2026-11-27T09:04:00.0Z ERROR - Container shop_0_a1 didn't respond to HTTP pings on port: 8000, failing "
+        "site start. See container logs for debugging.\n",
+        start()
+        + 'Default STARTUP TCP probe failed 1 time consecutively for container "shop-1" on port 8000. The instance '
+        "was not started.\n",
+        start()
         + "Warning  Unhealthy  5s  kubelet  Startup probe failed: dial tcp 10.0.0.3:8000: connect: connection refused\n"
         + TERM,
         "".join(
@@ -550,6 +562,14 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
     ),
     "stopped_by_platform": (
+        start()
+        + GET
+        + 'LIVENESS HTTP probe failed 3 times consecutively for container "shop-1" on path "/health". The instance has been '
+        "shut down.\n" + TERM,
+        start() + GET + "Health check on port 8000 has failed. Your app is not responding properly.\n" + TERM,
+        start()
+        + "[2026-11-27 09:02:39,139] {cli.py:859} ERROR - No response from gunicorn master within 120 seconds\n"
+        + TERM,
         "Last State: Terminated\n  Reason: Error\n  Exit Code: 137\n"
         "Normal  Killing  6m  kubelet  Container api failed liveness probe, will be restarted\n",
         start()
@@ -568,6 +588,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     "killed_from_outside": (),
     "vanished": (),
     "shutdown_timeout": (
+        start() + GET + "Nov 27 09:06:30 web systemd[1]: gunicorn.service: State 'final-sigterm' timed out. Killing.\n",
         worker("[INFO] Handling signal: term")
         + "[2026-11-27 09:01:30 +0000] [10] [ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?\n",
         worker("[INFO] Handling signal: term") + "[2026-11-27 09:01:30 +0000] [10] [INFO] Shutting down: Master\n",
@@ -749,7 +770,15 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
     ),
     "request_timeout": (worker("[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"),),
-    "stopped_by_platform": (start() + GET + TERM, raising(NO_FLASK) + "Liveness probe failed: connection refused\n"),
+    "stopped_by_platform": (
+        start()
+        + GET
+        + "2026-11-27T09:05:00.0+00:00 heroku[web.1]: Idling\n"
+        + "2026-11-27T09:05:00.0+00:00 heroku[web.1]: State changed from up to down\n"
+        + TERM,
+        start() + GET + TERM,
+        raising(NO_FLASK) + "Liveness probe failed: connection refused\n",
+    ),
     "stopped_in_boot": (
         worker("[INFO] Handling signal: term", "[ERROR] Worker (pid:11) was sent SIGTERM!"),
         worker("[INFO] Handling signal: hup", "[ERROR] Worker (pid:11) was sent SIGTERM!"),
