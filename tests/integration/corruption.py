@@ -211,6 +211,14 @@ KINDS = (
     Kind("sqlalchemy-psycopg2", ENGINE, "postgres", "postgresql+psycopg2", ("sqlalchemy", "psycopg2"), rounds=8),
     Kind("sqlalchemy-pymysql", ENGINE, "mariadb", "mysql+pymysql", ("sqlalchemy", "pymysql"), rounds=12),
     Kind("sqlalchemy-mysqlclient", ENGINE, "mariadb", "mysql+mysqldb", ("sqlalchemy", "MySQLdb"), rounds=12),
+    Kind(
+        "sqlalchemy-mysqlconnector",
+        ENGINE,
+        "mariadb",
+        "mysql+mysqlconnector",
+        ("sqlalchemy", "mysql.connector"),
+        rounds=12,
+    ),
     Kind("session-psycopg", SESSION, "postgres", "postgresql+psycopg", ("sqlalchemy", "psycopg")),
     Kind("session-mysqlclient", SESSION, "mariadb", "mysql+mysqldb", ("sqlalchemy", "MySQLdb"), rounds=12),
     Kind(
