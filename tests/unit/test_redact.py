@@ -164,6 +164,8 @@ ORDINARY = [
     "https://docs.sqlalchemy.org/en/20/core/engines.html?highlight=url#database-urls",
     "mail to ann@example.com about http://example.com/~ann",
     'python -c "import secrets; print(secrets.token_urlsafe(48))"',
+    '{"log": "(1045, \\"Access denied for user \'shop\'@\'10.0.0.7\' (using password: YES)\\")\\n", "stream": ""}',
+    "    STRIPE_KEY = config('STRIPE_KEY')",
     "CHECKPOINT[env.SECRET_KEY.length] PASSED - length=43 required=32 PID:12",
 ]
 

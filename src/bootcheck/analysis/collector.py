@@ -32,7 +32,8 @@ MAX_UNREADABLE = 1_000
 MAX_SYMPTOMS = 10_000
 MAX_SHAPES = 2_000
 MAX_SHAPE = 500
-_CERTAIN = (*gunicorn_lines.WORDS, *(word.decode() for word in sieve.ALWAYS))
+_OWN = (*gunicorn_lines.WORDS, *warned.WORDS)
+_CERTAIN = (*_OWN, *(word.decode() for word in sieve.ALWAYS))
 """Words of lines that matter whatever else stands in them."""
 _NUMBER = re.compile(r"\d+")
 
@@ -72,7 +73,7 @@ class Collector:
     @property
     def words(self) -> tuple[str, ...]:
         """One of them stands in every line that may matter."""
-        return (*gunicorn_lines.WORDS, *warned.WORDS, *self._diagnoser.words)
+        return (*_OWN, *self._diagnoser.words)
 
     def matters(self, line: bytes) -> bool:
         """Tell whether a line in which a word stands may matter: not every 137 is an exit status."""

@@ -131,7 +131,10 @@ _PATTERNS: tuple[tuple[re.Pattern[str], tuple[tuple[str, ...], ...]], ...] = (
     (_WEBHOOK, (("hooks.slack", "/webhooks/", "api.telegram"),)),
 )
 """Each pattern, and what a text in small letters must hold (one of each group) for it to be worth trying."""
-_LOOKED_UP = ("os.environ", "os.getenv(", "environ[", "environ.get(", "getenv(", "self.", "settings.", "config[")
+_LOOKED_UP = (
+    *("os.environ", "os.getenv(", "environ[", "environ.get(", "getenv(", "env(", "self.", "settings.", "config["),
+    "config(",
+)
 """How code reads a secret from elsewhere: the place is no secret."""
 _PLAIN = frozenset({"", "true", "false", "none", "null", "yes", "no", "on", "off", "lax", "strict", "str", "undefined"})
 _NO_INPUT = _PLAIN | {"{}", "[]", "()"}
@@ -188,8 +191,10 @@ def _names_secret(name: str, head: str) -> bool:
 
 
 def _is_harmless(name: str, bare: str, written: str) -> bool:
-    # What closes the sentence around a value is no part of it: `(using password: YES)`.
-    if bare.lower().rstrip(")]}.;:\"'") in _PLAIN or (bare == written and bare.startswith(_LOOKED_UP)):
+    # What closes the sentence around a value is no part of it: `(using password: YES)`, also in a string of JSON.
+    if bare.lower().replace("\\n", "").rstrip(")]}.;:\"'\\") in _PLAIN:
+        return True
+    if bare == written and bare.startswith(_LOOKED_UP):
         return True
     # PWD is also the working directory, SSL_KEY names a file.
     return bare.startswith("/") and (name in ("PWD", "OLDPWD") or name.lower().endswith("key"))
