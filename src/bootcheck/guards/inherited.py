@@ -70,13 +70,10 @@ class Things:
         """Return what still lives, of all classes or of some."""
         living: dict[Name, list[Any]] = {name: [] for name in (self._by_class if names is None else names)}
         for name, found in living.items():
-            place = self._by_class.get(name, {})
-            for number, reference in list(place.items()):
-                thing = reference()
-                if thing is None:
-                    del place[number]
-                else:
-                    found.append(thing)
+            references = self._by_class.get(name, {}).values()
+            found += [thing for reference in references if (thing := reference()) is not None]
+            if len(found) < len(references):
+                self._by_class[name] = {id(thing): weakref.ref(thing) for thing in found}
         return living
 
 
