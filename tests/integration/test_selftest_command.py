@@ -3,33 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.integration.harness import PATIENCE, SOURCE
-
-COMMAND = "import sys; from bootcheck.cli import main; sys.exit(main(sys.argv[1:]))"
-
-
-def run(tmp_path: Path, *words: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in an environment of its own."""
-    base = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    base |= {"PYTHONPATH": str(SOURCE), "BOOTCHECK_DIR": str(tmp_path / "reports"), "TMPDIR": str(tmp_path)}
-    return subprocess.run(
-        [sys.executable, "-c", COMMAND, "selftest", *words],
-        cwd=tmp_path,
-        env=base | environ,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE * 3,
-        check=False,
-    )
+from tests.integration.commands import bootcheck
+from tests.integration.harness import SOURCE
 
 
 def test_a_working_installation_passes_every_line(tmp_path: Path):
     """It says what it did, and leaves nothing but the report directory."""
-    done = run(tmp_path)
+    done = bootcheck(tmp_path, "selftest")
 
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
@@ -48,7 +30,7 @@ def test_a_broken_installation_fails_and_says_where(tmp_path: Path):
     (broken / "sitecustomize.py").write_text(
         "import bootcheck.gunicorn.arm as arming\narming.arm = lambda *a, **k: None\n"
     )
-    done = run(tmp_path, "--timeout", "6", PYTHONPATH=f"{broken}{os.pathsep}{SOURCE}")
+    done = bootcheck(tmp_path, "selftest", "--timeout", "6", PYTHONPATH=f"{broken}{os.pathsep}{SOURCE}")
 
     assert done.returncode == 1
     assert "FAILED a missing variable" in done.stdout
@@ -57,6 +39,12 @@ def test_a_broken_installation_fails_and_says_where(tmp_path: Path):
 
 def test_settings_of_the_user_do_not_disturb_it(tmp_path: Path):
     """The servers of the test run with settings of their own."""
-    done = run(tmp_path, GUNICORN_CMD_ARGS="--workers 0 --nonsense", BOOTCHECK_ENFORCE="observe", BOOTCHECK_LOG="off")
+    done = bootcheck(
+        tmp_path,
+        "selftest",
+        GUNICORN_CMD_ARGS="--workers 0 --nonsense",
+        BOOTCHECK_ENFORCE="observe",
+        BOOTCHECK_LOG="off",
+    )
 
     assert done.returncode == 0, done.stdout + done.stderr

@@ -20,8 +20,6 @@ from __future__ import annotations
 
 import argparse
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,16 +93,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:  # noqa: ARG001
     """Let it fail, and show what is left."""
-    if not sys.platform.startswith("linux"):
-        msg = "diagnosing a running server needs Linux. `bootcheck analyze` works here."
-        raise BootcheckError(msg)
-    if args.keep:
-        folder = tempfile.mkdtemp(prefix="bootcheck-demo-")
-        code = _shown(WAYS[args.way], Path(folder), out)
-        print(f"\nKept in {folder}: try `bootcheck show {folder}/reports`.", file=out)
-        return code
-    with tempfile.TemporaryDirectory(prefix="bootcheck-demo-") as folder:
-        return _shown(WAYS[args.way], Path(folder), out)
+    from bootcheck.parent.trial import place
+
+    with place(NAME, keep=args.keep) as folder:
+        code = _shown(WAYS[args.way], folder, out)
+        if args.keep:
+            print(f"\nKept in {folder}: try `bootcheck show {folder}/reports`.", file=out)
+    return code
 
 
 def _shown(way: Way, folder: Path, out: TextIO) -> int:

@@ -14,15 +14,13 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
 from bootcheck.cli import seconds
-from bootcheck.model.errors import BootcheckError
-from bootcheck.parent.trial import CONFIG_FILE, Trial, started, stopped
+from bootcheck.parent.trial import CONFIG_FILE, Trial, place, started, stopped
 
 NAME = "selftest"
 HELP = "prove that this installation works, with real servers"
@@ -56,15 +54,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:  # noqa: ARG001
     """Try everything and return 1 if a line failed."""
-    if not sys.platform.startswith("linux"):
-        msg = "diagnosing a running server needs Linux. `bootcheck analyze` works here."
-        raise BootcheckError(msg)
-    if args.keep:
-        folder = tempfile.mkdtemp(prefix="bootcheck-selftest-")
-        print(f"keeping {folder}", file=out)
-        return _Selftest(Path(folder), args.timeout, out).run()
-    with tempfile.TemporaryDirectory(prefix="bootcheck-selftest-") as folder:
-        return _Selftest(Path(folder), args.timeout, out).run()
+    with place(NAME, keep=args.keep) as folder:
+        if args.keep:
+            print(f"keeping {folder}", file=out)
+        return _Selftest(folder, args.timeout, out).run()
 
 
 class _Selftest:

@@ -6,12 +6,32 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from bootcheck.model.errors import BootcheckError
+
 CONFIG_FILE = "bootcheck.conf.py"
 _SETTINGS = ("BOOTCHECK_", "GUNICORN_")
+
+
+@contextmanager
+def place(name: str, *, keep: bool) -> Iterator[Path]:
+    """Give a new temporary directory; it is removed in the end unless it is to be kept.
+
+    Raises BootcheckError where no server can be on trial.
+    """
+    if not sys.platform.startswith("linux"):
+        msg = "diagnosing a running server needs Linux. `bootcheck analyze` works here."
+        raise BootcheckError(msg)
+    if keep:
+        yield Path(tempfile.mkdtemp(prefix=f"bootcheck-{name}-"))
+        return
+    with tempfile.TemporaryDirectory(prefix=f"bootcheck-{name}-") as folder:
+        yield Path(folder)
 
 
 def started(folder: Path, files: Mapping[str, str], variables: Mapping[str, str | None], out: IO[bytes] | int) -> Trial:
