@@ -16,8 +16,9 @@ import pytest
 
 from bootcheck.analysis import analyze
 from bootcheck.render import Style, renderer
-from tests.integration.harness import partly
-from tests.unit.analysis.mutating import mutated
+from tests.integration.harness import FULL, partly
+from tests.unit.analysis.making import LOGS
+from tests.unit.analysis.mutating import archive, mutated
 
 BATCH = 200
 BATCHES = 50
@@ -73,9 +74,76 @@ def _limits() -> None:
 @pytest.mark.parametrize("batch", partly(range(BATCHES), 0))
 def test_mutated_inputs(batch: int):
     """Ten thousand of them in the full run, each made from its number alone."""
-    code = f"from tests.unit.analysis.test_mutated import run; run({batch * BATCH}, {(batch + 1) * BATCH})"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
+    done = _in_child(f"run({batch * BATCH}, {(batch + 1) * BATCH})")
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.startswith(f"{BATCH} inputs")
+
+
+# -- inputs that are large, or seem to be ---------------------------------------------------------------
+
+LOG = "native-crash/segv-in-request-23.0.0.log"
+
+
+class Endless:
+    """A stream of so many bytes that are made when they are asked for."""
+
+    def __init__(self, before: bytes, piece: bytes, size: int, after: bytes) -> None:
+        self._before, self._piece, self._left, self._after = before, piece * ((1 << 20) // len(piece)), size, after
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes."""
+        if self._before:
+            taken, self._before = self._before[:size], self._before[size:]
+        elif self._left > 0:
+            taken = self._piece[: min(size, self._left)]
+            self._left -= len(taken)
+        else:
+            taken, self._after = self._after[:size], self._after[size:]
+        return taken
+
+
+def gigabyte(kind: str) -> None:
+    """Read a gigabyte of one kind from standard input, with a real log after it."""
+    log = b"\n" + (LOGS / LOG).read_bytes()
+    before, piece = {
+        "line": (b"[2026-11-27 09:00:00 +0000] [7] [ERROR] ", b"x"),
+        "words": (b"Traceback (most recent call last):\n", b"Error: "),
+        "document": (b"[\n", b'{"a": 1},'),
+        "object": (b'{"kind": "crash", "verdict": {}, "report_id": "', b"\\u0041"),
+        "lines": (b"", b"WORKER TIMEOUT (pid:7)\n" if FULL else b"nothing at all happened here, again\n"),
+        "nesting": (b"", b'{"a":['),
+    }[kind]
+    found = analyze(["-"], stdin=Endless(before, piece, 1 << 30, log))
+
+    assert any(incident.cause_class == "native-crash" for incident in found.incidents), found
+    print(f"1 inputs; {kind}")
+
+
+def sparse(folder: str) -> None:
+    """Look at a directory with a terabyte of nothing in it, and with archives that are not what they seem."""
+    for name in ("app.log", "crash-1.json", "worker-31-77.jsonl", "x.log.gz"):
+        with open(os.path.join(folder, name), "wb") as file:
+            file.truncate(1 << 40 if "." in name[-6:] else 0)
+    inner = (LOGS / LOG).read_bytes()
+    for _ in range(60):
+        inner = archive([("../" * 40 + "etc/cron.d/x", inner), ("/dev/mem", b"x")])
+    with open(os.path.join(folder, "nested.tar"), "wb") as file:
+        file.write(inner)
+    with open(os.path.join(folder, "many.tar"), "wb") as file:
+        file.write(archive([(f"../../{number}/\x1b]0;\x07", b"x") for number in range(5_000)]))
+    found = analyze([folder], jobs=2)
+
+    assert found.inputs.unreadable_count > 0
+    assert sorted(os.listdir(folder)) == sorted(
+        ["app.log", "crash-1.json", "worker-31-77.jsonl", "x.log.gz", "nested.tar", "many.tar"]
+    )
+    print("1 inputs")
+
+
+def _in_child(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", f"from tests.unit.analysis.test_mutated import *; {code}"],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
         capture_output=True,
@@ -84,5 +152,21 @@ def test_mutated_inputs(batch: int):
         check=False,
     )
 
+
+@pytest.mark.parametrize(
+    "kind", partly(["line", "words", "document", "object", "lines", "nesting"], "line", "document")
+)
+def test_a_gigabyte(kind: str):
+    """As one line, as a document that never ends, as nesting: in bounded memory, and what follows is found."""
+    done = _in_child(f"gigabyte({kind!r})")
+
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.startswith(f"{BATCH} inputs")
+
+
+def test_a_directory_of_tricks(tmp_path: Path):
+    """Sparse terabytes end at once where they hold no text; names in archives are labels; nothing is written."""
+    (tmp_path / "in").mkdir()
+    done = _in_child(f"sparse({str(tmp_path / 'in')!r})")
+
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert os.listdir(tmp_path) == ["in"]

@@ -20,6 +20,7 @@ from bootcheck.model.report import LINE_PREFIX
 
 MAX_RECORDS = 50_000
 """Of one journal; a process that writes more has long been ready."""
+MAX_JOURNAL = 1 << 26
 MAX_TEXT = 1 << 16
 HEAD = 1 << 14
 """Bytes by which it is told whether a terminal broke the lines."""
@@ -55,10 +56,26 @@ def read(stream: Stream, intake: Intake) -> int:
     return number - 1
 
 
+def _limited(stream: Stream) -> Stream:
+    """Return a journal's stream up to the size that none of ours has; a sparse file may seem to be endless."""
+    left = MAX_JOURNAL
+
+    def read(size: int) -> bytes:
+        nonlocal left
+        data = stream.take(size)
+        left -= len(data)
+        if left < 0:
+            msg = f"it is longer than a journal can be; {MAX_JOURNAL >> 20} MB of it were read"
+            raise Unreadable(msg)
+        return data
+
+    return Stream(stream.name, read, stream.path)
+
+
 def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifted]:
     """Yield the lines in runs; of a journal every line matters."""
     if sieve is None:
-        for block in _unbroken(stream):
+        for block in blocks(_limited(stream)):
             yield Sifted(block.count(b"\n"), [], lambda block=block: block)  # type: ignore[misc]
         return
     head = stream.peek(HEAD)

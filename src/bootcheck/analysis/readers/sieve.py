@@ -80,10 +80,11 @@ class Sieve:
 
     def __init__(self, words: Iterable[str], *, engine: Engine | None = None) -> None:
         wanted = {*ALWAYS, *(word.encode() for word in words)} - {_REQUEST}
-        self._words = minimal(wanted)
-        self._plan = Plan(direct=self._words)
+        self.words = minimal(wanted)
+        """One of them stands in every line that is found."""
+        self._plan = Plan(direct=self.words)
         self._version = _VERSIONS[0]
-        self._matcher = (engine or _hyperscan)(self._words)
+        self._matcher = (engine or _hyperscan)(self.words)
 
     @property
     def is_fast(self) -> bool:
@@ -95,7 +96,7 @@ class Sieve:
         self._version = max(_VERSIONS, key=sample.count)
         if self._matcher is None:
             lines = [line for line in sample.split(b"\n") if not _is_answered(line)]
-            self._plan = planned(self._words, b"\n".join(lines)[:SAMPLE], self._plan)
+            self._plan = planned(self.words, b"\n".join(lines)[:SAMPLE], self._plan)
 
     def sift(self, block: bytes, matters: Callable[[bytes], bool] = _every) -> Sifted:
         """Return which lines may matter; the block ends with a newline. `matters` is asked of each in doubt."""
