@@ -184,12 +184,12 @@ def _bind_problem(document: Mapping[str, Any], trouble: Trouble) -> Finding | No
 
 
 def _of_verdict(document: Mapping[str, Any], verdict: Mapping[str, Any], trouble: Trouble) -> Finding:
-    evidence = [Evidence.from_dict(item) for item in _list(verdict.get("evidence")) if isinstance(item, Mapping)]
+    evidence = [Evidence.from_dict(item) for item in _list(verdict.get("evidence")) if isinstance(item, dict)]
     if trouble.exception is not None and trouble.cause in _BY_EXCEPTION:
         evidence = [*trouble.shown(), *evidence]
     for item in _errors(document):
         evidence.append(Evidence(source=str(item.get("code", "")), text=str(item.get("summary", ""))))
-        evidence += [Evidence.from_dict(part) for part in _list(item.get("evidence"))[:3] if isinstance(part, Mapping)]
+        evidence += [Evidence.from_dict(part) for part in _list(item.get("evidence"))[:3] if isinstance(part, dict)]
     # The line on stderr carries no evidence: then the line itself is it.
     evidence = evidence or list(trouble.said)
     code = _text(verdict.get("code")) or CODE_OF_CAUSE.get(trouble.cause) or "BC501"
@@ -251,7 +251,7 @@ def _sent_here(attributes: Mapping[str, Any]) -> bool:
 
 
 def _errors(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    found = [item for item in _list(document.get("findings")) if isinstance(item, Mapping)]
+    found: list[Mapping[str, Any]] = [item for item in _list(document.get("findings")) if isinstance(item, dict)]
     return [item for item in found if item.get("severity") == Severity.ERROR.value][:8]
 
 
@@ -260,7 +260,7 @@ def _error_codes(document: Mapping[str, Any]) -> list[str]:
 
 
 def _mapping(value: object) -> Mapping[str, Any]:
-    return value if isinstance(value, (dict, Mapping)) else {}
+    return value if isinstance(value, dict) else {}
 
 
 def _list(value: object) -> list[Any]:

@@ -156,7 +156,7 @@ def steps_of(document: Mapping[str, Any]) -> tuple[dict[str, float], frozenset[s
     open_steps: list[str] = []
     checkpoints = document.get("checkpoints")
     for entry in checkpoints if isinstance(checkpoints, list) else []:
-        if not isinstance(entry, Mapping):
+        if not isinstance(entry, dict):
             continue
         name, took = str(entry.get("name")), entry.get("duration_ms")
         if entry.get("outcome") == "entered":
@@ -170,7 +170,7 @@ def steps_of(document: Mapping[str, Any]) -> tuple[dict[str, float], frozenset[s
     attributes = document.get("attributes")
     imports = attributes.get("bootcheck.imports") if isinstance(attributes, Mapping) else None
     for item in imports if isinstance(imports, list) else []:
-        if isinstance(item, Mapping) and isinstance(item.get("total_ms"), (int, float)):
+        if isinstance(item, dict) and isinstance(item.get("total_ms"), (int, float)):
             found[f"{_IMPORT}{item.get('module')}"] = item["total_ms"] / 1000
     return found, frozenset(within)
 
