@@ -54,12 +54,11 @@ class Diagnoser:
         """Tell whether a line outside of any traceback speaks of a trouble on its own."""
         return any(word in text for word in self.words) and self._telltale.search(text) is not None
 
-    def may_tell(self, raw: str) -> bool:
-        """Tell whether a line may do so whose prefixes are still there: where a pattern begins is not known yet."""
-        return any(
-            any(word in raw for word in words) and (pattern is None or pattern.search(raw) is not None)
-            for words, pattern in self._by_words
-        )
+    def patterns_of(self, word: str) -> tuple[re.Pattern[str], ...] | None:
+        """Return the patterns whose lines may be found by a word; None where one must begin its line."""
+        found = [pattern for words, pattern in self._by_words if any(word in other for other in words)]
+        certain = [pattern for pattern in found if pattern is not None]
+        return tuple(certain) if len(certain) == len(found) else None
 
     def is_symptom(self, text: str) -> bool:
         """Tell whether such a line speaks of what need not end the process that says it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
@@ -60,6 +60,7 @@ class Collector:
         self._boots: set[str] = set()
         self._templates: dict[str, Unexplained] = {}
         self._shapes: dict[str, str] = {}
+        self._doubted: dict[bytes, tuple[re.Pattern[str], ...] | None] = {}
         self._source = ""
         self._passed = 0
         self._log: Log | None = None
@@ -75,14 +76,27 @@ class Collector:
         """One of them stands in every line that may matter."""
         return (*_OWN, *self._diagnoser.words)
 
-    def matters(self, line: bytes) -> bool:
-        """Tell whether a line in which a word stands may matter: not every 137 is an exit status."""
+    def matters(self, line: bytes, words: Collection[bytes]) -> bool:
+        """Tell whether a line in which these words stand may matter: not every 137 is an exit status."""
+        patterns: list[re.Pattern[str]] = []
+        for word in words:
+            doubts = self._doubts(word)
+            if doubts is None:
+                return True
+            patterns += doubts
         text = line.rstrip(b"\r").decode("utf-8", "replace")
         # What was folded, escaped or wrapped may say something else once it is unpacked.
-        packed = not text.isprintable() or any(sign in text for sign in "{\\&")
-        if packed or any(word in text for word in _CERTAIN):
+        if not text.isprintable() or "{" in text or "\\" in text or "&" in text:
             return True
-        return self._diagnoser.may_tell(text)
+        return any(pattern.search(text) for pattern in patterns)
+
+    def _doubts(self, word: bytes) -> tuple[re.Pattern[str], ...] | None:
+        """Return the patterns that a line with this word must fit to matter; None where it always matters."""
+        if word not in self._doubted:
+            text = word.decode("utf-8", "replace")
+            certain = any(text in other for other in _CERTAIN)
+            self._doubted[word] = None if certain else self._diagnoser.patterns_of(text)
+        return self._doubted[word]
 
     @property
     def attentive(self) -> bool:

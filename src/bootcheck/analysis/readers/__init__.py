@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
@@ -37,8 +37,8 @@ class Intake(Protocol):
     def words(self) -> tuple[str, ...]:
         """One of them stands in every log line that may matter."""
 
-    def matters(self, line: bytes) -> bool:
-        """Tell whether a line in which one of them stands may matter, its prefixes included."""
+    def matters(self, line: bytes, words: Collection[bytes]) -> bool:
+        """Tell whether a line in which these stand may matter, its prefixes included."""
 
     @property
     def attentive(self) -> bool:
@@ -88,7 +88,7 @@ class Documents:
     def __init__(self) -> None:
         self.problems: list[str] = []
 
-    def matters(self, line: bytes) -> bool:  # noqa: ARG002
+    def matters(self, line: bytes, words: Collection[bytes]) -> bool:  # noqa: ARG002
         """Hold every report and journal for one that matters."""
         return True
 

@@ -42,17 +42,20 @@ class Plan:
     cost: float = 0.0
     """Nanoseconds for each byte, as it was weighed."""
 
-    def hits(self, lines: Sequence[bytes]) -> list[int]:
-        """Return the numbers of the lines that hold a word, in order."""
+    def hits(self, lines: Sequence[bytes]) -> dict[int, set[bytes]]:
+        """Return the numbers of the lines that hold a word, and their words."""
         text = b"\n".join(lines)
-        found = {number for number, _ in _places(text, [(word, ()) for word in self.direct])}
+        found: dict[int, set[bytes]] = {}
+        for number, words in _places(text, [(word, (word,)) for word in self.direct]):
+            found.setdefault(number, set()).update(words)
         if self.needles:
             short = text.translate(None, self.dropped)
             for number, words in _places(short, self.needles):
                 line = lines[number]
-                if number not in found and any(line.find(word) >= 0 for word in words):
-                    found.add(number)
-        return sorted(found)
+                held = [word for word in words if line.find(word) >= 0]
+                if held:
+                    found.setdefault(number, set()).update(held)
+        return found
 
 
 def _places(text: bytes, needles: Iterable[Needle]) -> Iterable[tuple[int, tuple[bytes, ...]]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
 from bootcheck.analysis.readers import Digester, Intake, crew
-from bootcheck.analysis.readers.sieve import SAMPLE, Sieve, Sifted
+from bootcheck.analysis.readers.sieve import SAMPLE, Matters, Sieve, Sifted
 from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Read, Stream, blocks
 
 LARGE = 1 << 25
@@ -55,7 +55,7 @@ class _Look:
     """Strictly private: what is done with a block, wherever that is."""
 
     sieve: Sieve
-    matters: Callable[[bytes], bool]
+    matters: Matters
     digester: Digester | None
     source: str
 

@@ -8,7 +8,7 @@ a client wrote into its URL or calls itself (`gunicorn_lines.ANSWERED`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -33,8 +33,10 @@ SAMPLE = 1 << 15
 """Bytes of a source, access log apart, from which it is learnt how it is written."""
 LEARN_AFTER = 1 << 24
 """Bytes of one source after which looking at how it is written pays for itself."""
-Scan = Callable[[bytes, list[int]], None]
-"""Appends the end of every word in a block."""
+Scan = Callable[[bytes, list[tuple[int, int]]], None]
+"""Appends where every word in a block ends, and which one it is."""
+Matters = Callable[[bytes, Collection[bytes]], bool]
+"""Tells of a line and the words in it whether it may matter."""
 Engine = Callable[[tuple[bytes, ...]], Scan | None]
 """Returns what scans for these words, None where it cannot."""
 _REQUEST = b" HTTP/"
@@ -66,12 +68,14 @@ def sieve_of(words: tuple[str, ...]) -> Sieve:
 
 
 def _is_answered(line: bytes) -> bool:
-    return any(
-        (at := line.find(version, _SHORTEST)) >= 0 and line[at + 11 : at + 14] in _STATUSES for version in _VERSIONS
-    )
+    for version in _VERSIONS:
+        at = line.find(version, _SHORTEST)
+        if at >= 0 and line[at + 11 : at + 14] in _STATUSES:
+            return True
+    return False
 
 
-def _every(_: bytes) -> bool:
+def _every(_: bytes, __: Collection[bytes]) -> bool:
     return True
 
 
@@ -98,7 +102,7 @@ class Sieve:
             lines = [line for line in sample.split(b"\n") if not _is_answered(line)]
             self._plan = planned(self.words, b"\n".join(lines)[:SAMPLE], self._plan)
 
-    def sift(self, block: bytes, matters: Callable[[bytes], bool] = _every) -> Sifted:
+    def sift(self, block: bytes, matters: Matters = _every) -> Sifted:
         """Return which lines may matter; the block ends with a newline. `matters` is asked of each in doubt."""
         if self._matcher is not None:
             return self._by_matcher(self._matcher, block, matters)
@@ -114,12 +118,12 @@ class Sieve:
         hits = self._plan.hits(rest)
         found: list[tuple[int, int]] = []
         number = place = after = 0
-        for hit in hits:
+        for hit in sorted(hits):
             index = hit if len(rest) == len(lines) else lines.index(rest[hit], after)
             after = index + 1
             place += sum(map(len, lines[number:index])) + index - number
             number = index
-            if not _is_answered(lines[number]) and matters(lines[number]):
+            if not _is_answered(lines[number]) and matters(lines[number], hits[hit]):
                 self._add(found, lines, place, number)
         return Sifted(len(lines), found, lambda: block)
 
@@ -130,21 +134,25 @@ class Sieve:
             found.append((place - len(lines[number - 1]) - 1, number - 1))
         found.append((place, number))
 
-    def _by_matcher(self, scan: Scan, block: bytes, matters: Callable[[bytes], bool]) -> Sifted:
-        ends: list[int] = []
+    def _by_matcher(self, scan: Scan, block: bytes, matters: Matters) -> Sifted:
+        ends: list[tuple[int, int]] = []
         scan(block, ends)
         found: list[tuple[int, int]] = []
-        number = place = stop = 0
-        for end in ends:
-            if end <= stop:
-                continue
+        number = place = 0
+        at = 0
+        while at < len(ends):
+            end = ends[at][0]
             start = block.rfind(b"\n", place, end - 1) + 1
             stop = block.index(b"\n", end)
+            words = set()
+            while at < len(ends) and ends[at][0] <= stop:
+                words.add(ends[at][1])
+                at += 1
             line = block[start:stop]
-            if _is_answered(line) or not matters(line):
+            if _is_answered(line) or not matters(line, [self.words[word] for word in words]):
                 continue
             number += block.count(b"\n", place, start)
-            if start > place and block.startswith(_TRACEBACK, start):
+            if start > place and line.startswith(_TRACEBACK):
                 before = block.rfind(b"\n", place, start - 1) + 1
                 if not found or found[-1][1] < number - 1:
                     found.append((max(before, place), number - 1))
@@ -171,10 +179,10 @@ def _hyperscan(words: tuple[bytes, ...]) -> Scan | None:
     except Exception:  # noqa: BLE001 - a processor without its instructions; Python finds the same
         return None
 
-    def matched(_: int, __: int, end: int, ___: int, ends: list[int]) -> None:
-        ends.append(end)
+    def matched(word: int, _: int, end: int, __: int, ends: list[tuple[int, int]]) -> None:
+        ends.append((end, word))
 
-    def scan(block: bytes, ends: list[int]) -> None:
+    def scan(block: bytes, ends: list[tuple[int, int]]) -> None:
         database.scan(block, match_event_handler=matched, context=ends)
 
     return scan
