@@ -62,7 +62,7 @@ def table() -> Table:
     try:
         return Psutil()
     except ImportError as exc:
-        msg = "processes are read from /proc, which this system does not have: pip install psutil"
+        msg = "processes are read from /proc, which this system does not have: pip install 'bootcheck[monitor]'"
         raise CannotWatch(msg) from exc
 
 
