@@ -26,7 +26,7 @@ _SUPERVISOR = re.compile(
 """What a line with a level says where a supervisor, and not the app, logged it."""
 _PROCESS = re.compile(
     r"Kill(?:ed)? process (?P<pid>\d{1,9})(?:, UID \d+)?,? \((?P<name>[^)]*)\)|"
-    r"(?P<name_2>[^\s\[\]]+)\[(?P<pid_2>\d{1,9})\]:? (?:segfault|trap |general protection)|"
+    r"(?<![^\s\[\]])(?P<name_2>[^\s\[\]]{1,64})\[(?P<pid_2>\d{1,9})\]:? (?:segfault|trap |general protection)|"
     r"task=(?P<name_3>[^,\s]+),pid=(?P<pid_3>\d{1,9})"
 )
 _OURS = re.compile(r"^(?:\S*/)?(?:gunicorn|python|pypy|uvicorn)")

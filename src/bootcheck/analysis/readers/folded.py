@@ -9,7 +9,9 @@ import re
 MAX_PIECES = 400
 _HEAD = "Traceback (most recent call last):"
 _ESCAPED = re.compile(r"#012|(?:\\r)?\\n|\\u000a", re.IGNORECASE)
-_PLACE = re.compile(r' +(?=File "[^"]{1,400}", line \d)|\s+(?=(?:During handling of|The above exception was) )')
+_PLACE = re.compile(
+    r'(?<! ) +(?=File "[^"]{1,400}", line \d)|(?<!\s)\s+(?=(?:During handling of|The above exception was) )'
+)
 _JOINED = re.compile(r'^(?P<frame>File "[^"]+", line \d+(?:, in (?:<\w+>|[\w.]+))?)\s+(?P<code>\S.*)$')
 _RAISED = re.compile(
     r"(?:^|\s)(?P<raised>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|NotFound|DoesNotExist|"

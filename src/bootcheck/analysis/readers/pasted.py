@@ -11,7 +11,7 @@ NARROW, WIDE = 60, 250
 """Characters between which a terminal's width lies."""
 _BORDERS = "│┃┆┇┊┋║▏▕"
 _MARKED = frozenset(f">`*- \t0123456789{_BORDERS}")
-_BORDER = re.compile(rf"[{_BORDERS}] ?|\s+[{_BORDERS}]\s*$")
+_BORDER = re.compile(rf"[{_BORDERS}] ?|(?<!\s)\s+[{_BORDERS}]\s*$")
 _MAIL = re.compile(r"(?!>>> )(?:> ?)+")
 _QUOTED = re.compile(
     r"(?:[\s>`*\-]{1,16}|[ \t]+|\d{1,7}[: \t]\s*)"
