@@ -318,7 +318,7 @@ def test_a_request_over_the_timeout_is_gunicorns_timeout(serve):
             start_response("200 OK", [])
             return [b"hello"]
     """
-    server = serve(app=app, options=["--timeout", "1"])
+    server = serve(app=app, options=["--timeout", "3"])
     server.wait_ready()
     (pid,) = server.workers()
     server.get_in_vain("/slow")
@@ -345,7 +345,7 @@ def test_a_blocked_loop_is_gunicorns_timeout(serve, kind):
         app = "def slow():\n    while True:\n        pass\n" + HELLO.replace(
             "    start_response", "    if environ['PATH_INFO'] == '/slow':\n        slow()\n    start_response"
         )
-    server = serve(app=app, worker_class=kind, options=["--timeout", "1"])
+    server = serve(app=app, worker_class=kind, options=["--timeout", "3"])
     server.wait_ready()
     server.get_in_vain("/slow")
     server.wait_for_reports()
