@@ -82,7 +82,9 @@ if __name__ == "__main__":
 """
 DUCKDB = """
 import duckdb
-found = duckdb.connect().execute(\"\"\"
+connection = duckdb.connect()
+connection.execute("SET enable_progress_bar = false")
+found = connection.execute(\"\"\"
     SELECT kind, verdict.cause, step, attributes['host.name'] AS host,
            left(timestamp::VARCHAR, 15) AS bucket, count(*) AS deaths,
            max(list_last(checkpoints).duration_ms) AS slowest
