@@ -136,6 +136,10 @@ _LOOKED_UP = (
     "config(",
 )
 """How code reads a secret from elsewhere: the place is no secret."""
+_LONG_RUN = re.compile(r"\\{64,}")
+"""More than a quotation mark has after it was quoted six times over. A pattern looks at each run from each of its
+places: what is longer would take its square, and is shortened."""
+_SHORTER = "\\" * 63
 _PLAIN = frozenset({"", "true", "false", "none", "null", "yes", "no", "on", "off", "lax", "strict", "str", "undefined"})
 _NO_INPUT = _PLAIN | {"{}", "[]", "()"}
 
@@ -162,6 +166,8 @@ def mask_counted(text: str) -> tuple[str, int]:
         hidden += 1
         return match["head"] + _quoted(match["secret"])
 
+    if _SHORTER in text:
+        text = _LONG_RUN.sub(lambda _: _SHORTER, text)
     lower = text.lower()
     for pattern, groups in _PATTERNS:
         if all(any(mark in lower for mark in group) for group in groups):

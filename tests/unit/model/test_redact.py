@@ -238,3 +238,15 @@ def test_that_pydantic_got_nothing_stays_readable(value: str):
     text = f"[type=missing, input_value={value}, input_type=dict]"
 
     assert mask(text) == text
+
+
+@pytest.mark.parametrize("depth", [1, 63, 64, 127, 100_000])
+def test_a_quotation_within_quotations_hides_its_secret(depth: int):
+    """However many backslashes stand before its marks, and in a time that grows with their number only."""
+    mark = "\\" * depth + '"'
+    told = mask(
+        f"token {mark[:-1]} {{{mark}token{mark}: {mark}hunter2 hunter3{mark}, {mark}user{mark}: {mark}bob{mark}}}"
+    )
+
+    assert "hunter" not in told
+    assert "bob" in told
