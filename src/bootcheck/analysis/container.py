@@ -32,6 +32,10 @@ MAX_SERVERS = 4
 _BAD = frozenset({"ERROR", "CRITICAL"})
 _LOGGING_ERROR = "--- Logging error ---"
 """What Python's logging says before the traceback of a line that it could not write: nobody dies of that."""
+_OURS = "bootcheck: "
+_ECHO = "Traceback, the end of it:"
+"""What bootcheck's banner puts before the lines that it repeats of a death's traceback, and how deep they stand."""
+_ECHO_INDENT = " " * 5
 
 
 class Sink(Protocol):
@@ -58,6 +62,10 @@ class Container:
         self._block: tracebacks.Block | None = None
         self._unlogged = False
         """The next traceback, or the open one, is about a line that could not be logged."""
+        self._echo = False
+        """The lines now are a banner's, which repeats what another process has died of."""
+        self._echoed = False
+        """So was the beginning of the open traceback."""
         self._owner: Record | None = None
         self._head: Record | None = None
         self._event: str | None = None
@@ -93,7 +101,8 @@ class Container:
         self._server.just_raised = False
         event = said.event_of(record.text)
         if self._block is not None:
-            ends = record.headed or (self._block.raised and (event is not None or telltale))
+            own = event is not None or telltale or record.text.startswith(_OURS)
+            ends = record.headed or (self._block.raised and own)
             if not ends and self._block.feed(record.text, record.line):
                 return None
             self._close_block()
@@ -101,10 +110,11 @@ class Container:
             self._unlogged = not record.headed
         if record.headed:
             self._head = record
+        self._echo = record.text.strip() == _ECHO or (self._echo and record.text.startswith(_ECHO_INDENT))
         if event is None or event[0] == said.CONFIG_ERROR:
             block = tracebacks.start(record.text, record.line)
             if block is not None:
-                self._block, self._owner = block, self._head or record
+                self._block, self._owner, self._echoed = block, self._head or record, self._echo
                 return None
         if event is not None:
             self._on_event(event[0], event[1], record)
@@ -189,7 +199,8 @@ class Container:
         block, self._block = self._block, None
         server = self._server
         chain = block.close() if block is not None else ()
-        if self._unlogged and chain:
+        # A banner only repeats what its report's line, and the process itself, tell.
+        if chain and (self._unlogged or (self._echoed and not server.unseen)):
             server.failing = server.failing or any(link.is_a("HaltServer") for link in chain)
             return
         raising, server.raising = server.raising, None

@@ -11,8 +11,9 @@ from bootcheck.analysis import Filter, analyze
 from bootcheck.analysis.readers.prefixes import epoch
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding, Severity
+from bootcheck.sinks import banner
 from tests.unit.analysis.making import AT, LOGS, classes, report, stored, told
-from tests.unit.analysis.signatures.examples import NO_FLASK, SITE, frame, raising, start
+from tests.unit.analysis.signatures.examples import END, NO_FLASK, SITE, frame, raising, start
 
 KEYS = {
     "id", "code", "slug", "cause", "cause_class", "summary", "action", "confirm", "confidence", "evidence", "against",
@@ -166,6 +167,27 @@ def test_one_death_in_every_source_counts_once(tmp_path: Path):
         assert incident.cause_class == "dependency-missing"
         assert incident.processes[0]["report"] == str(paths[0])
         assert found.inputs.reports == 1
+
+
+def test_what_a_banner_repeats_is_no_second_death():
+    """Gunicorn may say something between a traceback and bootcheck's banner, which quotes its end."""
+    booted = "[2026-11-27 09:00:00 +0000] [12] [INFO] Booting worker with pid: 12\n"
+    log = raising(NO_FLASK).removesuffix(END).replace(start(), start() + booted)
+    trace = log[log.index("Traceback") :]
+    item = report(
+        pid=11,
+        at=epoch("2026-11-27 09:00:01.4") or 0.0,
+        type="ModuleNotFoundError",
+        message="No module named 'flask'",
+        trace=trace,
+        ready=False,
+    )
+    said = banner.of_report(item, "WORKER 11 DIED (exception)", "/tmp/crash.json")
+    between = "[2026-11-27 09:00:01 +0000] [10] [INFO] Control socket listening at /run/gunicorn.ctl\n"
+
+    for text in (said, said + "\n" + item.announcement()):
+        assert classes(told(f"{log}{between}{text}\n")) == [("dependency-missing", 1)]
+        assert classes(told(f"{log}{text}\n")) == [("dependency-missing", 1)]
 
 
 def test_a_log_knows_what_a_report_does_not(tmp_path: Path):
