@@ -158,6 +158,8 @@ class Container:
                 self._server = other
 
     def _on_event(self, kind: str, match: re.Match[str], record: Record) -> None:
+        if kind != said.START and self._server.refused and record.pid not in (None, self._server.pid):
+            self._end_server()
         if kind == said.START:
             self._start(match, record)
         elif kind == said.BOOTING:

@@ -13,6 +13,8 @@ DEFAULT_TIMEOUT = (29.0, 33.0)
 """Seconds of life of a worker that the default timeout ends while it boots."""
 ALIKE = 2.0
 """Seconds by which workers that are timed out in their boot differ in age."""
+MANY = 4
+"""Workers that no single request can have held all at once."""
 LIFESPAN = "app.lifespan"
 """The step in which an application's own start-up is."""
 STOP_ORDERS = {"term": "SIGTERM", "int": "SIGINT", "quit": "SIGQUIT"}
@@ -136,13 +138,22 @@ def _outside_of_requests(life: Life, server: Server) -> bool:
 
 
 def _all_alike(life: Life, server: Server) -> bool:
-    """Tell whether it was timed out as a boot is: at the default limit, or at the same age as the others."""
+    """Tell whether it was timed out as a boot is: at the default limit, or at the same age as the others.
+
+    One that started before the log begins is like those that follow; or all of them began and ended together.
+    """
     age = _uptime(life)
-    if age is None:
-        return False
     low, high = DEFAULT_TIMEOUT
-    ages = [other for item in server.lives.values() if item.timed_out and (other := _uptime(item)) is not None]
-    return low <= age <= high or (len(ages) > 1 and max(ages) - min(ages) <= ALIKE)
+    others = [item for item in server.lives.values() if item.timed_out]
+    ages = [other for item in others if (other := _uptime(item)) is not None]
+    if len(ages) > 1 and max(ages) - min(ages) <= ALIKE:
+        return True
+    if age is not None:
+        return low <= age <= high
+    if ages:
+        return all(low <= other <= high for other in ages)
+    ends = [item.ended_at for item in others if item.ended_at is not None]
+    return len(ends) >= MANY and max(ends) - min(ends) <= ALIKE
 
 
 def is_request(frames: tuple[Frame, ...]) -> bool:

@@ -95,6 +95,10 @@ def _signal(server: Server, match: re.Match[str], record: Record) -> None:
                 life.say(evidence(record))
     elif name in CHANGING:
         server.reloaded_at = record.at or 0.0
+        for life in server.lives.values():
+            if life.killed == f"SIG{name.upper()}" and life.context is None and _soon(life.ended_at, record.at):
+                # Sent to the whole group: a worker that cannot take it may be reaped before the master says why.
+                life.context = "reload"
 
 
 def _reload(server: Server, _: re.Match[str], record: Record) -> None:
@@ -192,6 +196,10 @@ def _fatal(server: Server, kind: str, record: Record) -> None:
     server.fatal_kind = server.fatal_kind or kind
     server.fatal_at = record.at
     server.pid = server.pid or record.pid
+
+
+def _soon(ended: float | None, at: float | None) -> bool:
+    return ended is None or at is None or abs(at - ended) <= GRACE
 
 
 Handler = Callable[[Server, re.Match[str], Record], None]

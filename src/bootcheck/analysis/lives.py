@@ -129,6 +129,11 @@ class Server:
         """True where nothing tells that it ever ran."""
         return self.empty and not (self.listening or self.served or self.troubles or self.boots)
 
+    @property
+    def refused(self) -> bool:
+        """True once it said that it gives up to bind: the lines of other pids are those of who holds the address."""
+        return any("Can't connect to" in item.text for item in self.fatal)
+
     def context(self, life: Life, at: float | None) -> str | None:
         """Return why a worker may be ending just now: signal, failure, reload, or None."""
         if self.stopping:

@@ -18,6 +18,8 @@ from bootcheck.model.finding import Evidence
 MAX_NOTES = 50
 SOON = 600.0
 """Seconds after a failed probe within which a stop is the probe's doing."""
+GRACE = 60.0
+"""Seconds from the platform's word that a stop takes too long to the end by its SIGKILL."""
 _ACCESS = re.compile(r"\b(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S.*HTTP/\d|\bmethod=[A-Z]+ path=")
 _SUPERVISOR = re.compile(
     r"unicorn|spawnerr|\btini\b|exited: |[Cc]ontainer|[Ii]nstance|[Pp]robe|\b[Tt]ask |[Pp]orts?\b|\bsite\b|\bpod\b|"
@@ -37,6 +39,8 @@ _ENDS_ALL = re.compile(
 )
 """A server that answers requests after such a line is not the one that it speaks of."""
 _KILLED = re.compile(r"\b137\b")
+_SLOW_STOP = re.compile(r"Error R12 |[Tt]imed out\. Killing|with SIGKILL|using the force")
+"""Who says so kills next, and tells of the status after that."""
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")
 _READINESS = re.compile(r"Readiness probe failed")
 _NAMED = re.compile(r"^(?P<stream>[\w.\-]+) exited with code \d")
@@ -100,6 +104,8 @@ class Notes:
         if ends_all and self._stopping and self._stopping == self._streams and _KILLED.search(text) is not None:
             if len(self._late) < MAX_NOTES:
                 self._late.append(_Note(evidence(record), record.stream, record.at, probed=False, ends_all=True))
+            return False
+        if ends_all and _KILLED.search(text) is not None and any(_is_its_end(record, note) for note in self._notes):
             return False
         if len(self._notes) < MAX_NOTES:
             probed = _PROBED.search(text) is not None
@@ -166,6 +172,12 @@ class Notes:
 
     def _drop(self, note: _Note) -> None:
         self.kept[:] = [item for item in self.kept if item is not note.said]
+
+
+def _is_its_end(record: Record, note: _Note) -> bool:
+    """Tell whether a status is that of the SIGKILL that the platform had announced."""
+    soon = record.at is None or note.at is None or record.at - note.at <= GRACE
+    return soon and note.stream == record.stream and _SLOW_STOP.search(note.said.text) is not None
 
 
 def _by_the_app(record: Record) -> bool:

@@ -25,6 +25,8 @@ _BARE = re.compile(
     r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|NotFound|Refused|DoesNotExist|ImproperlyConfigured|NotReady|Interrupt|Exit))"
     r"(?:: (?P<message>.*))?$"
 )
+_QUOTED = re.compile(r"^\((?P<type>[a-z_]\w*\.(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))\) (?P<message>\S.*)$")
+"""A driver's exception as SQLAlchemy quotes it, without the one that quotes it."""
 _SMALL = frozenset({"error", "timeout", "gaierror", "herror"})
 """What Python 2 prints of its socket's exceptions: without a module, and they have small names."""
 _CHAIN = re.compile(
@@ -174,7 +176,7 @@ def start(text: str, line: int) -> Block | None:
         return block
     if 'File "' in text and block.begin_headless(text, line):
         return block
-    bare = _BARE.match(text)
+    bare = _BARE.match(text) or _QUOTED.match(text)
     if bare is None:
         return None
     block._type, block._message, block._line = bare["type"], [bare["message"] or ""], line  # noqa: SLF001

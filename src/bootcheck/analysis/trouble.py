@@ -79,7 +79,8 @@ class Raised:
         """Tell whether a module is the app's: its first part is a folder or a file on the traceback's paths."""
         top = module.partition(".")[0]
         for frame in self.frames:
-            parts = frame.file.replace("\\", "/").split("/")
+            # A folder with a hyphen in its name is often the package's, renamed by who cloned it.
+            parts = frame.file.replace("\\", "/").replace("-", "_").split("/")
             if not is_library(frame.file) and (top in parts or f"{top}.py" in parts):
                 return True
         return False

@@ -20,6 +20,15 @@ def test_a_signal_to_the_whole_group(order: str):
     assert classes(told(text + f"{MASTER}[INFO] Shutting down: Master\n")) == []
 
 
+def test_a_reload_of_the_whole_group():
+    """A worker that cannot take SIGHUP is reaped before the master says that it reloads: nothing is wrong."""
+    sent = f"{MASTER}[ERROR] Worker (pid:11) was sent SIGHUP!\n"
+    text = start() + sent + f"{MASTER}[INFO] Handling signal: hup\n{MASTER}[INFO] Hang up: Master\n"
+
+    assert classes(told(text)) == []
+    assert classes(told(start() + sent)) == [("external-stop", 1)]
+
+
 def test_a_signal_to_one_worker():
     """With no stop of the server it is told."""
     text = start() + EXITING + f"{MASTER}[ERROR] Worker (pid:11) was sent SIGTERM!\n"

@@ -26,8 +26,8 @@ HEAD = 1 << 14
 """Bytes by which it is told whether a terminal broke the lines."""
 _MARK = LINE_PREFIX + "{"
 _BLANK = b"\0 \t\r\n"
-_ODD = bytes(byte for byte in range(32) if byte not in b"\t\n\v\f\r\x1b")
-"""Control characters that no text holds."""
+_ODD = bytes(byte for byte in range(32) if byte not in b"\a\b\t\n\v\f\r\x1b")
+"""Control characters that no text holds; a progress bar goes back by backspaces."""
 
 
 def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001

@@ -45,7 +45,8 @@ TELLTALE = re.compile(
     r"start operation timed out|Timed out waiting for (?:the )?health|"
     r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|"
     r"LIVENESS \w+ probe failed|[Hh]ealth check on port \d+ has failed|unhealthy container|"
-    r"No response from gunicorn master within|State changed from up to crashed|"
+    r"No response from gunicorn master within|[Ss]ome workers seem to have died and gunicorn did not restart them|"
+    r"State changed from up to crashed|"
     # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
     r"^\S+ is in [A-Z]+ state, restarting$|'[^']+' failed protocol test \[|Server \S+/\S+ is DOWN, reason: Layer7"
 )
@@ -57,6 +58,7 @@ WORDS = (
     "Back-off",
     "State changed",
     "No response from",
+    "workers seem to have died",
     "Instance",
     "state, restarting",
     "protocol test",

@@ -52,7 +52,8 @@ _SAID = re.compile(
     r"[\w\-] ?(?:[<>=!~]=|<|>) ?\d+\.\d[\w.,<>=!~*]* is required|depends on [\w.\-]+[<>=]=?\d|"
     r"but (?:found|you have|this version of|the (?:generated|installed))\b.{0,60}(?:\d|version)|"
     r"[Yy]our (?:\w+ )?version (?:is|of)|[Pp]lease (?:up|down)grade (?:to |your )?[\w.\-]+|"
-    r"\(maybe it is too old|but (?:this|it) is no longer",
+    r"\(maybe it is too old|but (?:this|it) is no longer|"
+    r"^pymongo\.errors\.ConfigurationError: Unknown option",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"cannot import name '?\"?(\w+)'?\"?(?: from '?([\w.]+)'?(?: \((?P<path>[^)]+)\))?)?")
@@ -88,6 +89,7 @@ _REMOVED = re.compile(
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
 )
 """What well-known libraries say of code that was written for another release of theirs."""
+_LACKING = re.compile(r"^(?:'_?[A-Z]\w*' object|type object '_?[A-Z]\w*') has no attribute '")
 _READ_ONLY = re.compile(r"^can't set attribute|object has no setter$")
 """A library sets what another one has made read-only."""
 _PARTED = re.compile(r"No module named '([\w.]+)'")
@@ -142,7 +144,7 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
         return _of_name(error, name, inner)
     if error.is_a("AttributeError") and "-packages/" in inner and _READ_ONLY.search(error.message):
         return _package(inner)
-    return _by_call(error, inner) or _of_library(error)
+    return _by_call(error, inner) or _of_library(error) or _of_object(error, inner)
 
 
 def _by_call(error: Raised, inner: str) -> str | None:
@@ -152,7 +154,8 @@ def _by_call(error: Raised, inner: str) -> str | None:
     if not error.is_a("TypeError") or not _CALL.search(error.text) or inner == "<string>":
         return None
     if is_library(inner):
-        return _package(inner)
+        # A route's options are the app's own words, whoever hands them on.
+        return None if error.frames[-1].function == "add_url_rule" else _package(inner)
     return "the library that is called" if "__init__()" in error.text or _CALLEE.search(error.message) else None
 
 
@@ -176,6 +179,14 @@ def _of_library(error: Raised) -> str | None:
     deeper: tuple[Frame, ...] = error.frames[last:]
     installed = "-packages/" in begun[-1].file and all(is_library(frame.file) for frame in deeper)
     return _package(begun[-1].file) if installed else None
+
+
+def _of_object(error: Raised, inner: str) -> str | None:
+    """Return the library that misses an attribute of an instance: the app hands over what is of Python's own types."""
+    lacking = _LACKING.match(error.message) if error.is_a("AttributeError") and "-packages/" in inner else None
+    if lacking is None or "/gunicorn/" in inner or _NOT_ITS_FAULT.search(error.text):
+        return None
+    return _package(inner)
 
 
 def _package(path: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bootcheck.analysis import analyze
 from bootcheck.model.cause import Cause
 from tests.unit.analysis.making import AT, LOGS, classes, entered, head, journal, report, stored, told
+from tests.unit.analysis.signatures.examples import NO_FLASK, raising
 
 
 def test_the_stderr_line_of_a_death_is_enough():
@@ -80,6 +81,13 @@ def test_binary_data_is_no_log(tmp_path: Path):
 
     assert found.exit_code == 2
     assert "binary" in found.inputs.unreadable[0]["reason"]
+
+
+def test_a_progress_bar_is_no_binary_data():
+    """It goes back by backspaces, thousands of them."""
+    bar = "".join(f"{done}/9{chr(8) * 40}" for done in range(60)) + "\n"
+
+    assert [incident.cause_class for incident in told(bar + raising(NO_FLASK)).incidents] == ["dependency-missing"]
 
 
 def test_other_json_is_no_report(tmp_path: Path):

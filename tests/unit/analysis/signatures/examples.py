@@ -207,6 +207,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + master("Connection in use: ('10.0.0.1', 8000)\nRetrying in 1 second.\nConnection in use: ('10.0.0.1', 8000)"),
         master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.\nCan't connect to ('0.0.0.0', 8000)"),
         raising("OSError: [Errno 98] Address already in use", code="server.bind(('', 9000))"),
+        # the log goes on with the server that holds it
+        master("Connection in use: ('0.0.0.0', 8000)\nCan't connect to ('0.0.0.0', 8000)")
+        + "[2026-11-27 09:00:04 +0000] [8] [INFO] Booting worker with pid: 8\n"
+        + GET
+        + TERM.replace("[10]", "[7]"),
     ),
     "bad_bind_address": (
         master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to ('ind=0.0.0.0', 80)"),
@@ -329,6 +334,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    return\nIndentationError: unexpected indent'),
     ),
     "version_incompatible": (
+        raising("pymongo.errors.ConfigurationError: Unknown option loadMode"),
+        raising(
+            "AttributeError: 'Catalogue' object has no attribute 'shelves'", frame(SITE + "oldlib/views.py", "__init__")
+        ),
         raising(
             "AttributeError: type object 'Token' has no attribute 'kinds'",
             frame(SITE + "oldlib/__init__.py", "<module>", "from .lexer import Lexer"),
@@ -397,6 +406,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:snowflake"),
     ),
     "app_import_error": (
+        raising("ModuleNotFoundError: No module named 'book_shop'", frame("/srv/book-shop/app/factory.py", "<module>")),
         raising("ModuleNotFoundError: No module named 'routes'", code="from routes import pages"),
         raising("SystemError: Parent module '' not loaded, cannot perform relative import"),
         raising(
@@ -459,6 +469,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising('psycopg.OperationalError: connection failed: FATAL:  database "shop" does not exist'),
     ),
     "db_too_many_connections": (
+        "(psycopg2.OperationalError) FATAL:  sorry, too many clients already\n",
         raising(
             'psycopg2.OperationalError: connection to server at "db" failed: FATAL:  sorry, too many clients already'
         ),
@@ -553,6 +564,14 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             f"[2026-11-27 09:0{minute}:30 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:{12 + minute})\n"
             for minute in range(3)
         ),
+        # the first one had started before the log begins
+        "".join(
+            f"[2026-11-27 09:0{minute}:29 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:{11 + minute})\n"
+            f"[2026-11-27 09:0{minute}:30 +0000] [{12 + minute}] [INFO] Booting worker with pid: {12 + minute}\n"
+            f"[2026-11-27 09:0{minute + 1}:00 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:{12 + minute})\n"
+            for minute in (0, 3)
+        ),
+        "".join(f"[2026-11-27 09:00:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(7, 12)),
         "2026-11-27T09:00:00.2+00:00 heroku[web.1]: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch\n",
     ),
     "request_timeout": (
@@ -560,6 +579,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"
         ),
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
+        "".join(f"[2026-11-27 09:00:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(7, 9)),
+        "".join(f"[2026-11-27 09:0{pid}:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(2, 9)),
     ),
     "stopped_by_platform": (
         start()
@@ -570,6 +591,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         start()
         + "[2026-11-27 09:02:39,139] {cli.py:859} ERROR - No response from gunicorn master within 120 seconds\n"
         + TERM,
+        "[2026-11-27 09:02:39,139] {cli.py:82} ERROR - [0 / 0] Some workers seem to have died and gunicorn did not restart "
+        "them as expected\n",
         "Last State: Terminated\n  Reason: Error\n  Exit Code: 137\n"
         "Normal  Killing  6m  kubelet  Container api failed liveness probe, will be restarted\n",
         start()
@@ -593,6 +616,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + "[2026-11-27 09:01:30 +0000] [10] [ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?\n",
         worker("[INFO] Handling signal: term") + "[2026-11-27 09:01:30 +0000] [10] [INFO] Shutting down: Master\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: State 'stop-sigterm' timed out. Killing.\n",
+        # the next one has started when the platform tells of the end of the last one
+        start()
+        + "2026-11-27T09:00:30.1+00:00 heroku[web.1]: Error R12 (Exit timeout) -> At least one process failed to exit within "
+        "30 seconds of SIGTERM\n2026-11-27T09:00:30.2+00:00 heroku[web.1]: Process exited with status 137\n",
     ),
     "sys_exit": (
         "".join(
@@ -694,11 +721,18 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
     "version_incompatible": (
+        raising(
+            "TypeError: Rule.__init__() got an unexpected keyword argument 'verbs'",
+            frame(SITE + "flask/sansio/app.py", "add_url_rule", "rule_obj = self.url_rule_class(rule, **options)"),
+            code='@app.route("/", verbs=["GET"])',
+        ),
         raising("TypeError: price() got an unexpected keyword argument 'tax'", code="total = price(tax=1)"),
         raising("ModuleNotFoundError: No module named 'google.pubsub'"),
         raising("ModuleNotFoundError: No module named 'shop.settings'"),
         raising("ImportError: cannot import name db", code="from shop import db"),
         raising("NameError: name 'Shop' is not defined"),
+        raising("AttributeError: 'Shop' object has no attribute 'shelves'", frame("/srv/shop/models.py", "open")),
+        raising("AttributeError: 'function' object has no attribute 'rule'", frame(SITE + "oldlib/views.py", "add")),
         raising("AttributeError: 'NoneType' object has no attribute 'x'", frame(SITE + "lib/__init__.py", "<module>")),
         raising(
             "AttributeError: 'Settings' object has no attribute 'LIB_URL'", frame(SITE + "lib/__init__.py", "<module>")
