@@ -99,7 +99,7 @@ class Container:
         """Take the next line; return what Gunicorn says by it, None where it is somebody else's."""
         self._situate(record)
         self._server.just_raised = False
-        event = said.event_of(record.text)
+        event = _event_of(record, telltale=telltale)
         if self._block is not None:
             own = event is not None or telltale or record.text.startswith(_OURS)
             ends = record.headed or (self._block.raised and own)
@@ -142,8 +142,10 @@ class Container:
         block = self._block
         if block is None or self._event in (said.REQUEST_ERROR, said.TIMEOUT) or is_request(block.frames):
             return
-        if not any(life.chain or life.app_not_found for life in self._server.lives.values()):
-            block.cut(self._known)
+        if any(life.chain or life.app_not_found for life in self._server.lives.values()):
+            return
+        before = () if self._known or self._event != said.RAISED else self._take_loose()
+        block.cut(self._known or before)
 
     def _situate(self, record: Record) -> None:
         if record.at is None:
@@ -297,7 +299,7 @@ class Container:
 
     def _flush(self, life: Life) -> None:
         server = self._server
-        if life.exit_code == BOOT_ERROR and not life.chain and server.loose is not None:
+        if (life.raised or life.exit_code == BOOT_ERROR) and not life.chain and server.loose is not None:
             # The traceback came without Gunicorn's words: an own logger, or lines that were cut.
             life.chain, server.loose = server.loose.chain, None
         trouble = trouble_of(life, server, self._notes)
@@ -369,6 +371,12 @@ class Container:
             self._server.troubles += 1
             self._known = trouble.chain or self._known
         self._sink.trouble(replace(trouble, host=self._host) if self._host else trouble)
+
+
+def _event_of(record: Record, *, telltale: bool) -> tuple[str, re.Match[str]] | None:
+    event = said.event_of(record.text)
+    # A shell or a container says "Error: " as well, in words that Gunicorn does not have.
+    return None if telltale and event is not None and event[0] == said.CONFIG_ERROR else event
 
 
 def _speaks_of(server: Server, pid: int) -> bool:

@@ -7,7 +7,7 @@ from bootcheck.analysis.trouble import BOOT, REQUEST, STOP, UNKNOWN, Frame, Rais
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
-NATIVE = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT"})
+NATIVE = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGSYS"})
 _STOPS = frozenset({"SIGTERM", "SIGINT", "SIGQUIT"})
 DEFAULT_TIMEOUT = (29.0, 33.0)
 """Seconds of life of a worker that the default timeout ends while it boots."""

@@ -65,9 +65,13 @@ _LINES = (
     (MAIN_LOOP, r"Unhandled exception in main loop"),
     (APP_NOT_FOUND, r"Failed to find (?:attribute|application object) u?'[^']*' in u?'"),
     (APP_NOT_FOUND, r"^Failed to find application(?: object)?: |^Function reference must be a simple name"),
+    (APP_NOT_FOUND, r"Error loading ASGI app\. (?:Could not import module|Attribute) \""),
     (APP_NOT_FOUND, r"Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
-    (CONFIG_ERROR, r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?gunicorn: error: "),
-    (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: gunicorn \[OPTIONS\]"),
+    (
+        CONFIG_ERROR,
+        r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?(?:gunicorn\S*|__main__\.py): error: ",
+    ),
+    (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: (?:gunicorn|__main__\.py) \[OPTIONS\]"),
     (CONFIG_ERROR, r"^Error: (?!.*\bHTTP\b|.* in section ')|^Worker class '.*' not found"),
 )
 ANSWERED = re.compile(r' HTTP/1\.[01]" [1-5]\d\d')
@@ -80,7 +84,7 @@ WORDS = (
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
     "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "usage: ",
     "Function ref",
-    "Error: ",
+    "Error: ", "rror: ", "loading ASGI app",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""
 _TRIGGER = re.compile("|".join(map(re.escape, WORDS)))

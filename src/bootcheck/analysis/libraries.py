@@ -37,6 +37,21 @@ _OURS = frozenset(
 )
 """What people call their own modules; a package of such a name is never what an app means."""
 
+_NAMED = re.compile(r"\(([^()\s]+\.py), line \d+\)$|in file (\S+?),? (?:on )?line")
+
+
+def file_of_syntax_error(error: Raised) -> str | None:
+    """Return which file does not compile; None where it is not told, and no library asked for it."""
+    last = error.frames[-1] if error.frames else None
+    if last is not None and not last.function:
+        return last.file
+    named = _NAMED.search(error.message)
+    if named is not None:
+        return named[1] or named[2]
+    # Python names no file where it cannot even read one: what asked for it is all that is known.
+    asked = next((frame.file for frame in reversed(error.frames) if "importlib" not in frame.file), "")
+    return asked if is_library(asked) and "gunicorn" not in asked else None
+
 
 def is_installed(module: str, error: Raised) -> bool:
     """Tell whether the package that a module belongs to is a library that is there, as far as one can see."""

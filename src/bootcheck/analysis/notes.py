@@ -23,7 +23,7 @@ GRACE = 60.0
 _ACCESS = re.compile(r"\b(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S.*HTTP/\d|\bmethod=[A-Z]+ path=")
 _SUPERVISOR = re.compile(
     r"unicorn|spawnerr|\btini\b|exited: |[Cc]ontainer|[Ii]nstance|[Pp]robe|\b[Tt]ask |[Pp]orts?\b|\bsite\b|\bpod\b|"
-    r"can't find command|[Ww]atchdog|systemd|kubelet|killing '[^']+' \(\d+\) with SIG"
+    r"can't find command|failed to launch: |[Ww]atchdog|systemd|kubelet|killing '[^']+' \(\d+\) with SIG"
 )
 """What a line with a level says where a supervisor, and not the app, logged it."""
 _PROCESS = re.compile(
@@ -168,7 +168,8 @@ class Notes:
         dyno = _DYNO.match(note.stream)
         if dyno is not None and any(stream.startswith("app[") for stream in self._streams):
             return f"app{dyno[1]}" in self._streams
-        return _PLATFORM.match(note.stream) is not None or "unicorn" in note.said.text
+        about = "unicorn" in note.said.text or " while connecting to upstream" in note.said.text
+        return about or _PLATFORM.match(note.stream) is not None
 
     def _drop(self, note: _Note) -> None:
         self.kept[:] = [item for item in self.kept if item is not note.said]

@@ -71,6 +71,14 @@ def test_a_repeated_start_that_is_cut_is_like_the_one_before():
     assert classes(found) == [("dependency-missing", 2)]
 
 
+def test_what_was_raised_stands_above_the_first_line_and_the_second_telling_is_cut():
+    """The paste begins within one traceback and ends within the next, which tells the same again."""
+    first = frame("/srv/shop/wsgi.py", "<module>", "import flask") + NO_FLASK + "\n"
+    text = raising("").partition("Booting worker with pid: 11\n")[2].partition("    from shop import create_app")[0]
+
+    assert classes(told(first + text)) == [("dependency-missing", 1)]
+
+
 def test_a_halt_alone_says_that_a_worker_failed_to_boot():
     """The last lines of a status: a consequence, so the cause stays unknown."""
     found = told(HALTED + "gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>\n")

@@ -73,6 +73,8 @@ _PREFIXES = (
     # syslog, RFC 5424
     re.compile(r"<\d+>1 (?P<time>\S+) (?P<host>\S+) (?P<stream>\S+) (?:(?P<pid>\d+)|\S+) \S+ (?:-|\[.*?\]) ?"),
     _CLOCK,
+    # how long ago, as consoles of containers show it: `2 mins ago `
+    re.compile(r"(?:an?|\d{1,3}) (?:sec|second|min|minute|hr|hour|day)s? ago[ \t]+"),
     # compose, pm2 and foreman: `web-1  | `, `0|web  | `, `09:15:37 web.1  | `
     re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.@\-]{0,80}) *\| ?(?!\|)"),
     # podman-compose

@@ -23,6 +23,7 @@ import re
 
 from bootcheck.analysis.conclusion import conclude, first
 from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "address-in-use"
@@ -31,14 +32,23 @@ RULES: tuple[str, ...] = ()
 _SAID = re.compile(
     r"Connection in use: |Address already in use|EADDRINUSE|\[Errno (?:98|48)\]|WinError 10048", re.IGNORECASE
 )
-_WHERE = re.compile(r"Connection in use: (.+)|connection to (.+?) failed|Can't connect to (.+)")
+TELLTALE = re.compile(
+    r"Bind for \S+ failed: port is already allocated|listen tcp\S* \S+ bind: address already in use|"
+    r"^Port \d+ is in use by another program"
+)
+"""Docker, which holds the port for its container, and Flask's own server, which an app starts beside."""
+WORDS = ("already allocated", "already in use", "in use by another")
+TELLTALE_CAUSE = Cause.OS_EXIT
+_WHERE = re.compile(
+    r"Connection in use: (.+)|connection to (.+?) failed|Can't connect to (.+)|(?:Bind for|listen tcp\S*) (\S+?):? "
+)
 _PORT = re.compile(r", (\d+)\)|:(\d+)\b")
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from gunicorn's own words, or from an EADDRINUSE that ended the process."""
     error = trouble.error
-    line = trouble.line(_SAID)
+    line = (*trouble.line(_SAID), *trouble.line(TELLTALE))[:1]
     if not (line and trouble.role == "master") and not (error is not None and _SAID.search(error.text)):
         return None
     text = line[0].text if line else (error.text if error is not None else "")

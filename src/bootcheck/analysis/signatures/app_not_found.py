@@ -35,9 +35,10 @@ RULES = ("BC502",)
 _SAID = re.compile(
     r"Failed to find (?:attribute|application object) u?'[^']*' in u?'[^']*'|Failed to find application(?: object)?: |"
     r"Failed to find application, did you mean |Function reference must be a simple name|"
-    r"Failed to parse '.*' as an attribute|Application object must be callable"
+    r"Error loading ASGI app\. |Failed to parse '.*' as an attribute|Application object must be callable"
 )
-_MISSING = re.compile(r"No module named '?([\w.]+)'?")
+_MISSING = re.compile(r"No module named '?([^'\s;]+)'?")
+_NO_NAME = re.compile(r"^Empty module name$|argument is required to perform a relative import for '")
 _ENTRIES = frozenset({"wsgi", "asgi", "app", "main", "application", "server", "run", "api", "manage", "index", "py"})
 
 
@@ -49,7 +50,7 @@ def match(trouble: Trouble) -> Finding | None:
     by_gunicorn = error is not None and (
         error.is_a("AppImportError")
         or "Failed to find application" in error.text
-        or (bool(target) and _ends_in_gunicorn(error))
+        or (bool(target or _NO_NAME.search(error.message)) and _ends_in_gunicorn(error))
         or _evaluates_target(error)
     )
     if trouble.cause is not Cause.APP_NOT_FOUND and not by_gunicorn:

@@ -19,23 +19,41 @@ How to know it is fixed
 
 from __future__ import annotations
 
+import re
+
 from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.libraries import file_of_syntax_error
 from bootcheck.analysis.trouble import LONE, SYNTAX, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-syntax-error"
 RULES: tuple[str, ...] = ()
 
+_INDENTS = ("IndentationError", "TabError")
+_PLAIN = re.compile(
+    r"was never closed|unterminated|unmatched|does not match opening|expected (?:':'|'\(')|unexpected EOF|"
+    r"EO[LF] while|"
+    r"outside (?:async )?function|outside loop|perhaps you forgot a comma|cannot assign to|can't assign to|f-string: |"
+    r"invalid (?:non-printable )?character|unicode error|[Nn]on-(?:ASCII|UTF-8)|follows keyword argument|leading zeros"
+)
+"""Faults that are faults in any Python: no library is released with one."""
+_NULL = re.compile(r"source code (?:string )?cannot contain null bytes")
+
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the file with the error is the app's and no library's."""
     error = trouble.error
-    if error is None or not error.is_a(*SYNTAX) or (error.frames and is_library(error.frames[-1].file)):
+    if error is None or not (error.is_a(*SYNTAX) or (error.is_a("ValueError") and _NULL.search(error.message))):
         return None
-    if not error.frames and trouble.facts.get(LONE):
-        # Whose file it is, is not told.
+    told = file_of_syntax_error(error)
+    if told is None:
+        # Nothing is told but the last line.
+        if trouble.facts.get(LONE) and not (error.is_a(*_INDENTS) or _PLAIN.search(error.message)):
+            return None
+    elif is_library(told):
         return None
-    where = f" in {error.frames[-1].file}, line {error.frames[-1].line}" if error.frames else ""
+    line = f", line {error.frames[-1].line}" if error.frames and not error.frames[-1].function else ""
+    where = f" in {told}{line}" if told else ""
     return conclude(
         trouble,
         f"The app's own code does not compile{where}: {error.text}",

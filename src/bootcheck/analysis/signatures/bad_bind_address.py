@@ -34,9 +34,10 @@ CAUSE_CLASS = "bad-bind-address"
 RULES = ("BC524",)
 
 _SAID = re.compile(
-    r"connection to .* failed: \[Errno -?(?:2|3|5|8|99|49|11001)\]|Invalid address: |"
+    r"connection to .* failed: \[Errno -?(?:2|3|5|8|97|99|49|11001)\]|Invalid address: |"
     r"is not a valid port number|Cannot assign requested address|"
-    r"Can't assign requested address|bind\(\): port must be",
+    r"Can't assign requested address|(?:bind\(\)|getsockaddrarg): port must be|AF_UNIX path too long|"
+    r"Address family not supported|encoding with 'idna' codec failed",
     re.IGNORECASE,
 )
 _GAVE_UP = re.compile(r"Can't connect to \(")
@@ -50,8 +51,10 @@ _RESOLVE = re.compile(
 TELLTALE = re.compile(
     r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|"
     r"[Ff]ailed to bind to \$PORT|"
-    r"failed to start and (?:then )?listen on the port|not listening on the expected port|"
-    r"respond to HTTP pings on port|"
+    r"[Ff]ailed to start and (?:then )?listen on the port|not listening on the expected (?:port|address)|"
+    r"respond to HTTP pings on port|Detected open ports on localhost|STARTUP \w+ probe failed .{1,80} on port \d|"
+    r"(?:[Ll]iveness|[Ss]tartup) probe failed: .{1,200}connection refused|replicas never became healthy|"
+    r"connect\(\) failed \(111: .{1,200}upstream: \"\w+://(?!127\.|localhost|unix)|curl: \((?:52|56)\) |"
     r"no process is listening on|port the app is listening on|is your app listening on"
 )
 WORDS = (
@@ -65,6 +68,12 @@ WORDS = (
     "HTTP pings",
     "the app is listening",
     "your app listening",
+    "open ports on",
+    "STARTUP",
+    "probe failed: ",
+    "replicas never",
+    "connect() failed",
+    "curl: (5",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
 _HOST = re.compile(r"connect to \(['\"]([^'\"]*)['\"]")
@@ -72,6 +81,9 @@ _NAME = re.compile(r"[\w.\-:%]*")
 _EVERYWHERE = frozenset({"", "0.0.0.0", "127.0.0.1", "localhost"})  # noqa: S104 - read from a log
 _EXPECTED = re.compile(r"PORT=(\d{2,5})|\bports?:? (\d{2,5})\b")
 _LISTENS = re.compile(r":(\d{2,5})(?:$|\D*$)")
+_ROUTER = re.compile(r"Error R10|[Ff]ailed to bind to \$PORT")
+_CHOSEN = re.compile(r":\d{2,4}(?:$|\D*$)")
+"""A port that a person writes; those that Heroku gives have five digits."""
 _LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
 
@@ -87,6 +99,11 @@ def match(trouble: Trouble) -> Finding | None:
         return _bad(trouble, one_line(gave_up[0].text), gave_up)
     if error is not None and _in_binding(error) and (_SAID.search(error.text) or _RESOLVE.search(error.text)):
         return _bad(trouble, one_line(error.text), None)
+    return _missed(trouble)
+
+
+def _missed(trouble: Trouble) -> Finding | None:
+    """Conclude where a platform, a probe or a proxy asks where gunicorn does not listen."""
     missed = trouble.line(TELLTALE)
     loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
     if missed and loopback:
@@ -96,6 +113,9 @@ def match(trouble: Trouble) -> Finding | None:
     if expected and ports and expected not in ports:
         there = ", ".join(trouble.around.listening)
         return _bad(trouble, f"it listens at {there}, and port {expected} is expected", missed, code="BC524")
+    if missed and _ROUTER.search(missed[0].text) and ports and all(map(_CHOSEN.search, trouble.around.listening)):
+        there = ", ".join(trouble.around.listening)
+        return _bad(trouble, f"it listens at {there}, and not at the port in $PORT", missed, code="BC524")
     return None
 
 

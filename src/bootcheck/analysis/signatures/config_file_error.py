@@ -24,26 +24,28 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "config-file-error"
 RULES = ("BC521",)
 
 _SAID = re.compile(
-    r"Failed to read config file: |^Invalid value for \w+: |gunicorn: error: |^usage: gunicorn \[OPTIONS\]|"
+    r"Failed to read config file: |^Invalid value for \w+: |(?:gunicorn\S*|__main__\.py): error: |"
+    r"^usage: (?:gunicorn|__main__\.py) \[OPTIONS\]|"
     r"^Error: '.*' doesn't exist$|"
     r"^Error: (?:Value must|Not an? |Value is not|Unknown|Unable to|No such (?:user|group)|Invalid value|.*\barity\b)|"
     # Of an option's value or the file: an app's ValueError would have a traceback.
     r"^Error: (?:Error: )?(?:log config .* not found|can't chdir to |No application module specified|"
     r"invalid literal for |could not convert string to )"
 )
-_PLAIN = re.compile(r"gunicorn: error: |Failed to read config file: |^Invalid value for \w+: ")
+_PLAIN = re.compile(r"(?:gunicorn\S*|__main__\.py): error: |Failed to read config file: |^Invalid value for \w+: ")
 _HOOK = re.compile(
     r"\bcfg\.(?P<hook>on_starting|on_reload|when_ready|pre_fork|post_fork|post_worker_init|worker_int|"
     r"worker_abort|pre_exec|"
     r"pre_request|post_request|child_exit|worker_exit|nworkers_changed|on_exit|ssl_context)\("
 )
+_NO_FILE = re.compile(r"^'[^']+\.(?:py|conf|cfg|ini|txt)' doesn't exist$")
 _READING = frozenset(
     {"get_config_from_filename", "get_config_from_module_name", "load_config_from_module_name_or_filename"}
 )
@@ -52,8 +54,25 @@ _READING = frozenset(
 def _of_a_setting(trouble: Trouble) -> bool:
     """Tell whether Gunicorn's own reading of a setting raised (WEB_CONCURRENCY=auto); certificates are told apart."""
     error = trouble.error
-    inner = error.frames[-1].file if error is not None and error.frames else ""
-    return inner.endswith("gunicorn/config.py") and "file" not in (error.message if error is not None else "")
+    if error is None:
+        return False
+    inner = error.frames[-1].file if error.frames else ""
+    if inner.endswith("gunicorn/config.py"):
+        return "file" not in error.message
+    return _sets_up_logging(error) or (error.is_a("RuntimeError") and bool(_NO_FILE.search(error.message)))
+
+
+def _sets_up_logging(error: Raised) -> bool:
+    """Tell whether the logging that was configured for Gunicorn is wrong; a file that cannot be opened is none."""
+    inside = any(
+        frame.file.endswith("gunicorn/glogging.py") and frame.function in ("setup", "__init__")
+        for frame in error.frames
+    )
+    return (
+        inside
+        and error.is_a("ValueError", "KeyError", "TypeError", "AttributeError", "RuntimeError")
+        and ("[Errno" not in error.message)
+    )
 
 
 def match(trouble: Trouble) -> Finding | None:

@@ -32,29 +32,45 @@ RULES: tuple[str, ...] = ()
 
 _TYPES = ("FileNotFoundError", "NotADirectoryError", "IsADirectoryError")
 _SAID = re.compile(
-    r"\[Errno (?:2|20|21|28|30|116|122|5)\]|No space left on device|Read-only file system|"
+    r"\[Errno (?:2|20|21|28|30|36|116|122|5)\]|No space left on device|Read-only file system|"
     r"Can't create (?:workertmp|pidfile)|isn't writable \[|No usable temporary directory|"
     r"unable to open database file|Disk quota exceeded|Stale (?:NFS )?file handle|disk I/O error|"
     r"database or disk is full",
     re.IGNORECASE,
 )
+_ABSENT = re.compile(
+    r"No such file or directory$|errno = 2,|No file or directory found at |file does not exist at: |"
+    r"^File not found: |^File \S+ was not found|^Directory '[^']+' does not exist"
+)
+"""In the words of h5py, Keras, TensorFlow, Google's credentials and Starlette."""
+_ABSENT_TYPES = ("OSError", "IOError", "NotFoundError", "ValueError", "RuntimeError", "DefaultCredentialsError")
 _PATH = re.compile(
     r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|"
     r"RuntimeError: (\S+) doesn't exist|'([^'\n]+)' isn't writable"
 )
 _REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|rmdir|rmtree)\(")
 _SOCKET = re.compile(r"\.sock\b")
+_WATCHES = re.compile(r"inotify (?:watch|instance) limit")
+"""The kernel says ENOSPC of a limit, and no disk is full."""
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from ENOENT, ENOSPC, EROFS and their like."""
     error = trouble.error
-    if error is None or not (error.is_a(*_TYPES) or _SAID.search(error.text)):
+    if error is None or not (
+        error.is_a(*_TYPES)
+        or _SAID.search(error.text)
+        or (error.is_a(*_ABSENT_TYPES) and _ABSENT.search(error.message.strip()))
+    ):
         return None
     if error.frames and _REMOVES.search(error.frames[-1].code) and "[Errno 2]" in error.text:
         # What was to go is gone already: no path is missing, another worker was faster.
         return None
-    if error.is_a("FileExistsError") or ("No such file" in error.text and _SOCKET.search(error.text)):
+    if (
+        error.is_a("FileExistsError")
+        or _WATCHES.search(error.text)
+        or ("No such file" in error.text and _SOCKET.search(error.text))
+    ):
         return None
     path = first(_PATH, error.text)
     temporary = "workertmp" in error.text or "temporary directory" in error.text

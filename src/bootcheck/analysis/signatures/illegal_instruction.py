@@ -38,20 +38,20 @@ _BUILT_FOR_ANOTHER = (
     r"built with baseline optimizations: [\s\S]{1,300} but your machine doesn't support|"
     r"built using \S+ instructions, which your CPU and/or operating system do not support|"
     r"required CPU features were not detected|CPU (?:does not|doesn't) support x86-64-v\d|"
-    r"CPU ISA level is lower than required"
+    r"CPU ISA level is lower than required|does not meet the minimum requirements for use of the Intel"
 )
-"""TensorFlow, NumPy, jaxlib, Polars and glibc look before they use an instruction."""
+"""TensorFlow, NumPy, jaxlib, Polars, MKL and glibc look before they use an instruction."""
 TELLTALE = re.compile(
-    r"Illegal instruction(?: |$|\s\(core dumped\))|trap invalid opcode|"
+    r"Illegal instruction(?: |$|: 4\b|\s\(core dumped\))|trap invalid opcode|"
     r"Fatal Python error: Illegal instruction|signal: illegal instruction|"
-    r"(?:Uncaught signal: |terminated on signal )4\b|"
+    r"(?:[Uu]ncaught (?:target )?signal:? |terminated on signal )4\b|exited: .{1,80}terminated by SIGILL|"
     r"code=(?:killed|dumped), (?:signal|status)=(?:4/)?ILL|"
     r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+132\b|" + _BUILT_FOR_ANOTHER
 )
 WORDS = (
-    "llegal instruction", "invalid opcode", "signal", "code=killed", "code=dumped", "132",
-    "aren't available", "x86-64-v", "CPU features", "ISA level", "rror", "baseline optimizations",
-    "operating system do not",
+    "llegal instruction", "invalid opcode", "signal", "exited: ", "minimum requirements", "code=killed",
+    "code=dumped", "132", "aren't available", "x86-64-v", "CPU features", "ISA level", "rror",
+    "baseline optimizations", "operating system do not",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 _BUILT = re.compile(_BUILT_FOR_ANOTHER)

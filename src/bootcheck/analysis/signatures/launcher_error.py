@@ -41,47 +41,56 @@ _SYSTEMD = (
     r"Changing to the requested working directory failed|Failed to load environment files",
     r"[Ee]xecutable path is not absolute|[Nn]either a valid executable name nor an absolute path",
     r"lacks (?:both )?ExecStart=|has a bad unit file setting|ConditionFileIsExecutable=\S+ was not met",
-    r"Unit \S*gunicorn\S* (?:not found|could not be found|failed to load)",
+    r"Unit \S*gunicorn\S* (?:not found|could not be found|failed to load|is masked)",
+    r"Failed to set up (?:standard (?:input|output|error)|\w+ namespacing|credentials)|Failed to run '[\w\-]+' task: ",
+    r"fatal error, unit will not be started",
 )
 _CONTAINER = (
     r"starting container process caused|unable to start container process|OCI runtime create failed",
     r"exec user process caused|executable file not found in \$PATH|unable to find user \S+: no matching entries",
     r"exec \S+: (?:no such file|exec format error|permission denied)|[Ee]xec format error",
-    r"\b(?:RunContainerError|CreateContainerError|StartError)\b",
+    r"\b(?:RunContainerError|CreateContainerError|StartError)\b|^ERROR: failed to launch: ",
 )
 _SHELL = (
     r"gunicorn\S*: (?:command not found|not found|No such file or directory|cannot execute|Permission denied)",
-    r"[Cc]ommand not found: \S*gunicorn|bad interpreter: No such file|/env: \S{1,60}: No such file",
+    r"[Cc]ommand not found: \S*gunicorn|bad interpreter: |(?:^|/)env: \S{1,60}: No such file",
+    r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
     r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)|unknown command: gunicorn",
     r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
     # The start script, whatever its name: a shell's and tini's words.
     r"(?:^|/)(?:ba|da|a)?sh: (?:line )?(?:\d+: )?(?:exec: )?\S+: Permission denied$",
     # What takes on another user: su, runuser, sudo, setpriv, start-stop-daemon, chpst.
     r"^(?:su|runuser): (?:warning: )?user \S+ does not exist|^sudo: (?:unknown user|error initializing)",
+    r"^sudo: unable to execute",
     r"^setpriv: failed to parse \S+|^start-stop-daemon: user '[^']+' not found|^chpst: fatal: unknown user",
     r"exec \S+ failed: (?:No such file|Permission denied|Exec format)",
-    r"No module named '?gunicorn'?$|python\S*: can't open file '",
+    r"No module named '?gunicorn(?:\.__main__)?'?(?:$|; )|python\S*: can't open file '",
+    # Python itself does not come up: PYTHONHOME, or an environment whose Python was removed.
+    r"Fatal Python error: (?:init_?fs_?encoding|init_import_site|Py_Initialize|init_sys_streams)",
     r"\b[Ee]xit(?:ed)?(?: with)?(?: code| status)?[:=( ]+12[67]\b",
 )
 _SUPERVISOR = (
     r"^Error: .* in section '[^']+' \(file: ",
     r"can't find command '|spawnerr: |command at '\S+' is not executable|child process was not spawned",
     r"couldn't (?:exec|chdir to|setuid to) |start: Job failed to start",
-    r"\[PM2\]\[ERROR\] (?:Script|File) .{1,200}not found",
+    r"^\S+: ERROR \((?:no such file|not executable)\)$",
+    r"^(?:s6-|exec|runsv |start-stop-daemon).{0,60}: unable to (?:spawn|exec|start|stat) ",
+    r"\[PM2\]\[ERROR\] (?:(?:Script|File) .{1,200}not found|Script not found: )",
 )
 TELLTALE = re.compile("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
 WORDS = (
     "unicorn", "Failed to ", "Failed at step", "to locate ", "status=2", "xecut", "directory failed", "ExecStart=",
-    "unit file",
-    "was not met", "not found", "container process", "user process", "matching entries", "o such file", "xec format",
-    "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit", "find command", "couldn't ",
-    "Job failed", "OCI runtime", "does not exist", "unknown user", "setpriv: ",
+    "unit file", "was not met", "not found", "is not recognized", "is masked", "Fatal Python", "unable to ", "ERROR (",
+    "container process", "user process", "matching entries", "o such file", "xec format", "ermission denied", "rror",
+    "bad interpreter", "spawn", "open file '", "xit", "find command", "couldn't ", "Job failed", "OCI runtime",
+    "does not exist", "unknown user", "setpriv: ",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
 _LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
 """The loader's words: it gives the status 127 as well."""
 _ABSENT = re.compile(
-    r"No module named '?gunicorn(?:[.';]|$)|The 'gunicorn[^']*' distribution was not found|"
+    r"No module named '?gunicorn(?:[.';]|$)|No module named '?encodings'?$|"
+    r"The 'gunicorn[^']*' distribution was not found|"
     r"No package metadata was found for (?:The 'gunicorn|gunicorn)"
 )
 

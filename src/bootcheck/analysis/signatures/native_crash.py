@@ -33,10 +33,13 @@ CAUSE_CLASS = "native-crash"
 RULES = ("BC509",)
 
 TELLTALE = re.compile(
-    r"Fatal Python error: (?:Segmentation fault|Aborted|Bus error|Floating)|segfault at [0-9a-f]+ ip|"
-    r"Segmentation fault|double free or corruption|"
-    r"free\(\): invalid|malloc\(\): |munmap_chunk\(\)|terminate called after throwing|"
-    r"Uncaught signal: (?:[678]|11)\b|terminated on signal (?:[678]|11)\b|"
+    r"Fatal Python error: (?!init|Py_Init|Illegal)|segfault at [0-9a-f]+ ip|"
+    r"[Ss]egmentation fault|double free or corruption|stack smashing detected|pure virtual method called|"
+    r"free\(\): invalid|malloc\(\): |munmap_chunk\(\)|terminate called (?:after throwing|without an active)|"
+    r"libc\+\+abi(?:\.dylib)?: terminating|: Assertion [`'].{1,300}' failed|OMP: Error #1[35]: |"
+    r"process has forked and you cannot use this CoreFoundation|crashed on child side of fork pre-exec|"
+    r"[Uu]ncaught (?:target )?signal:? (?:[678]|11)\b|terminated on signal (?:[678]|11)\b|"
+    r"exited: .{1,80}terminated by SIG(?:SEGV|ABRT|BUS|FPE)|"
     r"may have been in progress in another thread when fork\(\) was called|code=(?:killed|"
     r"dumped), (?:signal|status)=(?:\d+/)?(?:SEGV|ABRT|BUS|FPE)|"
     r"general protection fault|corrupted (?:size vs|double-linked)|"
@@ -44,8 +47,9 @@ TELLTALE = re.compile(
     r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+13[4569]\b"
 )
 WORDS = (
+    "stack smashing", "pure virtual", "libc++abi", "Assertion ", "OMP: Error", "has forked", "fork pre-exec",
     "Fatal Python", "segfault", "egmentation", "double free", "free()", "malloc()", "munmap_chunk", "terminate called",
-    "signal", "fork()", "code=killed", "code=dumped", "general protection", "corrupted ", "core dumped",
+    "signal", "fork()", "code=killed", "code=dumped", "general protection", "exited: ", "corrupted ", "core dumped",
     "134", "135", "136", "139",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH

@@ -42,7 +42,11 @@ _SAID = re.compile(
     r"symbol lookup error|Library not loaded|incompatible architecture|Error loading shared library|"
     r"Error relocating|: symbol not found|"
     r"static TLS block|no pq wrapper available|libpq library not found|DLL load failed|failed to find libmagic|"
-    r"cannot load library|Can't open lib '|no library called|file too short$",
+    r"cannot load library|Can't open lib '|no library called|file too short$|OSError: [\w.\-]+ library not found|"
+    r"Could not find the \w+ library|Could not find lib \S+ or load any|\[WinError (?:126|193)\]|"
+    r"Could not find module '[^']+\.dll'|dlopen\(.{1,300}(?:image not found|tried: )|libcurl link-time ssl backend|"
+    r"(?:could not|failed to) load (?:dynamic|shared) (?:object|library)|library version mismatch|"
+    r"No module named '?_(?:sqlite3|ctypes|bz2|lzma|ssl|hashlib|curses|uuid|zstd)\b",
     re.IGNORECASE,
 )
 TELLTALE = re.compile(

@@ -34,14 +34,15 @@ CAUSE_CLASS = "oom-kill"
 RULES = ("BC508",)
 
 TELLTALE = re.compile(
-    r"Out of memory: Kill|[Mm]emory cgroup out of memory|oom-kill:|OOMKilled|killed by the OOM killer|"
+    r"Out of memory: [Kk]ill|OOM killed|line \d+:\s+\d+ Killed\b|exited: .{1,80}terminated by SIGKILL|"
+    r"[Mm]emory cgroup out of memory|oom-kill:|OOMKilled|killed by the OOM killer|"
     r"Error R1[45] \(Memory|"
-    r"[Mm]emory limit of .{1,40} exceeded|exceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|"
+    r"[Mm]emory limit of .{1,40} exceeded|[Ee]xceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|"
     r"Container killed due to memory|"
-    r"Ran out of memory \(used over|result 'oom-kill'|OutOfMemoryError: Container|"
+    r"[Oo]ut of memory \(used over|result 'oom-kill'|OutOfMemoryError: [Cc]ontainer|"
     r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+137\b"
 )
-WORDS = ("emory", "oom-kill", "OOM", "137")
+WORDS = ("emory", "Killed", "SIGKILL", "oom-kill", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
 _STATUS_ALONE = re.compile(r"^(?!.*(?:[Mm]emory|OOM|oom)).*\b137\b")
 _BY_PROBE = re.compile(r"failed (?:liveness|startup) probe|Liveness probe failed")

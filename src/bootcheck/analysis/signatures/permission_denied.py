@@ -24,12 +24,19 @@ import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "permission-denied"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
+TELLTALE = re.compile(r"connect\(\) to unix:\S+ failed \(13: Permission denied\)")
+"""A proxy that may not use gunicorn's socket."""
+WORDS = ("connect() to unix:",)
+TELLTALE_CAUSE = Cause.NONE
+_NO_WRITE = re.compile(r"attempt to write a readonly database|cannot cache function '\w+': no locator available")
+"""SQLite and Numba, where the file or its directory belongs to somebody else."""
 _LOW_PORT = re.compile(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")
 """Up to Gunicorn 22 the reason is not printed; a port below 1024 is one."""
 _SOCKET = re.compile(r"Can't connect to /")
@@ -49,6 +56,7 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude from EACCES or EPERM; a database's own refusal of a table is none."""
     error = trouble.error
     line = (*trouble.line(_SAID), *trouble.line(_LOW_PORT))[:1] if trouble.role == "master" else ()
+    line = line or (trouble.line(TELLTALE) if trouble.cause is Cause.NONE else ())
     guessed = not line and trouble.role == "master" and error is None and trouble.says(_IN_USE) is None
     if guessed:
         line = trouble.line(_SOCKET)
@@ -58,7 +66,9 @@ def match(trouble: Trouble) -> Finding | None:
     if error is not None and not refused and error.is_a("ValueError", "RuntimeError") and _SAID.search(error.text):
         # logging.config wraps what its handler met.
         refused = True
-    if (not refused and not line) or (error is not None and _DATABASE.search(error.text)):
+    no_write = error is not None and trouble.died and _NO_WRITE.search(error.text) is not None
+    refused = refused or no_write
+    if (not refused and not line) or (error is not None and not no_write and _DATABASE.search(error.text)):
         return None
     text = error.text if error is not None and refused else line[0].text
     path = first(_PATH, text)

@@ -32,18 +32,33 @@ CAUSE_CLASS = "resource-limit"
 RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
+_NO_THREAD = (
+    r"can't start new thread|can't allocate lock|pthread_create\b.{0,30}?(?:failed|Resource temporarily)|"
+    r"Thread creation failed|failed to (?:create new OS|spawn) thread|can't spawn worker thread|"
+    r"unable to create (?:new )?native thread|unable to allocate necessary resources for OMP"
+)
+"""Python, OpenBLAS, TensorFlow, libgomp, Rust, Go, tokio, Java and Intel's OpenMP."""
+_NO_FORK = (
+    r"fork(?:\(\))?: (?:retry: )?(?:Resource temporarily|Cannot allocate memory|No child processes)|"
+    r"Failed to fork: |fork rejected by pids controller"
+)
 _SAID = re.compile(
-    r"Too many open files|\[Errno (?:23|24)\]|can't start new thread|pthread_create failed|"
-    r"Resource temporarily unavailable|"
-    r"\[Errno 11\]|Cannot allocate memory|\[Errno 12\]|^MemoryError",
+    rf"{_NO_THREAD}|Too many open files|\[Errno (?:23|24)\]|Resource temporarily unavailable|"
+    r"\[Errno 11\]|Cannot allocate memory|\[Errno 12\]|^MemoryError|Unable to allocate \d|"
+    r"inotify (?:watch|instance) limit|filedescriptor out of range in select",
     re.IGNORECASE,
 )
 TELLTALE = re.compile(
-    r"\[Errno 24\] Too many open files|pthread_create failed for thread|cannot fork\(\): Resource|"
-    r"fork: retry: Resource temporarily"
+    rf"{_NO_THREAD}|{_NO_FORK}|\[Errno 24\] Too many open files|what\(\):\s+Resource temporarily unavailable"
 )
-WORDS = ("open files", "pthread_create", "fork")
+WORDS = (
+    "start new thread", "allocate lock", "pthread_create", "Thread creation", "OS thread", "spawn", "native thread",
+    "resources for OMP", "open files", "fork", "what():",
+)  # fmt: skip
 TELLTALE_CAUSE = Cause.NONE
+_CAUSES = (Cause.NONE, Cause.OS_EXIT, Cause.NATIVE_CRASH)
+"""A C++ library that gets no thread aborts, or goes on and crashes."""
+_TYPES = ("OSError", "RuntimeError", "BlockingIOError", "IOError", "error", "ValueError", "PanicException")
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -54,10 +69,10 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     line = trouble.line(TELLTALE)
     fits = error is not None and (
-        (error.is_a("MemoryError") and trouble.died)
-        or (error.is_a("OSError", "RuntimeError", "BlockingIOError", "IOError", "error") and _SAID.search(error.text))
+        (error.is_a("MemoryError", "_ArrayMemoryError") and trouble.died)
+        or (error.is_a(*_TYPES) and _SAID.search(error.text))
     )
-    if not fits and not (line and error is None and trouble.cause in (Cause.NONE, Cause.OS_EXIT)):
+    if not fits and not (line and error is None and trouble.cause in _CAUSES):
         return None
     text = error.text if error is not None and fits else line[0].text
     files = "open files" in text or "Errno 24" in text or "Errno 23" in text

@@ -58,7 +58,8 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     line = trouble.line(TELLTALE)
     if error is not None:
-        if not _FILE.search(error.text) and not _of_listener(error):
+        alone = not error.frames and TELLTALE.search(error.text)
+        if not alone and not _FILE.search(error.text) and not _of_listener(error):
             return None
     elif not line:
         return None

@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.libraries import is_installed, is_part
+from bootcheck.analysis.libraries import file_of_syntax_error, is_installed, is_part
 from bootcheck.analysis.trouble import SYNTAX, Frame, Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
@@ -125,7 +125,8 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     text = error.text
     inner = error.frames[-1].file if error.frames else ""
     if error.is_a(*SYNTAX):
-        return _package(inner) if is_library(inner) else None
+        told = file_of_syntax_error(error) or ""
+        return _package(told) if is_library(told) else None
     if "partially initialized" in text and not is_library(inner):
         return None
     if _SAID.search(text) or _REMOVED.search(text):

@@ -33,7 +33,7 @@ RULES = ("BC522",)
 _SAID = re.compile(r"class uri (?:u?['\"](?P<uri>[^'\"]+)['\"]|(?P<bare>\S+)) invalid or not found")
 _NEEDS = re.compile(
     r"(?:gevent|eventlet|tornado)\w* worker requires|You need (?:gevent|eventlet|tornado)|"
-    r"requires (?:gevent|eventlet) \d"
+    r"requires (?:gevent|eventlet) \d|Entry point \('gunicorn\.workers', '\w+'\) not found"
 )
 _MISSING = re.compile(r"No module named '?([\w.]+)")
 _PACKAGE = {

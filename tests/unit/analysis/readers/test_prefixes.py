@@ -36,6 +36,7 @@ BARE = "Booting worker with pid: 31"
         (f"0|web  | {BARE}", {"stream": "web"}),
         (f"[pod/web-5d9f/app] {BARE}", {"stream": "pod/web-5d9f/app"}),
         (f"Nov 27 09:25:57 AM  {BARE}", {"headed": False}),
+        (f"2 mins ago [2026-11-27 09:25:57 +0000] [30] [INFO] {BARE}", {"at": AT, "pid": 30}),
         (
             f"web-1  | 2026-11-27T09:25:57Z [2026-11-27 09:25:57 +0000] [30] [INFO] {BARE}",
             {"stream": "web-1", "pid": 30, "at": AT},

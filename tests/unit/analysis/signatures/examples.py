@@ -81,6 +81,22 @@ NO_FLASK = "ModuleNotFoundError: No module named 'flask'"
 
 POSITIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (
+        "The term 'gunicorn' is not recognized as the name of a cmdlet, function or program.\n",
+        "Command 'gunicorn' not found, but can be installed with:\n\nsudo apt install gunicorn\n",
+        "Error: Command not found: gunicorn\n",
+        "/usr/bin/python3: No module named gunicorn.__main__; 'gunicorn' is a package and cannot be directly executed\n",
+        "web: ERROR (no such file)\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: Failed to set up standard output: Permission denied\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: Failed to run 'start' task: No such file or directory\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: Unit configuration has fatal error, unit will not be started.\n",
+        "s6-supervise web: warning: unable to spawn ./run: Permission denied\n",
+        "start-stop-daemon: unable to start /usr/bin/gunicorn (No such file or directory)\n",
+        "ERROR: failed to launch: determine start command: process type web was not found\n",
+        "[PM2][ERROR] Script not found: /srv/shop/gunicorn\n",
+        "Fatal Python error: init_fs_encoding: failed to get the Python codec of the filesystem encoding\n"
+        "ModuleNotFoundError: No module named 'encodings'\n",
+        "/srv/venv/bin/gunicorn: /srv/venv/bin/python: bad interpreter: Permission denied\n",
+        "sudo: unable to execute /srv/start.sh: No such file or directory\n",
         "Nov 27 09:00:00 web systemd[812]: app.service: Changing to the requested working directory failed: No such file\n"
         "Nov 27 09:00:00 web systemd[1]: app.service: Main process exited, code=exited, status=200/CHDIR\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: Main process exited, code=exited, status=226/NAMESPACE\n",
@@ -114,6 +130,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "exec /usr/local/bin/gunicorn: exec format error\n",
     ),
     "config_file_error": (
+        "RuntimeError: 'conf.py' doesn't exist\n",
+        "usage: __main__.py [OPTIONS] [APP_MODULE]\n__main__.py: error: unrecognized arguments: --workerz 4\n",
+        "Traceback (most recent call last):\n"
+        + frame("/venv/bin/gunicorn", "<module>", "sys.exit(run())")
+        + frame(SITE + "gunicorn/glogging.py", "setup", "dictConfig(config)")
+        + frame("/usr/lib/python3.12/logging/config.py", "configure", "raise ValueError(")
+        + "ValueError: Unable to configure formatter 'json'\n",
         "\nError: Error: log config '/srv/logging.ini' not found\n",
         "\nError: can't chdir to '/srv/gone'\n",
         "\nError: No application module specified.\n",
@@ -136,6 +159,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "worker_class_unavailable": (
+        "ImportError: Entry point ('gunicorn.workers', 'gevent') not found\n",
         "class uri 'tornado' invalid or not found:\n\n[Traceback (most recent call last):\n"
         f'  File "{SITE}gunicorn/util.py", line 142, in load_class\n    mod = import_module(x)\n'
         "ImportError: No module named tornado\n]\n",
@@ -147,6 +171,16 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "ModuleNotFoundError: No module named 'uvicorn'\n]\n",
     ),
     "native_library": (
+        raising("OSError: sndfile library not found"),
+        raising('django.core.exceptions.ImproperlyConfigured: Could not find the GDAL library (tried "gdal").'),
+        raising("OSError: Could not find lib geos_c or load any of its variants ['libgeos_c.so']."),
+        raising("OSError: [WinError 126] The specified module could not be found"),
+        raising("FileNotFoundError: Could not find module 'libvips-42.dll' (or one of its dependencies)."),
+        raising("ModuleNotFoundError: No module named '_sqlite3'"),
+        raising(
+            "ImportError: pycurl: libcurl link-time ssl backends (openssl) do not include compile-time ssl backend"
+        ),
+        raising("RuntimeError: Failed to load shared library '/srv/libllama.so'"),
         "web_1  | Error loading shared library libpython3.8.so.1.0: No such file or directory (needed by /usr/bin/python3)\n"
         "web_1 exited with code 127\n",
         "Traceback (most recent call last):\n"
@@ -178,6 +212,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "gunicorn: error while loading shared libraries: libpython3.11.so.1.0: cannot open shared object file\n",
     ),
     "tls_error": (
+        "ssl.SSLError: [X509: KEY_VALUES_MISMATCH] key values mismatch (_ssl.c:4149)\n"
+        "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n",
         start()
         + "[2026-11-27 09:02:00 +0000] [11] [ERROR] Error handling request (no URI read)\nTraceback (most recent call last):\n"
         + frame(SITE + "gunicorn/workers/sync.py", "handle", "client = sock.ssl_wrap_socket(client, self.cfg)")
@@ -202,6 +238,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + TERM,
     ),
     "address_in_use": (
+        "socket.error: [Errno 98] Address already in use\n",
+        "docker: Error response from daemon: driver failed programming external connectivity on endpoint web: "
+        "Bind for 0.0.0.0:8000 failed: port is already allocated.\n",
+        "Address already in use\nPort 5000 is in use by another program.\n",
         "[2026-11-27 09:00:00 +0000] [9] [ERROR] Retrying in 1 second.\n"
         "[2026-11-27 09:00:01 +0000] [9] [ERROR] Can't connect to ('10.0.0.1', 8000)\n"
         + master("Connection in use: ('10.0.0.1', 8000)\nRetrying in 1 second.\nConnection in use: ('10.0.0.1', 8000)"),
@@ -214,6 +254,21 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + TERM.replace("[10]", "[7]"),
     ),
     "bad_bind_address": (
+        master("connection to ('::', 8000) failed: [Errno 97] Address family not supported by protocol"),
+        master("").rstrip("\n")
+        + "\nTraceback (most recent call last):\n"
+        + frame("/venv/bin/gunicorn", "<module>", "sys.exit(run())")
+        + frame(SITE + "gunicorn/sock.py", "bind", "sock.bind(self.cfg_addr)")
+        + "OSError: AF_UNIX path too long\n",
+        start() + "2026-11-27T09:01:00.1+00:00 heroku[web.1]: Error R10 (Boot timeout) -> Web process failed to bind "
+        "to $PORT within 60 seconds of launch\n",
+        start().replace("0.0.0.0", "127.0.0.1")
+        + 'Default STARTUP TCP probe failed 1 time consecutively for container "web" on port 8000. The instance was '
+        "not started.\n",
+        start().replace("0.0.0.0", "127.0.0.1")
+        + "Liveness probe failed: dial tcp 10.1.2.3:8000: connect: connection refused\n",
+        start().replace("0.0.0.0", "127.0.0.1") + "curl: (56) Recv failure: Connection reset by peer\n",
+        start().replace("0.0.0.0", "127.0.0.1") + "1/1 replicas never became healthy!\nHealthcheck failed!\n",
         master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to ('ind=0.0.0.0', 80)"),
         start() + "The user-provided container failed to start and listen on the port defined by PORT=8080\n",
         start().replace("0.0.0.0", "127.0.0.1")
@@ -234,6 +289,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + "==> No open ports detected, continuing to scan...\n==> Port scan timeout reached, no open ports detected.\n",
     ),
     "permission_denied": (
+        start()
+        + "2026/11/27 09:00:00 [crit] 29#29: *1 connect() to unix:/srv/shop.sock failed (13: Permission denied) "
+        "while connecting to upstream\n",
+        raising("django.db.utils.OperationalError: attempt to write a readonly database"),
         "    Error: Error: '/var/log/shop.log' isn't writable [IOError(13, 'Permission denied')]\n",
         master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to /run/shop/gunicorn.sock"),
         raising("PermissionError: [Errno 13] Permission denied: '/var/log/shop.log'"),
@@ -241,6 +300,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         master("connection to ('0.0.0.0', 80) failed: [Errno 13] Permission denied\nCan't connect to ('0.0.0.0', 80)"),
     ),
     "filesystem": (
+        raising("OSError: Unable to open file (name = 'm.h5', errno = 2, error message = 'No such file or directory')"),
+        raising("OSError: No file or directory found at /srv/m.h5"),
+        raising("RuntimeError: Directory 'static' does not exist"),
+        raising("google.auth.exceptions.DefaultCredentialsError: File /srv/key.json was not found."),
         master("Unhandled exception in main loop").replace("[ERROR] Unhandled", "[INFO] Unhandled")
         + "Traceback (most recent call last):\n"
         + frame(SITE + "gunicorn/arbiter.py", "run", "self.manage_workers()")
@@ -257,12 +320,30 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlite3.OperationalError: unable to open database file"),
     ),
     "resource_limit": (
+        "OpenBLAS blas_thread_init: pthread_create: Resource temporarily unavailable\n",
+        "libgomp: Thread creation failed: Resource temporarily unavailable\n",
+        "OMP: Error #34: System unable to allocate necessary resources for OMP thread:\n",
+        start() + "terminate called after throwing an instance of 'std::system_error'\n"
+        "  what():  Resource temporarily unavailable\n"
+        + worker("[ERROR] Worker (pid:11) was sent SIGABRT!")[len(start()) :],
+        raising("pyo3_runtime.PanicException: failed to spawn thread: Os { code: 11, kind: WouldBlock }"),
+        "bash: fork: Cannot allocate memory\n",
+        raising("numpy._core._exceptions._ArrayMemoryError: Unable to allocate 3.05 GiB for an array"),
+        raising("OSError: [Errno 28] inotify watch limit reached"),
+        start() + GET + "[2026-11-27 09:02:00 +0000] [11] [ERROR] Exception in thread Thread-9\n"
+        "RuntimeError: can't start new thread\n",
+        request("ValueError: filedescriptor out of range in select()"),
+        "Nov 27 09:00:00 web kernel: cgroup: fork rejected by pids controller in /system.slice/app.service\n",
         frame(SITE + "gevent/baseserver.py", "_do_read") + "error: [Errno 24] Too many open files\n",
         raising("OSError: [Errno 24] Too many open files: '/srv/a'"),
         raising("RuntimeError: can't start new thread"),
         request("OSError: [Errno 24] Too many open files"),
     ),
     "illegal_instruction": (
+        "qemu: uncaught target signal 4 (Illegal instruction) - core dumped\n",
+        "2026-11-27 09:00:00,000 INFO exited: gunicorn (terminated by SIGILL; not expected)\n",
+        "Intel MKL FATAL ERROR: This system does not meet the minimum requirements for use of the Intel(R) MKL.\n",
+        "Illegal instruction: 4\n",
         raising(
             "RuntimeError: NumPy was built with baseline optimizations: \n(X86_V2) but your machine doesn't support:\n(X86_V2)."
         ),
@@ -277,6 +358,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "start.sh: line 3:    11 Illegal instruction     (core dumped) gunicorn shop:app\n",
     ),
     "native_crash": (
+        worker("[ERROR] Worker (pid:11) was sent SIGTRAP!"),
+        "zsh: segmentation fault  gunicorn shop:app\n",
+        "*** stack smashing detected ***: terminated\n",
+        "libc++abi: terminating due to uncaught exception of type std::runtime_error\n",
+        "Fatal Python error: gilstate_tss_set: failed to set current tstate (TSS)\n",
+        "gunicorn: pthread_mutex_lock.c:81: __pthread_mutex_lock: Assertion `mutex->__owner == 0' failed.\n",
         worker("[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?").replace(
             "[2026-11-27 09:01:00",
             "objc[11]: +[NSString initialize] may have been in progress in another thread when fork() was called. We "
@@ -294,6 +381,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "Nov 27 09:00:00 web kernel: gunicorn[812]: segfault at 0 ip 00007f1 sp 00007ff error 4 in _umath.so\n",
     ),
     "oom_kill": (
+        "/srv/start.sh: line 3:     7 Killed                  gunicorn shop:app\n",
+        "==> Out of memory (used over 512Mi)\n",
+        "Exceeded hard memory limit of 256 MiB with 260 MiB\n",
+        "2026-11-27 09:00:00,000 INFO exited: gunicorn (terminated by SIGKILL; not expected)\n",
         worker("[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?", serving=True),
         worker("[WARNING] Worker with pid 11 was terminated due to signal 9", version="20.1.0"),
         start() + "Nov 27 09:00:30 web kernel: Out of memory: Killed process 11 (gunicorn) total-vm:9kB\n",
@@ -309,6 +400,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        by_gunicorn("ValueError: Empty module name"),
+        by_gunicorn("TypeError: the 'package' argument is required to perform a relative import for '.wsgi'"),
+        by_gunicorn("ModuleNotFoundError: No module named '<project>'"),
+        'Error loading ASGI app. Could not import module "main".\n',
         frame("<frozen importlib._bootstrap>", "_find_and_load_unlocked").replace("    pass\n", "")
         + "ModuleNotFoundError: No module named 'shop.wsgi'\n"
         + END,
@@ -328,6 +423,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn("gunicorn.errors.AppImportError: Failed to find application object 'app' in 'wsgi'"),
     ),
     "app_syntax_error": (
+        by_gunicorn(
+            "SyntaxError: Non-UTF-8 code starting with '\\xe9' in file /srv/a.py on line 3, but no encoding declared"
+        ),
+        by_gunicorn("ValueError: source code string cannot contain null bytes"),
+        "SyntaxError: invalid syntax (shop.py, line 12)\n",
+        "IndentationError: unindent does not match any outer indentation level\n",
+        "SyntaxError: '(' was never closed\n",
         by_gunicorn(
             "  File \"/srv/shop/wsgi.py\", line 3\n    def app(\n           ^\nSyntaxError: '(' was never closed"
         ),
@@ -636,6 +738,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
 
 NEGATIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (
+        start() + GET + "web: ERROR (spawn error)\n" + TERM,
         raising(NO_FLASK),
         start() + GET + "sh: ffmpeg: not found\n" + TERM,
         start() + "worker called a helper: exit status 127\n" + GET + TERM,
@@ -673,6 +776,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.") + start().partition("\n")[2] + GET + TERM,
     ),
     "bad_bind_address": (
+        start().replace("8000", "34127") + "2026-11-27T09:01:00.1+00:00 heroku[web.1]: Error R10 (Boot timeout)\n",
+        start() + "curl: (56) Recv failure: Connection reset by peer\n",
         master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to ('127.0.0.1', 8000)"),
         "Container web didn't respond to HTTP pings on port: 8000, failing site start.\n",
         start()
@@ -688,6 +793,9 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         master("Connection in use: /run/gunicorn.sock\nCan't connect to /run/gunicorn.sock"),
     ),
     "filesystem": (
+        raising(
+            'psycopg2.OperationalError: connection to server on socket "/run/.s.PGSQL" failed: No such file or directory'
+        ),
         raising("FileNotFoundError: [Errno 2] No such file or directory: 'setup.lock'", code="os.remove(LOCK)"),
         "\nError: Error: '/srv/error.log' isn't writable [PermissionError(13, 'Permission denied')]\n",
         raising("FileExistsError: [Errno 17] File exists: '/srv/x'"),
@@ -699,6 +807,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         "Aborted (core dumped)\n",
     ),
     "native_crash": (
+        "Fatal Python error: Illegal instruction\n",
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGABRT!"),
         worker("[ERROR] Worker (pid:11) was sent SIGILL!"),
     ),
@@ -717,6 +826,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("NameError: name 'application' is not defined"),
     ),
     "app_syntax_error": (
+        by_gunicorn(f"SyntaxError: Non-UTF-8 code starting with '\\xe9' in file {SITE}old.py on line 3, but no"),
+        f"SyntaxError: invalid syntax ({SITE}old.py, line 12)\n",
         "    from shop.async import x\n                ^\nSyntaxError: invalid syntax\n",
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
