@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -24,10 +26,15 @@ MAX_JOURNAL = 1 << 26
 MAX_TEXT = 1 << 16
 HEAD = 1 << 14
 """Bytes by which it is told whether a terminal broke the lines."""
+MAX_PASSED = 8
+"""Runs of lines that were passed over and are looked back into: a few megabytes."""
 _MARK = LINE_PREFIX + "{"
 _BLANK = b"\0 \t\r\n"
 _ODD = bytes(byte for byte in range(32) if byte not in b"\a\b\t\n\v\f\r\x1b")
 """Control characters that no text holds; a progress bar goes back by backspaces."""
+_TIMED = re.compile(rb"-\d\d-\d\d[T ]\d\d:\d\d:")
+_WRAPPED = re.compile(rb"\n(?:\{|\d{13},)")
+"""In every line that has a time which can be told, or before it; both begin with what is looked for fast."""
 
 
 def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
@@ -117,10 +124,13 @@ class _Lines:
         self._broken = 0
         self._torn = False
         self._cut: list[int] = []
+        self._passed: deque[tuple[Sifted, int, int | None, int]] = deque(maxlen=MAX_PASSED)
+        """What was passed over since the last line: a run, from and to where, and the number of the first line."""
 
     def take_run(self, run: Sifted, number: int) -> int:
         """Take the lines of a run that may matter; return the number of the line after it."""
         if not run.found and self._may_skip and self._intake.served:
+            self._pass(run, 0, None, number)
             return number + run.lines
         if run.lines == len(run.digests) and not self._in_journal:
             for digest in run.digests.values():
@@ -142,6 +152,8 @@ class _Lines:
                     request = Sieve.request(block, place, target)
                     if request >= 0:
                         target, at = request, line + block.count(b"\n", place, request)
+                if place < target:
+                    self._pass(run, place, target, number + line)
                 place, line = target, at
                 if place >= end:
                     break
@@ -150,8 +162,36 @@ class _Lines:
                 self._intake.digest(run.digests[line], self._source)
             else:
                 self.take(block[place:stop].rstrip(b"\r"), number + line)
+            self._passed.clear()
             place = stop + 1
             line += 1
+
+    def _pass(self, run: Sifted, start: int, stop: int | None, number: int) -> None:
+        self._passed.append((run, start, stop, number))
+
+    def _catch_up(self, stream: str) -> None:
+        """Take the last line with a time among those that were passed over: the next one, which has none, has that."""
+        passed = [self._passed.pop() for _ in range(len(self._passed))]
+        for run, start, stop, number in passed:
+            block = run.load()
+            end = (len(block) if stop is None else stop) - 1
+            if not _TIMED.search(block, start, end) and not _WRAPPED.search(b"\n" + block[start:end]):
+                continue
+            while end > start:
+                begin = max(start, block.rfind(b"\n", start, end) + 1)
+                line = block[begin:end]
+                if _TIMED.search(line) or _WRAPPED.match(b"\n" + line[:16]):
+                    for record in self._records(line, number + block.count(b"\n", start, begin)):
+                        if record.at is not None and record.stream == stream:
+                            self._intake.record(record)
+                            return
+                end = begin - 1
+
+    def _records(self, line: bytes, number: int) -> list[Record]:
+        value = parsed(line) if line[:1] == b"{" else None
+        if isinstance(value, dict):
+            return list(records_of(value, self._source, number))
+        return [record_of(unescaped(line[:MAX_TEXT].decode("utf-8", "replace")), self._source, number)]
 
     @property
     def _may_skip(self) -> bool:
@@ -231,6 +271,8 @@ class _Lines:
         return taken
 
     def _record(self, record: Record) -> None:
+        if record.at is None and self._passed:
+            self._catch_up(record.stream)
         start = record.text.find(_MARK)
         if start < 0:
             pieces = unfolded(record.text)

@@ -8,13 +8,13 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bootcheck.analysis import Analysis, analyze, gunicorn_lines
+from bootcheck.analysis import History, analyze, gunicorn_lines
 from bootcheck.analysis.classify import Diagnoser
 from bootcheck.analysis.readers import crew, lines, shared, sieve
+from bootcheck.analysis.readers.prefixes import epoch
 from bootcheck.analysis.readers.sieve import ALWAYS, Sieve
 from tests.integration.harness import FULL
 from tests.unit.analysis.making import LOGS, classes, told
@@ -146,28 +146,36 @@ def test_several_processes_tell_what_one_tells(tmp_path: Path, small_parts):
         assert analyze([str(path)], jobs=2).as_dict() == alone, name
 
 
-def without_times(analysis: Analysis) -> list[dict[str, Any]]:
-    """Return the incidents; a line without a time has that of the last line that was looked at."""
-    found = analysis.as_dict()["incidents"]
-    for incident in found:
-        incident.update(first_seen=None, last_seen=None)
-        for process in incident["processes"]:
-            process["at"] = None
-    return found
-
-
 def test_the_fast_way_tells_what_the_slow_way_tells(tmp_path: Path, small_parts, everything):
     """The same incidents as when every single line is looked at."""
     path = tmp_path / "app.log"
     fast: dict[str, object] = {}
     for name, data in mixed(random.Random(8), EVERY):
         path.write_bytes(data)
-        fast[name] = without_times(analyze([str(path)], jobs=2))
+        fast[name] = analyze([str(path)], jobs=2).as_dict()
     everything()
     for name, data in mixed(random.Random(8), EVERY):
         path.write_bytes(data)
 
-        assert fast[name] == without_times(analyze([str(path)], jobs=1)), name
+        assert fast[name] == analyze([str(path)], jobs=1).as_dict(), name
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_line_without_a_time_has_that_of_the_line_before(tmp_path: Path, small_parts, everything, jobs: int):
+    """Also where that line was passed over, with others after it that have none, in an earlier part."""
+    start = (LOGS / "native-crash" / "segv-in-request-23.0.0.log").read_text().splitlines()[:4]
+    passed = [f"2026-11-27 09:{minute:02d}:00,000 INFO shop: all is well" for minute in range(10, 40)]
+    plain = ["no time here"] * 80
+    bare = ["psycopg2.OperationalError: FATAL:  sorry, too many clients already", *plain, "Segmentation fault", "end"]
+    path = tmp_path / "app.log"
+    path.write_text("\n".join([*start, *passed, *plain, "Traceback (most recent call last):", *bare]) + "\n")
+    fast = analyze([str(path)], jobs=jobs, history=History())
+    everything()
+    slow = analyze([str(path)], jobs=1, history=History())
+
+    assert fast.as_dict() == slow.as_dict()
+    assert fast.history.moments == slow.history.moments
+    assert [moment.at for moment in fast.history.moments][-1] == epoch("2026-11-27 09:39:00")
 
 
 def test_a_line_without_an_end(tmp_path: Path, small_parts, monkeypatch):
