@@ -56,7 +56,7 @@ def _raised(server: Server, match: re.Match[str], record: Record) -> None:
 
 def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
     life = server.life(pid_of(match), evidence(record))
-    life.timed_out = True
+    life.timed_out, life.after_service = True, server.served
     server.end(life, record.at)
     server.explained_ends += 1
 
@@ -88,6 +88,10 @@ def _signal(server: Server, match: re.Match[str], record: Record) -> None:
     if name in STOPPING:
         server.stopping = server.stopping or not server.failing
         server.stop_at, server.stopped_by = record.at, name
+        for life in server.lives.values() if server.stopping else ():
+            if life.exiting and not life.killed and life.context is None and _soon(life.ended_at, record.at):
+                # It got the signal as well, and was faster to say so.
+                life.context = "signal"
         # One that is replaced while others serve is cut short as well, and nobody misses it.
         for life in () if server.served or any(one.ready for one in server.lives.values()) else server.lives.values():
             if server.stopping and life.starting and not (life.over or life.stopped):

@@ -26,6 +26,8 @@ class Life:
     """The traceback that its abort printed."""
     raised: bool = False
     timed_out: bool = False
+    after_service: bool = False
+    """Its server had answered requests when it was timed out."""
     app_not_found: bool = False
     killed: str | None = None
     exit_code: int | None = None

@@ -20,6 +20,14 @@ def test_a_signal_to_the_whole_group(order: str):
     assert classes(told(text + f"{MASTER}[INFO] Shutting down: Master\n")) == []
 
 
+def test_a_worker_that_exits_before_the_master_says_why_and_hangs():
+    """It had the signal too: what kills it after the grace period is the stop."""
+    sent = "[2026-11-27 09:05:40 +0000] [10] [ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?\n"
+    text = start() + GET + EXITING + f"{MASTER}[INFO] Handling signal: term\n" + sent
+
+    assert classes(told(text)) == [("shutdown-timeout", 1)]
+
+
 def test_a_reload_of_the_whole_group():
     """A worker that cannot take SIGHUP is reaped before the master says that it reloads: nothing is wrong."""
     sent = f"{MASTER}[ERROR] Worker (pid:11) was sent SIGHUP!\n"

@@ -52,6 +52,7 @@ def match(trouble: Trouble) -> Finding | None:
         or "Failed to find application" in error.text
         or (bool(target or _NO_NAME.search(error.message)) and _ends_in_gunicorn(error))
         or _evaluates_target(error)
+        or _names_nothing(error)
     )
     if trouble.cause is not Cause.APP_NOT_FOUND and not by_gunicorn:
         return None
@@ -84,6 +85,16 @@ def _evaluates_target(error: Raised) -> bool:
         and (len(own) < len(error.frames) or "eval(" in own[-1].code)
         and error.is_a("NameError", "AttributeError", "SyntaxError")
     )
+
+
+def _names_nothing(error: Raised) -> bool:
+    """Tell whether the part before the colon is empty."""
+    return error.is_a("ValueError") and error.message == "Empty module name" and _by_importlib(error)
+
+
+def _by_importlib(error: Raised) -> bool:
+    own = [frame for frame in error.frames if not frame.file.startswith("<") and "importlib" not in frame.file]
+    return bool(own) and own[-1].function == "import_app"
 
 
 def _ends_in_gunicorn(error: Raised) -> bool:

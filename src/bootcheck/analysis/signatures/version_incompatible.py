@@ -63,6 +63,8 @@ _CALL = re.compile(
     r"got (?:an )?unexpected keyword argument|missing \d+ required|takes \d+ positional argument|takes from \d+|"
     r"takes no arguments|takes exactly"
 )
+_KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
+_FIELDS = re.compile(r"/django/(?:db/models|forms)/|/wtforms/|/sqlalchemy/sql/schema\.py")
 _CALLEE = re.compile(
     r"^(?:(?:\w+\.)*[A-Z]\w*(?:\.\w+)*|(?:\w+\.)*(?:__init__|__new__|create_engine|sessionmaker|declarative_base|conlist|constr|conint|"
     r"confloat|validator|root_validator|field_validator|as_view|re_path|url_for|include_router|add_middleware|"
@@ -155,9 +157,18 @@ def _by_call(error: Raised, inner: str) -> str | None:
     if not error.is_a("TypeError") or not _CALL.search(error.text) or inner == "<string>":
         return None
     if is_library(inner):
-        # A route's options are the app's own words, whoever hands them on.
-        return None if error.frames[-1].function == "add_url_rule" else _package(inner)
+        return None if _of_the_app(error) else _package(inner)
     return "the library that is called" if "__init__()" in error.text or _CALLEE.search(error.message) else None
+
+
+def _of_the_app(error: Raised) -> bool:
+    """Tell whether the app itself wrote what is not known: an option of a route, of a model's or a form's field."""
+    if error.frames[-1].function == "add_url_rule":
+        return True
+    keyword = first(_KEYWORD, error.message)
+    own = next((frame for frame in reversed(error.frames) if not is_library(frame.file)), None)
+    written = own is not None and bool(keyword) and re.search(rf"\b{keyword} ?=", own.code) is not None
+    return written and _FIELDS.search(error.frames[-1].file) is not None
 
 
 def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:

@@ -76,6 +76,16 @@ def worker(*lines: str, version: str = "23.0.0", serving: bool = False) -> str:
     return start(version) + (GET if serving else "") + "".join(f"{head}{line}\n" for line in lines)
 
 
+def timed_out(*batches: tuple[str, str], version: str = "20.1.0") -> str:
+    """Return what is said of batches of two workers each, of which (booted, timed out) is known as HH:MM:SS."""
+    pids = [(20 + 2 * number, 21 + 2 * number) for number in range(len(batches))]
+    return start(version).partition("[2026-11-27 09:00:00 +0000] [11]")[0] + "".join(
+        "".join(f"[2026-11-27 {booted} +0000] [{pid}] [INFO] Booting worker with pid: {pid}\n" for pid in pair)
+        + "".join(f"[2026-11-27 {ended} +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in pair)
+        for pair, (booted, ended) in zip(pids, batches, strict=True)
+    )
+
+
 SITE = "/venv/lib/python3.12/site-packages/"
 NO_FLASK = "ModuleNotFoundError: No module named 'flask'"
 
@@ -401,6 +411,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     ),
     "app_not_found": (
         by_gunicorn("ValueError: Empty module name"),
+        by_gunicorn("ValueError: Empty module name"),
         by_gunicorn("TypeError: the 'package' argument is required to perform a relative import for '.wsgi'"),
         by_gunicorn("ModuleNotFoundError: No module named '<project>'"),
         'Error loading ASGI app. Could not import module "main".\n',
@@ -666,6 +677,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             f"[2026-11-27 09:0{minute}:30 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:{12 + minute})\n"
             for minute in range(3)
         ),
+        timed_out(("09:00:00", "09:02:01")),
+        timed_out(("09:00:00", "09:00:46"), ("09:00:47", "09:01:32")),
+        # a machine so busy that the first one is noticed late, and at last it serves
+        timed_out(("09:00:00", "09:00:39"), ("09:00:40", "09:01:11"), ("09:01:12", "09:01:43")) + GET + TERM,
         # the first one had started before the log begins
         "".join(
             f"[2026-11-27 09:0{minute}:29 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:{11 + minute})\n"
@@ -681,6 +696,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"
         ),
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
+        # the machine slept, or all of them waited for the same
+        timed_out(("09:00:00", "12:47:10")),
+        timed_out(("09:00:00", "09:04:47")),
         "".join(f"[2026-11-27 09:00:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(7, 9)),
         "".join(f"[2026-11-27 09:0{pid}:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(2, 9)),
     ),
@@ -832,6 +850,11 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
     "version_incompatible": (
+        raising(
+            "TypeError: Field.__init__() got an unexpected keyword argument 'nul'",
+            frame("/srv/shop/models.py", "Book", "title = models.CharField(max_length=90, nul=True)"),
+            frame(SITE + "django/db/models/fields/__init__.py", "__init__", "super().__init__(*args, **kwargs)"),
+        ),
         raising(
             "TypeError: Rule.__init__() got an unexpected keyword argument 'verbs'",
             frame(SITE + "flask/sansio/app.py", "add_url_rule", "rule_obj = self.url_rule_class(rule, **options)"),
