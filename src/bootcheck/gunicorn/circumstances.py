@@ -23,8 +23,8 @@ from bootcheck.probes import black_box, imports, log_lines, requests
 from bootcheck.probes.fault_text import of_fault_text
 
 if TYPE_CHECKING:
+    from bootcheck.gunicorn.child import Child
     from bootcheck.gunicorn.master import Master
-    from bootcheck.gunicorn.receiver import Child
     from bootcheck.model.redactor import Redactor
 
 NAMED = 3
@@ -39,8 +39,6 @@ def of_child(master: Master, child: Child, death: Death, usage: Any) -> Death:
     if cause_of(death) is not None:
         for part in (_memory, _resources, _native, _lives):
             known.update(chain.quietly(part)(master, child, death, usage) or {})
-    if child.box is not None:
-        child.box.close()
     return replace(death, extra={**death.extra, **known})
 
 

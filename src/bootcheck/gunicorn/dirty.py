@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain, hooks, seams
+from bootcheck.gunicorn.child import Child
 from bootcheck.gunicorn.dirty_boots import ArbiterBoot, DirtyWorkerBoot, init_of, step_of
 from bootcheck.gunicorn.dirty_receiver import ARBITER, WORKER, DirtyReceiver, shared
-from bootcheck.gunicorn.receiver import Child
 from bootcheck.gunicorn.server import exit_status, has_clients
 from bootcheck.model import journal
 from bootcheck.model.outcome import Phase

@@ -8,7 +8,8 @@ from collections.abc import MutableSequence
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn.breaker import LONGEST_PAUSE, PERMANENT, Breaker
-from bootcheck.gunicorn.receiver import Child, Receiver
+from bootcheck.gunicorn.child import Child
+from bootcheck.gunicorn.receiver import Receiver
 from bootcheck.sinks.journal import make_spare
 
 if TYPE_CHECKING:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from bootcheck.guards.native_crash import THEIRS, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn.child import Child
+from bootcheck.gunicorn.reaping import deaths_held, wait
 from bootcheck.gunicorn.server import has_clients
 from bootcheck.model.bootreport import partial_name
 from bootcheck.model.journal import HEAD, READY, Key, read_lines
@@ -32,33 +34,6 @@ if TYPE_CHECKING:
 MAX_FAULT = 64 << 10
 LAST_WAIT = 1.0
 """Seconds at the end of a stop for workers that the master killed and did not wait for."""
-
-
-class Child:
-    """One worker, as its master knows it."""
-
-    def __init__(self, worker: Any, spare_fd: int, role: str = "worker") -> None:
-        self.worker = worker
-        self.role = role
-        self.age: int | None = getattr(worker, "age", None)
-        self.spare_fd = spare_fd
-        self.start = 0
-        """When it started, in ticks, where there is no spare journal that says it."""
-        self.box = black_box.make()
-        """The memory it shares with the master."""
-        self.last_seen: dict[str, Any] = {}
-        """What it used when the master sent it its last signal."""
-        self.snapshot: Any = None
-        """What the guard of inherited connections saw before the fork."""
-        self.sent: list[int] = []
-        self.order: dict[str, Any] | None = None
-        """What the master acted upon when it sent the first."""
-        self.done = False
-        self.told = False
-        """True once its report is being published."""
-        self.published = False
-        self.retired = False
-        """True where its parent ended it as one too many."""
 
 
 class Receiver:
@@ -224,24 +199,26 @@ class Receiver:
         self.account()
 
     def account(self) -> None:
-        """Account for every end that is known and not told yet."""
+        """Account for every end that is known and not told yet, and for each one undisturbed."""
         if self._busy:
             return
-        self._busy = True
-        try:
-            while self._late:
-                end = self._late.pop(0)
-                try:
-                    self._account(*end)
-                except Exception as exc:  # noqa: BLE001 - the other ends must not go with it
-                    chain.complain("accounting for a death", exc)
-                except BaseException:
-                    # Gunicorn's halt, raised by the handler of SIGCHLD: the stop accounts for what is left.
-                    if not end[1].told:
-                        self._late.insert(0, end)
-                    raise
-        finally:
-            self._busy = False
+        # Up to 23 Gunicorn's handler raises its halt into whatever is going on here.
+        with deaths_held():
+            self._busy = True
+            try:
+                while self._late:
+                    end = self._late.pop(0)
+                    try:
+                        self._account(*end)
+                    except Exception as exc:  # noqa: BLE001 - the other ends must not go with it
+                        chain.complain("accounting for a death", exc)
+                    except BaseException:
+                        # Raised by another handler: the stop accounts for what is left.
+                        if not end[1].told:
+                            self._late.insert(0, end)
+                        raise
+            finally:
+                self._busy = False
 
     @contextlib.contextmanager
     def undisturbed(self) -> Iterator[None]:
@@ -294,9 +271,7 @@ class Receiver:
             self._forget(key, told=stored is not None)
         if self._master.drops_privileges and not child.published:
             self._master.directory.remove(partial_name(pid))
-        if child.spare_fd >= 0:
-            close_quietly(child.spare_fd)
-            child.spare_fd = -1
+        child.close()
 
     def _facts(self, child: Child) -> dict[str, Any]:
         return {} if child.age is None else {"bootcheck.worker.age": child.age}
@@ -386,7 +361,7 @@ class Receiver:
         while left and time.monotonic() < deadline:
             for pid in list(left):
                 try:
-                    waited, status, usage = seams.wait(pid, os.WNOHANG)
+                    waited, status, usage = wait(pid, os.WNOHANG)
                 except ChildProcessError:
                     self._children.pop(pid, None)
                     left.remove(pid)

@@ -51,6 +51,8 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+from bootcheck.gunicorn.reaping import deaths_held, wait
+
 RULES: tuple[str, ...] = ("BC003",)
 _missing: list[str] = []
 _VAR_ARGUMENTS = 0x04
@@ -132,20 +134,12 @@ class _Os(types.ModuleType):
         return pid
 
     def waitpid(self, pid: int, options: int) -> tuple[int, int]:
-        waited, status, usage = wait(pid, options)
-        shown = self._receive(waited, status, usage) if waited else None
+        # Up to 23 this runs in the handler, and another one may come and raise Gunicorn's halt: what was
+        # reaped and not received yet would be lost.
+        with deaths_held():
+            waited, status, usage = wait(pid, options)
+            shown = self._receive(waited, status, usage) if waited else None
         return waited, status if shown is None else shown
-
-
-def wait(pid: int, options: int) -> tuple[int, int, Any]:
-    """Reap a child: pid, wait status, and resource usage where it can be had.
-
-    Where gevent patched the master (`monkey.patch_all()` in a configuration file), its loop has
-    reaped the child already and only its own `waitpid` knows the status.
-    """
-    if type(os.waitpid) is types.BuiltinFunctionType:
-        return os.wait4(pid, options)
-    return (*os.waitpid(pid, options), None)
 
 
 def on_kill(arbiter: Any, note: Callable[[int, int], None]) -> bool:

@@ -15,7 +15,7 @@ from bootcheck.guards import snapshot
 from bootcheck.guards.native_crash import FaultFile, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
 from bootcheck.gunicorn import seams
-from bootcheck.gunicorn.receiver import Child
+from bootcheck.gunicorn.child import Child
 from bootcheck.gunicorn.server import head, kind_of
 from bootcheck.gunicorn.witness import Witness
 from bootcheck.model import bootreport, journal

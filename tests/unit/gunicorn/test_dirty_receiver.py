@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("gunicorn")
 
+from bootcheck.gunicorn.child import Child
 from bootcheck.gunicorn.dirty_receiver import DirtyReceiver, shared
-from bootcheck.gunicorn.receiver import Child
 from bootcheck.gunicorn.verdict import Death
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from bootcheck.gunicorn.receiver import Child, Receiver
+from bootcheck.gunicorn.child import Child
+from bootcheck.gunicorn.receiver import Receiver
 
 
 class Halt(BaseException):
@@ -68,6 +71,48 @@ def test_a_halt_in_the_middle_of_an_account_loses_none():
     receiver.account()
 
     assert receiver.told == [1, 2]
+
+
+def test_a_halt_raised_by_the_handler_of_sigchld_comes_after_the_account():
+    """Gunicorn up to 23 raises it there; what the account had closed or counted is not read twice."""
+    receiver = Noting()
+
+    def on_end(signo: int, frame: Any) -> None:
+        receiver.ends(2)
+        raise Halt
+
+    def another_ends() -> None:
+        pid = os.fork()
+        if not pid:
+            os._exit(3)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        os.waitpid(pid, 0)
+
+    receiver.meanwhile = {1: another_ends}
+    before = signal.signal(signal.SIGCHLD, on_end)
+    try:
+        with pytest.raises(Halt):
+            receiver.ends(1)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+    assert receiver.told == [1, 2]
+    assert signal.SIGCHLD not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_a_child_lets_go_of_what_it_shared_once():
+    """Its journal is closed, its memory given back; another file with the same number stays open."""
+    spare, other = os.pipe()
+    child = Child(SimpleNamespace(age=1), spare)
+    box = child.box
+    child.close()
+    os.dup2(other, spare)
+    child.close()
+
+    assert box is not None
+    assert box.closed
+    os.close(spare)
+    os.close(other)
 
 
 def test_a_fault_of_ours_in_one_account_costs_that_one(capfd: pytest.CaptureFixture[str]):

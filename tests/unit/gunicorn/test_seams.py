@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import queue
+import signal
 import sys
+import time
 import types
 from typing import Any
 
@@ -130,6 +132,28 @@ def test_waiting_tells_the_resource_usage_too(module: Any):
         assert taken[-1][2].ru_maxrss > 0
     with pytest.raises(ChildProcessError):
         module.os.waitpid(pid, 0)
+
+
+def test_no_status_is_lost_to_a_handler_that_raises(module: Any):
+    """Up to 23 Gunicorn's handler of SIGCHLD raises its halt: before the status is taken, or after it is told."""
+
+    def halt(signo: int, frame: Any) -> None:
+        raise HaltServer("another")  # noqa: EM101
+
+    taken: list[Any] = []
+    seams.on_wait(lambda *end: taken.append(end), print)
+    before = signal.signal(signal.SIGCHLD, halt)
+    try:
+        pid = os.fork()
+        if pid == 0:
+            time.sleep(0.1)
+            os._exit(3)
+        with pytest.raises(HaltServer):
+            module.os.waitpid(pid, 0)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+    assert [end[:2] for end in taken] == [(pid, 3 << 8)]
 
 
 def test_nobody_to_wait_for_is_no_end(module: Any):
