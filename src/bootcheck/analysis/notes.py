@@ -95,7 +95,8 @@ class Notes:
     def take(self, record: Record, *, symptom: bool, knows: Callable[[int], bool]) -> bool:
         """Keep a line that speaks of a trouble; False where it is somebody else's."""
         text = record.text
-        if _ACCESS.search(text) is not None or (not symptom and _by_the_app(record)) or _of_another(text, knows):
+        unsaid = _is_talk(record) if symptom else _by_the_app(record)
+        if _ACCESS.search(text) is not None or unsaid or _of_another(text, knows):
             return False
         ends_all = _ENDS_ALL.search(text) is not None
         if ends_all and self._over and self._over == self._streams:
@@ -186,6 +187,11 @@ def _by_the_app(record: Record) -> bool:
     if record.voice == GUNICORN:
         return True
     return record.voice == LOGGER and _SUPERVISOR.search(record.text) is None
+
+
+def _is_talk(record: Record) -> bool:
+    """Tell whether an app's logger only mentions it: what a user wrote, or what was tried."""
+    return record.voice == LOGGER and record.level in ("INFO", "DEBUG")
 
 
 def _of_another(text: str, knows: Callable[[int], bool]) -> bool:

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bootcheck.analysis.readers import Intake, pasted, shared
+from bootcheck.analysis.readers import Intake, carried, pasted, shared
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of
 from bootcheck.analysis.readers.sieve import LEARN_AFTER, Sieve, Sifted, sieve_of
@@ -86,7 +86,8 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
             yield Sifted(block.count(b"\n"), [], lambda block=block: block)  # type: ignore[misc]
         return
     head = stream.peek(HEAD)
-    if stream.jobs > 1 and stream.path is not None and not head.startswith(BOMS) and not pasted.width_of(head):
+    plain = not head.startswith(BOMS) and not pasted.width_of(head) and carried.prefix_of(head) is None
+    if stream.jobs > 1 and stream.path is not None and plain:
         size = os.path.getsize(stream.path)
         if size >= shared.LARGE:
             yield from shared.sifted(stream, sieve, size, intake)
@@ -100,10 +101,12 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
 
 
 def _unbroken(stream: Stream) -> Iterator[bytes]:
-    """Yield runs of whole lines, those together that a terminal broke."""
-    width = pasted.width_of(stream.peek(HEAD))
+    """Yield runs of whole lines, those together that a terminal broke, without a prefix that nobody knows."""
+    head = stream.peek(HEAD)
+    width = pasted.width_of(head)
     if not width:
-        yield from blocks(stream)
+        prefix = carried.prefix_of(head)
+        yield from blocks(stream) if prefix is None else carried.stripped(blocks(stream), prefix)
         return
     joiner = pasted.Joiner(width)
     for block in blocks(stream):

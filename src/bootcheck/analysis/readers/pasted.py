@@ -10,7 +10,9 @@ import re
 NARROW, WIDE = 60, 250
 """Characters between which a terminal's width lies."""
 _BORDERS = "│┃┆┇┊┋║▏▕"
-_MARKED = frozenset(f">`*- \t0123456789{_BORDERS}")
+_MARKED = frozenset(f"^>`*- \t0123456789{_BORDERS}")
+_KEY = re.compile(r"^(?:\^[A-Z\\])+(?=\[)")
+"""What a terminal shows of Ctrl-C, before the first line that follows it."""
 _BORDER = re.compile(rf"[{_BORDERS}] ?|(?<!\s)\s+[{_BORDERS}]\s*$")
 _MAIL = re.compile(r"(?!>>> )(?:> ?)+")
 _QUOTED = re.compile(
@@ -33,6 +35,8 @@ def bare(text: str) -> str:
     while text[:1] in _MARKED:
         if text[0] in _BORDERS:
             stripped = _BORDER.sub("", text)
+        elif text[0] == "^":
+            stripped = _KEY.sub("", text, count=1)
         elif text[0] == ">":
             mail = _MAIL.match(text)
             stripped = text[mail.end() :] if mail is not None else text

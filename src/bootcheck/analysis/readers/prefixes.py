@@ -48,7 +48,7 @@ class Record:
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _GUNICORN = re.compile(rf"\[(?P<time>{_TIME})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
 _GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
-_ISO = re.compile(rf"(?P<time>{_TIME})(?=\s|$)")
+_ISO = re.compile(rf"(?P<time>{_TIME})(?:(?=\s|$)|(?<=[\d:][\d:]\d\d)(?=[^\s\d,.]))")
 # CloudWatch's exports: `1772600767000,…`, `2026-11-27T09:15:37.000Z,…`
 _CSV = re.compile(rf"(?:(?P<ms>\d{{13}})|(?P<time>{_TIME})),(?!\d{{3}}(?:\s|$))(?P<text>.*)$")
 _GUNICORNS = (
@@ -73,6 +73,13 @@ _PREFIXES = (
     # syslog, RFC 5424
     re.compile(r"<\d+>1 (?P<time>\S+) (?P<host>\S+) (?P<stream>\S+) (?:(?P<pid>\d+)|\S+) \S+ (?:-|\[.*?\]) ?"),
     _CLOCK,
+    # Google Cloud, Coolify, Railway, Synology, Azure DevOps, Papertrail: what differs is not needed
+    re.compile(
+        rf"(?:DEFAULT|INFO|NOTICE|WARNING|ERROR|CRITICAL|DEBUG) {_TIME} |"
+        r"\d{4}(?:-[A-Z][a-z]{2}-|/\d\d/)\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?:\t(?:stdout|stderr)\t| )|"
+        r"[A-Z][a-z]{2} \d{1,2} \d{4} \d\d:\d\d:\d\d ?|##\[(?:error|warning|debug)\]|\[(?:err|inf|out)\] +|"
+        r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\dZ? [\w.\-]+ (?:app|heroku)/[\w.\-]+:? "
+    ),
     # how long ago, as consoles of containers show it: `2 mins ago `
     re.compile(r"(?:an?|\d{1,3}) (?:sec|second|min|minute|hr|hour|day)s? ago[ \t]+"),
     # compose, pm2 and foreman: `web-1  | `, `0|web  | `, `09:15:37 web.1  | `
@@ -81,6 +88,8 @@ _PREFIXES = (
     re.compile(r"\[(?P<stream>[A-Za-z0-9][\w.\-]{0,80})\] +\| ?"),
     # kubectl --prefix
     re.compile(r"\[(?P<stream>pod/[\w./\-]+)\] ?"),
+    # stern, as some configure it: `[pod container] `
+    re.compile(r"\[(?P<stream>[a-z0-9][a-z0-9.\-]{0,80}-[a-z0-9]{5} [a-z0-9][a-z0-9\-]{0,62})\] ?"),
     # stern: pod and container; the names of a Deployment's pods prove themselves, those of a StatefulSet do not
     re.compile(
         r"(?P<stream>[a-z0-9][a-z0-9.\-]{0,80}-(?=[a-z]*\d)[a-z0-9]{6,10}-[a-z0-9]{5} [a-z0-9][a-z0-9\-]{0,62}) "
@@ -100,7 +109,7 @@ _AFTER_TIME = (
     # Railway: `[inf]  `, `[err]  `
     re.compile(r"\[(?:inf|err|out)\] +"),
     # CRI: `stderr F `
-    re.compile(r"(?:stdout|stderr) [FP] "),
+    re.compile(r"(?:stdout|stderr)(?: [FP] |\t)"),
     # Heroku: `app[web.1]: `, and the platform's own `heroku[web.1]: `
     re.compile(r"(?P<stream>(?:app|heroku)\[[\w.\-]+\]): ?"),
     # Fly: `app[e784] ams [info] `

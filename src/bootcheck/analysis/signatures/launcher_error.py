@@ -55,7 +55,8 @@ _SHELL = (
     r"gunicorn\S*: (?:command not found|not found|No such file or directory|cannot execute|Permission denied)",
     r"[Cc]ommand not found: \S*gunicorn|bad interpreter: |(?:^|/)env: \S{1,60}: No such file",
     r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
-    r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)|unknown command: gunicorn",
+    r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)",
+    r"[Uu]nknown (?:command|CMD)[:,]? \S*gunicorn|\bexec: \S*gunicorn\b.{0,400}: (?:not found|No such file)",
     r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
     # The start script, whatever its name: a shell's and tini's words.
     r"(?:^|/)(?:ba|da|a)?sh: (?:line )?(?:\d+: )?(?:exec: )?\S+: Permission denied$",

@@ -94,6 +94,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "The term 'gunicorn' is not recognized as the name of a cmdlet, function or program.\n",
         "Command 'gunicorn' not found, but can be installed with:\n\nsudo apt install gunicorn\n",
         "Error: Command not found: gunicorn\n",
+        "/srv/entrypoint.sh: line 21: exec: gunicorn --bind 0.0.0.0:8000 shop:app: not found\n",
+        "Unknown CMD, /usr/local/bin/gunicorn\n",
         "/usr/bin/python3: No module named gunicorn.__main__; 'gunicorn' is a package and cannot be directly executed\n",
         "web: ERROR (no such file)\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: Failed to set up standard output: Permission denied\n",
@@ -819,7 +821,10 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("FileExistsError: [Errno 17] File exists: '/srv/x'"),
         request("FileNotFoundError: [Errno 2] No such file or directory: 'x'"),
     ),
-    "resource_limit": (raising("BlockingIOError: [Errno 115] Operation now in progress"),),
+    "resource_limit": (
+        start() + "2026-11-27 09:02:00,000 INFO asked: RuntimeError: can't start new thread\n" + GET + TERM,
+        raising("BlockingIOError: [Errno 115] Operation now in progress"),
+    ),
     "illegal_instruction": (
         worker("[ERROR] Worker (pid:11) was sent SIGSEGV!"),
         "Aborted (core dumped)\n",
