@@ -136,9 +136,12 @@ def _outside_of_requests(life: Life, server: Server) -> bool:
     """Tell whether a worker was timed out in a boot that had given a sign of life, as a hook may.
 
     From 22 on a sync worker that is aborted in a request, or while it reads one, prints a traceback;
-    in its loop it gives a sign of life each second. One that exits without a word was in neither.
+    in its loop it gives a sign of life each second. One that exits without a word was in neither, unless the
+    whole machine had slept: then its age is none that a limit has.
     """
-    return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain
+    age = _uptime(life)
+    fits = age is None or age <= DEFAULT_TIMEOUT[1] or (age <= LONGEST and age % TENS <= LATE)
+    return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain and fits
 
 
 def _all_alike(life: Life, server: Server) -> bool:

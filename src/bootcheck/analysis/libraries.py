@@ -8,6 +8,9 @@ from bootcheck.analysis.trouble import Raised, is_library
 
 _SETTINGS = re.compile(r"Could not import settings '([\w.]+)")
 
+_IMPORTING = re.compile(r"<frozen |/importlib/|/werkzeug/_compat\.py$")
+_NAMED_BY_THE_APP = re.compile(r"/django/(?:apps/config|conf/__init__|utils/module_loading)\.py$|/werkzeug/utils\.py$")
+
 _KNOWN = frozenset(  # names are read more easily without quotes
     """
     aiohttp airflow aiokafka alembic allauth amqp anyio apscheduler asyncpg attr attrs azure babel bcrypt blinker boto
@@ -72,5 +75,11 @@ def is_by_convention(module: str, error: Raised) -> bool:
     settings = _SETTINGS.search(error.message)
     if settings is not None and module.partition(".")[0] in settings[1].split("."):
         return True
-    inner = next((frame.file for frame in reversed(error.frames) if "<frozen" not in frame.file), "")
-    return module.partition(".")[0] in _OURS and bool(inner) and not is_library(inner)
+    top = module.partition(".")[0]
+    inner = next((frame for frame in reversed(error.frames) if not _IMPORTING.search(frame.file)), None)
+    if inner is None:
+        return False
+    if _NAMED_BY_THE_APP.search(inner.file):
+        # Its settings name it: a list of apps, the path of a class.
+        return top in _OURS or (inner.function == "import_string" and top not in _KNOWN and top != top.lower())
+    return top in _OURS and not is_library(inner.file)

@@ -37,7 +37,7 @@ _SAID = re.compile(
     r"attempted relative import|is not a package|No module named '?__main__\.|cannot perform relative import|"
     r"issue is probably caused by a circular import|Could not import settings '"
 )
-_MISSING = re.compile(r"No module named '?([\w.]+)'?")
+_MISSING = re.compile(r"No module named '?([\w.]+)'?|import_string\(\) failed for '([\w.]+)'")
 _NAME = re.compile(r"cannot import name '?(\w+)'?")
 _PATH = re.compile(r"\(([^)]+\.py)\)")
 
@@ -46,7 +46,13 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude where both ends of the import are the app's."""
     error = trouble.error
     if error is None or not error.is_a(
-        "ImportError", "ModuleNotFoundError", "AttributeError", "ValueError", "SystemError", "ImproperlyConfigured"
+        "ImportError",
+        "ModuleNotFoundError",
+        "AttributeError",
+        "ValueError",
+        "SystemError",
+        "ImproperlyConfigured",
+        "ImportStringError",
     ):
         return None
     text = error.text

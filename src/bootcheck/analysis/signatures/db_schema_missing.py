@@ -32,7 +32,7 @@ RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
 _SAID = re.compile(
-    r"relation \"([^\"]+)\" does not exist|no such table: (\S+)|no such column: (\S+)|"
+    r"relation \"([^\"]+)\" does not(?: exist|$)|no such table: (\S+)|no such column: (\S+)|"
     r"Table '([^']+)' doesn't exist|UndefinedTable|NoSuchTableError: (\w+)|"
     r"schema \"([\w.]+)\" does not exist|\(1146,|\(1054,|"
     r"column \"?([\w.]+)\"? does not exist|ORA-00942|Invalid object name '([^']+)'",

@@ -82,8 +82,11 @@ _PYTHON_2 = re.compile(
 )
 _REMOVED = re.compile(
     r"'(?:\w*Flask|Blueprint)' object has no attribute '(?:before_first_request|before_app_first_request|json_encoder|"
-    r"json_decoder)'|'(?:DataFrame|Series)' object has no attribute '(?:append|iteritems)'|"
-    r"'Engine' object has no attribute '(?:execute|table_names)'|`np\.\w+` was|"
+    r"json_decoder)'|'Marshmallow' object has no attribute '(?:Model|Table)Schema'|"
+    r"'Updater' object has no attribute 'dispatcher'|'MetaData' object has no attribute 'bind'|"
+    r"'(?:Count|Tfidf)Vectorizer' object has no attribute 'get_feature_names'|"
+    r"'(?:DataFrame|Series)' object has no attribute '(?:append|iteritems|ix|as_matrix)'|"
+    r"'Engine' object has no attribute '(?:execute|table_names|has_table)'|`np\.\w+` was|"
     r"'EntryPoints' object has no attribute 'get'|missing 1 required positional argument: 'on_delete'|"
     r"Textual SQL expression .* should be explicitly declared|Not an executable object: '|"
     r"Specifying a namespace in include\(\) without providing an app_name|generator raised StopIteration|"

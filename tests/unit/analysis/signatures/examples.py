@@ -449,6 +449,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    return\nIndentationError: unexpected indent'),
     ),
     "version_incompatible": (
+        raising(
+            "AttributeError: 'Marshmallow' object has no attribute 'ModelSchema'", code="class Book(ma.ModelSchema):"
+        ),
         raising("pymongo.errors.ConfigurationError: Unknown option loadMode"),
         raising(
             "AttributeError: 'Catalogue' object has no attribute 'shelves'", frame(SITE + "oldlib/views.py", "__init__")
@@ -521,6 +524,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:snowflake"),
     ),
     "app_import_error": (
+        raising("ModuleNotFoundError: No module named 'core'", frame(SITE + "django/apps/config.py", "create")),
+        raising(
+            "werkzeug.utils.ImportStringError: import_string() failed for 'LiveConfig'. Original exception:\n\n"
+            "ModuleNotFoundError: No module named 'LiveConfig'",
+            frame(SITE + "werkzeug/utils.py", "import_string", "__import__(import_name)"),
+            code="app.config.from_object('LiveConfig')",
+        ),
         raising("ModuleNotFoundError: No module named 'book_shop'", frame("/srv/book-shop/app/factory.py", "<module>")),
         raising("ModuleNotFoundError: No module named 'routes'", code="from routes import pages"),
         raising("SystemError: Parent module '' not loaded, cannot perform relative import"),
@@ -540,6 +550,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
+        "django.core.exceptions.ImproperlyConfigured: The setting must not be empty.\n"
+        "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n",
         raising("RuntimeError: SHOP_SECRET no está definido"),
         raising("ValueError: test shop with live keys: use SHOP_URL=https://live.example or other keys"),
         raising("KeyError: 'TOKEN'"),
@@ -592,6 +604,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         request("psycopg2.OperationalError: FATAL:  remaining connection slots are reserved for superusers"),
     ),
     "db_schema_missing": (
+        'psycopg2.errors.UndefinedTable: relation "books" does not\n',
         raising("sqlalchemy.exc.NoSuchTableError: users"),
         raising('psycopg2.errors.UndefinedTable: relation "users" does not exist\nLINE 1: select 1'),
         raising("django.db.utils.OperationalError: no such table: auth_user"),
@@ -699,6 +712,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
         # the machine slept, or all of them waited for the same
+        timed_out(("09:00:00", "12:47:10"), version="23.0.0")
+        + "[2026-11-27 12:47:10 +0000] [20] [INFO] Worker exiting (pid: 20)\n",
         timed_out(("09:00:00", "12:47:10")),
         timed_out(("09:00:00", "09:04:47")),
         "".join(f"[2026-11-27 09:00:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(7, 9)),
@@ -891,6 +906,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         start() + "[2026-11-27 09:00:01 +0000] [11] [WARNING] ujson is not there\n" + NO_FLASK + "\n" + GET + TERM,
     ),
     "app_import_error": (
+        raising("ModuleNotFoundError: No module named 'corsheaders'", frame(SITE + "django/apps/config.py", "create")),
+        raising("ModuleNotFoundError: No module named 'redis'", frame(SITE + "werkzeug/utils.py", "import_string")),
         raising(NO_FLASK),
         raising(f"ImportError: cannot import name 'escape' from 'jinja2' ({SITE}jinja2/__init__.py)"),
     ),
