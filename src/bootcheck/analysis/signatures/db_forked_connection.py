@@ -6,7 +6,8 @@ What it means
 
 How it looks
     `Commands out of sync; you can't run this command now`, `SSL error: decryption failed or bad record mac`,
-    `lost synchronization with server`, `Packet sequence number wrong`, seldom alone.
+    `lost synchronization with server`, `Packet sequence number wrong`, seldom alone. Over TLS the server only sees
+    a record that does not fit: `bad record mac`, `wrong version number`, and then it closes the connection.
 
 Why it happens
     A query at import time under `--preload`: it leaves a connection in the pool that the fork copies.
@@ -24,7 +25,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "db-forked-connection"
@@ -32,27 +33,43 @@ RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
 _SAID = re.compile(
-    r"Commands out of sync|decryption failed or bad record mac|lost synchronization with server|"
+    r"Commands? out of sync|bad[ _]record[ _]mac|lost synchronization with server|"
     r"PGRES_TUPLES_OK and no message|without prior row description|received \d+ results from command|"
     r"message contents do not agree with length in message type|Received malformed packet|"
     r"PGRES_COPY_OUT|Packet sequence number wrong|insufficient data in \"D\" message|"
     r"unexpected response from server; first received character|"
-    r"message type 0x[0-9a-f]+ arrived from server while idle|NOAUTH_FORK|MongoClient opened before fork",
+    r"message type 0x[0-9a-f]+ arrived from server while idle|NOAUTH_FORK|MongoClient opened before fork|"
+    # The answer to another process's command; an INSERT that an app reads rows of names itself.
+    r"didn't produce records \(command status: (?:BEGIN|COMMIT|ROLLBACK)\)|got no result from the query|"
+    r"got result for unknown protocol state|Expected EOF packet",
     re.IGNORECASE,
 )
-_TLS = re.compile(r"bad record mac", re.IGNORECASE)
+_TLS = re.compile(r"bad[ _]record[ _]mac", re.IGNORECASE)
+_MID_STREAM = re.compile(
+    r"(?:during query|Lost connection to MySQL server at|consuming input failed).*"
+    r"(?:\[SSL: (?!UNEXPECTED_EOF)[A-Z0-9_/]+\]|SSL error: (?!unexpected eof|syscall)\w)",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What no TLS record is, in a conversation that had begun: each process takes a part of the stream."""
+_PARSER = re.compile(r"(?:pymysql|mysql/connector)/(?:protocol|_?connection|connections|network|utils)\.py$")
+_UNPARSED = ("IndexError", "error", "AssertionError")
+"""What a driver's own parser raises where the bytes are not what its protocol says."""
 _DATABASE = re.compile(
     r"psycopg|MySQL|pymysql|sqlalchemy|django\.db|asyncpg|OperationalError|DatabaseError|InterfaceError|"
     r"InternalError|ProgrammingError"
 )
 
 
+def _is_unparsed(error: Raised) -> bool:
+    return error.is_a(*_UNPARSED) and bool(error.frames) and _PARSER.search(error.frames[-1].file) is not None
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from errors of mixed conversations, which one process alone hardly meets."""
     error = trouble.error
-    if error is None or not _SAID.search(error.text):
+    if error is None or not (_SAID.search(error.text) or _MID_STREAM.search(error.text) or _is_unparsed(error)):
         return None
-    if _TLS.search(error.text) and not _DATABASE.search(error.text):
+    if _TLS.search(error.text) and not any(_DATABASE.search(link.text) for link in (error, *trouble.chain)):
         return None
     return conclude(
         trouble,

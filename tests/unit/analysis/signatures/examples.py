@@ -618,6 +618,30 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             "sqlalchemy.exc.OperationalError: (psycopg2.OperationalError) SSL error: decryption failed or bad record mac"
         ),
         request("psycopg2.DatabaseError: error with status PGRES_TUPLES_OK and no message from the libpq"),
+        request("pymysql.err.OperationalError: (2014, 'Command Out of Sync')"),
+        request(
+            "pymysql.err.OperationalError: (2013, 'Lost connection to MySQL server during query ([SSL: "
+            "SSLV3_ALERT_BAD_RECORD_MAC] sslv3 alert bad record mac (_ssl.c:2580))')"
+        ),
+        request(
+            "pymysql.err.OperationalError: (2013, 'Lost connection to MySQL server during query ([SSL: "
+            "WRONG_VERSION_NUMBER] wrong version number (_ssl.c:2580))')"
+        ),
+        request("psycopg2.OperationalError: SSL error: ssl/tls alert bad record mac"),
+        request("psycopg.ProgrammingError: the last operation didn't produce records (command status: ROLLBACK)"),
+        request("psycopg.InternalError: got no result from the query"),
+        request("asyncpg.exceptions._base.InternalClientError: got result for unknown protocol state 3"),
+        request("mysql.connector.errors.InterfaceError: Expected EOF packet"),
+        request("IndexError: bytearray index out of range").replace("/srv/shop/views", SITE + "mysql/connector/utils"),
+        request("struct.error: unpack_from requires a buffer of at least 3 bytes for unpacking 2 bytes").replace(
+            "/srv/shop/views", SITE + "pymysql/protocol"
+        ),
+        request(
+            "ssl.SSLError: [SSL: SSLV3_ALERT_BAD_RECORD_MAC] sslv3 alert bad record mac (_ssl.c:2580)\n\n"
+            "The above exception was the direct cause of the following exception:\n\nTraceback (most recent call last):\n"
+            + frame(SITE + "asyncpg/connection.py", "fetchval")
+            + "asyncpg.exceptions.ConnectionDoesNotExistError: connection was closed in the middle of operation"
+        ),
     ),
     "db_unreachable": (
         raising("psycopg_pool.PoolTimeout: pool initialization incomplete after 30.0 sec"),
@@ -929,6 +953,20 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         request(
             "requests.exceptions.SSLError: [SSL: DECRYPTION_FAILED_OR_BAD_RECORD_MAC] decryption failed or bad record mac"
         ),
+        # The server went away, a server that speaks no TLS, and an app's own mistakes.
+        request("pymysql.err.OperationalError: (2013, 'Lost connection to MySQL server during query')"),
+        request(
+            "pymysql.err.OperationalError: (2013, 'Lost connection to MySQL server during query ([SSL: "
+            "UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol (_ssl.c:2580))')"
+        ),
+        request("psycopg.OperationalError: consuming input failed: SSL error: unexpected eof while reading"),
+        request("psycopg.OperationalError: consuming input failed: SSL SYSCALL error: EOF detected"),
+        request(
+            "pymysql.err.OperationalError: (2003, \"Can't connect to MySQL server on 'db' ([SSL: WRONG_VERSION_NUMBER] "
+            'wrong version number (_ssl.c:1000))")'
+        ),
+        request("psycopg.ProgrammingError: the last operation didn't produce records (command status: INSERT 0 1)"),
+        request("IndexError: list index out of range"),
     ),
     "db_unreachable": (
         raising("sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out"),
