@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
@@ -14,6 +15,7 @@ from bootcheck.analysis.readers.packed import unpacked
 from bootcheck.analysis.readers.places import Place, opened, places
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.readers.stream import Stream, Unreadable
+from bootcheck.model import journal
 from bootcheck.model.boot import Boot
 
 READERS: tuple[str, ...] = ("document", "lines")
@@ -160,6 +162,8 @@ def _read_place(place: Place, intake: Intake, stdin: BinaryIO, jobs: int) -> Non
 
 def _read_stream(stream: Stream, intake: Intake) -> None:
     try:
+        if journal.key_of(os.path.basename(stream.name)) is None:
+            stream.skip_padding()
         head = stream.peek(HEAD)
     except Unreadable as exc:
         intake.unreadable(stream.name, str(exc))

@@ -32,6 +32,8 @@ _MARK = LINE_PREFIX + "{"
 _BLANK = b"\0 \t\r\n"
 _ODD = bytes(byte for byte in range(32) if byte not in b"\a\b\t\n\v\f\r\x1b")
 """Control characters that no text holds; a progress bar goes back by backspaces."""
+_PADDING = re.compile(rb"\0{16,}")
+"""What stands in a log that was cut to nothing while its writer went on at the old place; others' NULs stand singly."""
 _TIMED = re.compile(rb"-\d\d-\d\d[T ]\d\d:\d\d:")
 _WRAPPED = re.compile(rb"\n(?:\{|\d{13},)")
 """In every line that has a time which can be told, or before it; both begin with what is looked for fast."""
@@ -87,9 +89,9 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
         return
     head = stream.peek(HEAD)
     plain = not head.startswith(BOMS) and not pasted.width_of(head) and carried.prefix_of(head) is None
-    if stream.jobs > 1 and stream.path is not None and plain:
+    if stream.jobs > 1 and stream.path is not None and plain and not stream.padded:
         size = os.path.getsize(stream.path)
-        if size >= shared.LARGE:
+        if size >= shared.LARGE and shared.has_no_hole(stream.path):
             yield from shared.sifted(stream, sieve, size, intake)
             return
     seen = 0
@@ -201,6 +203,8 @@ class _Lines:
         return not self._in_journal and not self._intake.attentive
 
     def take(self, line: bytes, number: int) -> None:
+        if b"\0" in line:
+            line = line.replace(b"\0", b"")
         if line[:1] == b"{" and self._json(line, number):
             return
         if self._in_journal:
@@ -318,6 +322,7 @@ class _Lines:
 def _is_binary(head: bytes) -> bool:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return False
-    if b"\0" in head.rstrip(b"\0") or (head and not head.strip(b"\0")):
+    text = _PADDING.sub(b"", head).rstrip(b"\0")
+    if b"\0" in text or (head and not text):
         return True
-    return (len(head) - len(head.translate(None, _ODD))) * 10 > len(head)
+    return (len(text) - len(text.translate(None, _ODD))) * 10 > len(text)

@@ -5,6 +5,7 @@ In a directory only regular files are opened, no link is followed, and nothing i
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -116,9 +117,23 @@ class _reader:  # noqa: N801 - a function that keeps a descriptor
 
     def __call__(self, size: int) -> bytes:
         try:
-            return os.read(self._fd, size)
+            data = os.read(self._fd, size)
         except OSError as exc:
             raise Unreadable(reason(exc)) from exc
+        if data[-1:] == b"\0" and not data.strip(b"\0"):
+            self._skip_hole()
+        return data
+
+    def _skip_hole(self) -> None:
+        """Go on where the file has been written to: of a hole, which reads as NUL bytes, a little is enough."""
+        try:
+            os.lseek(self._fd, os.lseek(self._fd, 0, os.SEEK_CUR), os.SEEK_DATA)
+        except OSError as exc:
+            # A pipe has no holes; behind the last data there is nothing but one.
+            if exc.errno == errno.ENXIO:
+                os.lseek(self._fd, 0, os.SEEK_END)
+        except AttributeError:
+            return
 
 
 def _has_descriptor(stream: BinaryIO) -> bool:

@@ -20,6 +20,17 @@ Run = tuple[int, int, int, list[tuple[int, int]], dict[int, tuple[Any, ...]]]
 """Place and size in the file, number of lines, what was found, reports that were read by the number of their line."""
 
 
+def has_no_hole(path: str) -> bool:
+    """Tell whether every byte of a file was written; a hole may be larger than any disk."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    try:
+        return os.lseek(fd, 0, os.SEEK_HOLE) == os.lseek(fd, 0, os.SEEK_END)
+    except (OSError, AttributeError):
+        return True
+    finally:
+        os.close(fd)
+
+
 @dataclass(frozen=True, slots=True)
 class _Part:
     """Strictly private: what one process looks at in one go."""

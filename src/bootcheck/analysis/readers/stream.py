@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 CHUNK = 1 << 18
 BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+MAX_PADDING = 1 << 34
+"""NUL bytes that are read before a text; holes of a file are not read at all."""
 MAX_LINE = 1 << 22
 """Bytes that are kept of one line; the rest of a longer one is passed over."""
 
@@ -32,6 +34,8 @@ class Stream:
     """The regular file behind it, where there is one that was not unpacked."""
     jobs: int = 1
     """How many processes may read it."""
+    padded: bool = False
+    """It began with NUL bytes, which were passed over."""
     _ahead: bytes = b""
 
     def peek(self, size: int) -> bytes:
@@ -49,6 +53,22 @@ class Stream:
             taken, self._ahead = self._ahead[:size], self._ahead[size:]
             return taken
         return self.read(size)
+
+    def skip_padding(self) -> None:
+        """Pass over the NUL bytes that it begins with: a log that was cut to nothing under its writer has them.
+
+        Raises Unreadable where there is nothing else.
+        """
+        passed = 0
+        while self.peek(1) == b"\0":
+            self.padded = True
+            # What is peeked at may be a single byte.
+            data = self.take(CHUNK) + self.take(CHUNK)
+            passed += len(data)
+            self.push_back(data.lstrip(b"\0"))
+            if passed > MAX_PADDING or not self.peek(1):
+                msg = "nothing but NUL bytes"
+                raise Unreadable(msg)
 
     def push_back(self, data: bytes) -> None:
         """Put bytes before everything that is still to come."""
@@ -87,4 +107,5 @@ def _utf8_chunks(stream: Stream) -> Iterator[bytes]:
     elif head.startswith(codecs.BOM_UTF8):
         stream.take(3)
     while chunk := stream.take(CHUNK):
-        yield chunk if decoder is None else decoder.decode(chunk).encode("utf-8", "replace")
+        text = chunk if decoder is None else decoder.decode(chunk).encode("utf-8", "replace")
+        yield text.replace(b"\0", b"") if b"\0" in text else text

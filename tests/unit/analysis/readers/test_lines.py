@@ -6,6 +6,8 @@ import json
 import os
 from pathlib import Path
 
+import pytest
+
 from bootcheck.analysis import analyze
 from bootcheck.model.cause import Cause
 from tests.unit.analysis.making import AT, LOGS, classes, entered, head, journal, report, stored, told
@@ -81,6 +83,37 @@ def test_binary_data_is_no_log(tmp_path: Path):
 
     assert found.exit_code == 2
     assert "binary" in found.inputs.unreadable[0]["reason"]
+
+
+@pytest.mark.parametrize("place", [0, 3, 9])
+@pytest.mark.parametrize("size", [50, 1 << 23, 1 << 40], ids=["few", "many", "a hole"])
+def test_what_a_rotation_leaves_is_passed_over(tmp_path: Path, place: int, size: int):
+    """Cut to nothing by logrotate's copytruncate, a log goes on at its old place: what is between reads as NUL bytes."""
+    lines = raising(NO_FLASK).splitlines(keepends=True)
+    path = tmp_path / "app.log"
+    before = "".join(lines[:place]).encode()
+    with path.open("wb") as file:
+        file.write(before)
+        if size < 1 << 30:
+            file.write(bytes(size))
+        else:
+            file.seek(size)
+        file.write("".join(lines[place:]).encode())
+    (incident,) = analyze([str(path)], jobs=2).incidents
+    (plain,) = told("".join(lines)).incidents
+
+    assert (incident.cause_class, incident.count) == ("dependency-missing", 1)
+    assert [item.line for item in incident.evidence] == [item.line for item in plain.evidence]
+
+
+def test_nothing_but_nul_bytes_is_no_empty_log(tmp_path: Path):
+    """It is listed."""
+    path = tmp_path / "app.log"
+    path.write_bytes(bytes(5_000))
+    found = analyze([str(path)])
+
+    assert found.exit_code == 2
+    assert [item["reason"] for item in found.inputs.unreadable] == ["nothing but NUL bytes"]
 
 
 def test_a_progress_bar_is_no_binary_data():
