@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from bootcheck.analysis import boots, deaths, digests, gunicorn_lines, warned
+from bootcheck.analysis import boots, deaths, gunicorn_lines, warned
 from bootcheck.analysis.classify import UNKNOWN_CLASS, Diagnoser, Diagnosis, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
-from bootcheck.analysis.digests import CRASH, Digest, Digester
+from bootcheck.analysis.digests import Digester, Unpacker
 from bootcheck.analysis.durations import Durations
 from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Inputs, Unexplained
 from bootcheck.analysis.logs import Log
 from bootcheck.analysis.preflights import Preflights
 from bootcheck.analysis.quoting import template
-from bootcheck.analysis.readers import sieve
+from bootcheck.analysis.readers import Batch, sieve
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tellings import Tellings, merge
 from bootcheck.analysis.trouble import BOOT, STOP, Trouble
@@ -52,6 +52,7 @@ class Collector:
         self.preflights = Preflights()
         self.durations = Durations()
         self._diagnoser = Diagnoser(complain)
+        self._unpacker = Unpacker(self._diagnoser)
         self._history = history
         self._progress = progress or (lambda _, __: None)
         self._by_id: dict[str, Death] = {}
@@ -179,18 +180,32 @@ class Collector:
         """Who reads reports for this intake in another process; None where it needs them whole."""
         return Digester(self._diagnoser) if self._history is None else None
 
-    def digest(self, digest: Digest, source: str) -> None:
-        """Keep a report that another process has read."""
-        kind, identity, told = digest
-        if kind == CRASH:
-            death = digests.unpacked(told)
-            if not self._knows(identity, source, full=death.kind != ANNOUNCEMENT):
-                self._keep(death, identity, source)
-        elif identity not in self._boots:
-            self._boots.add(identity)
-            self.inputs.reports += 1
-            if told is not None:
-                self.durations.take(told)
+    def digests(self, batch: Batch) -> None:
+        """Keep reports of the open source that another process has read."""
+        self._keep_all(batch, [self._source] * len(batch[1]))
+
+    def files(self, batch: Batch, names: Sequence[str], lines: int) -> None:
+        """Keep reports that another process has read, each from a file of its own."""
+        for name in names:
+            self.begin(name)
+        self._keep_all(batch, names)
+        self.inputs.files += len(names)
+        self.inputs.lines += lines
+        self._source = ""
+
+    def _keep_all(self, batch: Batch, sources: Sequence[str]) -> None:
+        for source, found in zip(sources, self._unpacker.unpacked(batch, sources), strict=True):
+            if isinstance(found, Death):
+                identity = found.report_id or ""
+                if not self._knows(identity, source, full=found.kind != ANNOUNCEMENT):
+                    self._keep(found, identity, source)
+                continue
+            identity, boot, place = found
+            if identity not in self._boots:
+                self._boots.add(identity)
+                self.inputs.reports += 1
+                if boot is not None:
+                    self.durations.take(boot, source, None, identity, place)
 
     def _knows(self, identity: str, source: str, *, full: bool) -> bool:
         known = self._by_id.get(identity)
@@ -204,7 +219,7 @@ class Collector:
         if known is None:
             self.inputs.reports += 1
         else:
-            death.told_in = known.told_in
+            death.told_in = known.told_in or (known.source,)
         self._note(death, source)
         self._by_id[identity] = death
 
@@ -284,6 +299,8 @@ class Collector:
     def result(self) -> tuple[list[Death], list[Unexplained]]:
         """Return every death once, and the unexplained lines, most frequent first."""
         found = list(self._by_id.values())
+        if not self._journals and not self._deaths:
+            return found, self._told_unexplained()
         tellings = Tellings(found)
         for boot, death in self._journals:
             if tellings.of_journal(boot, death) is None:
@@ -297,14 +314,18 @@ class Collector:
                     tellings.add(death)
                 else:
                     merge(same, death)
-        return found, sorted(self._templates.values(), key=lambda item: -item.count)
+        return found, self._told_unexplained()
+
+    def _told_unexplained(self) -> list[Unexplained]:
+        return sorted(self._templates.values(), key=lambda item: -item.count)
 
     # -- within -------------------------------------------------------------------------------------
 
     def _note(self, death: Death, source: str) -> None:
         """Remember where a report was told: Gunicorn's lines beside it speak of the same death."""
-        if source not in death.told_in:
-            death.told_in = (*death.told_in, source)
+        told_in = death.told_in or (death.source,)
+        if source not in told_in:
+            death.told_in = (*told_in, source)
         self._classes.add(death.cause_class)
 
     def _by_telltale(self, log: Log, source: str) -> None:

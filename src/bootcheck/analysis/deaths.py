@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,13 +20,28 @@ REPORT = "report"
 ANNOUNCEMENT = "announcement"
 JOURNAL = "journal"
 LOG = "log"
-_BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.OS_EXIT})
+BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.OS_EXIT})
 _STOPS = frozenset({Cause.CHECK_FAILED, Cause.EXCEPTION, Cause.APP_NOT_FOUND})
 _PORT_STEP = "check.port"
 _PORT_CODES = frozenset({"BC405", "BC407", "BC408"})
 MAX_EVIDENCE = 12
 MAX_MESSAGE = 4_000
 MAX_TRACEBACK = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """The conclusion on reports that are alike in all that decides; the words of each are read when they are told."""
+
+    code: str
+    confidence: str
+    example: Finding
+    """That on one of them, for those that are gone meanwhile."""
+    again: Callable[[Death], Finding | None]
+
+    def of(self, death: Death) -> Finding:
+        """Return the conclusion on this one."""
+        return self.again(death) or self.example
 
 
 @dataclass(slots=True, kw_only=True)
@@ -37,7 +52,7 @@ class Death:
     """The fullest source that tells of it: report, announcement, journal or log."""
     cause: Cause
     cause_class: str
-    finding: Finding
+    told: Finding | Alike
     subject: str
     """What tells deaths of one cause apart: the exception's type and text."""
     source: str
@@ -57,15 +72,24 @@ class Death:
     path: str | None = None
     stops: bool = False
     specific: bool = True
+    place: int | None = None
+    """Where in its source the report begins, where that is one of many."""
     told_in: tuple[str, ...] = ()
-    """Every source in which its report was found, as a file or as a line."""
+    """Every source in which its report was found, as a file or as a line; empty where that is `source` alone."""
     collateral: int = 0
     """Siblings that the master stopped because of it."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
         """The same for deaths that are alike."""
-        return (self.cause.value, self.finding.code, self.cause_class, self.subject)
+        return (self.cause.value, self.told.code, self.cause_class, self.subject)
+
+    @property
+    def finding(self) -> Finding:
+        """The conclusion."""
+        if isinstance(self.told, Alike):
+            self.told = self.told.of(self)
+        return self.told
 
 
 def of_trouble(trouble: Trouble, diagnosis: Diagnosis, source: str, kind: str = LOG) -> Death:
@@ -74,7 +98,7 @@ def of_trouble(trouble: Trouble, diagnosis: Diagnosis, source: str, kind: str = 
         kind=kind,
         cause=trouble.cause,
         cause_class=diagnosis.cause_class,
-        finding=diagnosis.finding,
+        told=diagnosis.finding,
         subject=subject_of(trouble),
         source=source,
         role=trouble.role,
@@ -104,23 +128,23 @@ def of_report(document: Mapping[str, Any], source: str, diagnoser: Diagnoser, *,
     verdict = _mapping(document.get("verdict"))
     attributes = _mapping(document.get("attributes"))
     cause = Cause(verdict["cause"])
-    step = _text(document.get("step"))
+    step = text(document.get("step"))
     ready = attributes.get("bootcheck.ready")
     ready = ready if isinstance(ready, bool) else None
-    signal = _text(attributes.get("bootcheck.exit.signal.name"))
+    signal = text(attributes.get("bootcheck.exit.signal.name"))
     at = epoch(str(document.get("timestamp", "")).replace("T", " "))
     uptime = attributes.get("bootcheck.worker.uptime_s")
     trouble = Trouble(
         cause=cause,
-        role=_text(document.get("role")) or "worker",
-        pid=_number(attributes.get("process.pid")),
+        role=text(document.get("role")) or "worker",
+        pid=number(attributes.get("process.pid")),
         moment=UNKNOWN if ready else BOOT,
         step=step,
         signal=signal,
-        exit_code=_number(attributes.get("process.exit.code")),
+        exit_code=number(attributes.get("process.exit.code")),
         at=at,
         since=at - uptime if at is not None and isinstance(uptime, (int, float)) else None,
-        said=(Evidence(source=source, text=(_text(verdict.get("summary")) or "")[:MAX_MESSAGE]),),
+        said=(Evidence(source=source, text=(text(verdict.get("summary")) or "")[:MAX_MESSAGE]),),
         **_exception(attributes),
     )
     finding, cause_class, specific = _conclusion(
@@ -130,21 +154,21 @@ def of_report(document: Mapping[str, Any], source: str, diagnoser: Diagnoser, *,
         kind=REPORT if full else ANNOUNCEMENT,
         cause=cause,
         cause_class=cause_class,
-        finding=finding,
-        subject=subject_of(trouble) if cause in _BY_EXCEPTION or signal else "; ".join(_error_codes(document)),
+        told=finding,
+        subject=subject_of(trouble) if cause in BY_EXCEPTION or signal else "; ".join(error_codes(document)),
         source=source,
         role=trouble.role,
         pid=trouble.pid,
-        host=_text(attributes.get("host.name")),
+        host=text(attributes.get("host.name")),
         at=at,
         since=trouble.since,
         step=step,
-        server=_text(attributes.get("bootcheck.server.id")),
-        origin=_text(attributes.get("bootcheck.signal.origin")) or _sender(verdict),
-        sent_here=_sent_here(attributes),
+        server=text(attributes.get("bootcheck.server.id")),
+        origin=text(attributes.get("bootcheck.signal.origin")) or sender(verdict.get("evidence")),
+        sent_here=sent_here(attributes),
         ready=ready,
-        report_id=_text(document.get("report_id")),
-        path=source if full else _text(document.get("path")),
+        report_id=text(document.get("report_id")),
+        path=source if full else text(document.get("path")),
         stops=trouble.role == "master" or (trouble.role == "worker" and cause in _STOPS and not ready),
         specific=specific,
     )
@@ -160,7 +184,7 @@ def _conclusion(
     bind = _bind_problem(document, trouble)
     if bind is not None:
         return bind, bind.rule.cause_class, True
-    if trouble.cause in _BY_EXCEPTION and trouble.exception is not None:
+    if trouble.cause in BY_EXCEPTION and trouble.exception is not None:
         diagnosis = diagnoser.of_kind(trouble)
         if diagnosis is not None and diagnosis.specific:
             return _blend(diagnosis.finding, told, trouble.step), diagnosis.cause_class, True
@@ -185,22 +209,22 @@ def _bind_problem(document: Mapping[str, Any], trouble: Trouble) -> Finding | No
 
 def _of_verdict(document: Mapping[str, Any], verdict: Mapping[str, Any], trouble: Trouble) -> Finding:
     evidence = [Evidence.from_dict(item) for item in _list(verdict.get("evidence")) if isinstance(item, dict)]
-    if trouble.exception is not None and trouble.cause in _BY_EXCEPTION:
+    if trouble.exception is not None and trouble.cause in BY_EXCEPTION:
         evidence = [*trouble.shown(), *evidence]
     for item in _errors(document):
         evidence.append(Evidence(source=str(item.get("code", "")), text=str(item.get("summary", ""))))
         evidence += [Evidence.from_dict(part) for part in _list(item.get("evidence"))[:3] if isinstance(part, dict)]
     # The line on stderr carries no evidence: then the line itself is it.
     evidence = evidence or list(trouble.said)
-    code = _text(verdict.get("code")) or CODE_OF_CAUSE.get(trouble.cause) or "BC501"
-    confidence = _text(verdict.get("confidence")) or "medium"
+    code = text(verdict.get("code")) or CODE_OF_CAUSE.get(trouble.cause) or "BC501"
+    confidence = text(verdict.get("confidence")) or "medium"
     return Finding(
         code=code,
-        summary=_text(verdict.get("summary")) or f"{trouble.who} died ({trouble.cause.value}).",
+        summary=text(verdict.get("summary")) or f"{trouble.who} died ({trouble.cause.value}).",
         action=tuple(str(item) for item in _list(verdict.get("action"))[:10]),
         evidence=tuple(evidence[:MAX_EVIDENCE]),
         against=tuple(str(item) for item in _list(verdict.get("against"))[:10]),
-        confirm=_text(verdict.get("confirm")),
+        confirm=text(verdict.get("confirm")),
         confidence=confidence if confidence in ("low", "medium", "high") else "medium",
     )
 
@@ -219,11 +243,11 @@ def _blend(signature: Finding, told: Finding, step: str | None) -> Finding:
 
 
 def _exception(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
-    kind = _text(attributes.get("exception.type"))
+    kind = text(attributes.get("exception.type"))
     if kind is None:
         return {}
-    trace = (_text(attributes.get("exception.stacktrace")) or "")[:MAX_TRACEBACK]
-    return _raised(kind, (_text(attributes.get("exception.message")) or "")[:MAX_MESSAGE], trace)
+    trace = (text(attributes.get("exception.stacktrace")) or "")[:MAX_TRACEBACK]
+    return _raised(kind, (text(attributes.get("exception.message")) or "")[:MAX_MESSAGE], trace)
 
 
 @lru_cache(maxsize=256)
@@ -235,13 +259,15 @@ def _raised(kind: str, message: str, trace: str) -> Mapping[str, Any]:
     return {"exception": last, "chain": (last, *chain[1:])}
 
 
-def _sender(verdict: Mapping[str, Any]) -> str | None:
-    said = "the master sent it"
-    told = any(str(_mapping(item).get("text", "")).startswith(said) for item in _list(verdict.get("evidence")))
-    return "master" if told else None
+def sender(evidence: object) -> str | None:
+    """Return who sent the signal, as far as a verdict's evidence says so."""
+    for item in _list(evidence):
+        if isinstance(item, dict) and str(item.get("text", "")).startswith("the master sent it"):
+            return "master"
+    return None
 
 
-def _sent_here(attributes: Mapping[str, Any]) -> bool:
+def sent_here(attributes: Mapping[str, Any]) -> bool:
     """Tell whether a process in here, that is not PID 1 passing a signal on, told the server to stop."""
     for prefix in ("bootcheck.signal.order.sender", "bootcheck.signal.sender"):
         origin, pid = attributes.get(f"{prefix}.origin"), attributes.get(f"{prefix}.pid")
@@ -255,7 +281,8 @@ def _errors(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [item for item in found if item.get("severity") == Severity.ERROR.value][:8]
 
 
-def _error_codes(document: Mapping[str, Any]) -> list[str]:
+def error_codes(document: Mapping[str, Any]) -> list[str]:
+    """Return the codes of what a report calls an error."""
     return sorted({str(item.get("code")) for item in _errors(document)})
 
 
@@ -267,9 +294,11 @@ def _list(value: object) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _text(value: object) -> str | None:
+def text(value: object) -> str | None:
+    """Return a text that is not empty, None for anything else."""
     return value if isinstance(value, str) and value else None
 
 
-def _number(value: object) -> int | None:
+def number(value: object) -> int | None:
+    """Return a whole number as a process may have, None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 62 else None

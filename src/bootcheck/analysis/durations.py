@@ -28,11 +28,14 @@ import io
 import os
 import re
 import statistics
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from bootcheck.analysis.quoting import quoted
+from bootcheck.analysis.readers.places import piece
+from bootcheck.analysis.readers.values import is_report, parsed
 from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.model.journal import report_name
 
@@ -50,6 +53,10 @@ SLOWER_BY = 2.0
 _OUTER = re.compile(r"worker\.boot|worker\.post_worker_init|app\.load|app\.lifespan|warmup\.turn|check\..*|once\..*")
 """Steps that hold others, or wait for others."""
 _IMPORT = "import "
+Steps = tuple[dict[str, float], frozenset[str]]
+"""Seconds of steps and slow imports, and those steps that are inside another one that counts."""
+Told = tuple[tuple[str, str], str, str, float, "int | None"]
+"""Host and app, server, timestamp, seconds to ready, pid."""
 
 
 @dataclass(slots=True)
@@ -57,12 +64,22 @@ class Worker:
     """How long one worker took to become ready, and where."""
 
     ready_s: float
-    steps: Mapping[str, float]
-    """Seconds by step, those of imports as `import <module>`."""
+    steps: Mapping[str, float] | None
+    """Seconds by step, those of imports as `import <module>`; None while they were not read."""
     source: str
     pid: object = None
     within: frozenset[str] = frozenset()
     """Steps inside another one that counts."""
+    report_id: str | None = None
+    place: int | None = None
+    """Where in its source its report begins, where that is one of many."""
+
+    def look(self) -> bool:
+        """Read the steps from the report; return False where it is gone meanwhile."""
+        document = parsed(piece(self.source, self.place)) if self.steps is None else None
+        if is_report(document) and document.get("report_id") == self.report_id:
+            self.steps, self.within = steps_of(document)
+        return self.steps is not None
 
 
 @dataclass(slots=True)
@@ -80,8 +97,14 @@ class Start:
 
     def typical(self) -> dict[str, float]:
         """Return the typical seconds of each step that every worker has."""
-        names = set.intersection(*(set(worker.steps) for worker in self.workers))
-        return {name: statistics.median(worker.steps[name] for worker in self.workers) for name in names}
+        steps = [worker.steps or {} for worker in self.workers]
+        names = set.intersection(*(set(known) for known in steps))
+        return {name: statistics.median(known[name] for known in steps) for name in names}
+
+    def look(self) -> None:
+        """Read the steps that were not read, and forget the workers whose reports are gone, unless all are."""
+        found = [worker for worker in self.workers if worker.look()]
+        self.workers = found or self.workers
 
 
 class Durations:
@@ -93,30 +116,13 @@ class Durations:
 
     def add(self, document: Mapping[str, Any], source: str) -> None:
         """Take one report where it is a worker's boot; whatever stands in it, nothing is raised."""
-        boot = self.told(document, source)
+        boot = told(document)
         if boot is not None:
-            self.take(boot)
+            self.take(boot, source, lambda: steps_of(document))
 
-    def told(self, document: Mapping[str, Any], source: str) -> tuple[Any, ...] | None:
-        """Return what would be kept of a report, as plain values; None where there is nothing."""
-        attributes = document.get("attributes")
-        if document.get("kind") != "boot" or document.get("role") != "worker" or not isinstance(attributes, Mapping):
-            return None
-        ready, at = attributes.get("bootcheck.boot.duration_s"), document.get("timestamp")
-        if not isinstance(ready, (int, float)) or not isinstance(at, str):
-            return None
-        app = (str(attributes.get("host.name")), str(attributes.get("bootcheck.gunicorn.app")))
-        server = str(attributes.get("bootcheck.server.id"))
-        start = self._start(app, server, at)
-        if start is None:
-            return None
-        steps, within = steps_of(document) if len(start.workers) < MAX_WORKERS else ({}, frozenset())
-        pid = attributes.get("process.pid")
-        return (app, server, at, float(ready), steps, source, pid if isinstance(pid, int) else None, tuple(within))
-
-    def take(self, boot: tuple[Any, ...]) -> None:
-        """Keep it."""
-        app, server, at, ready, steps, source, pid, within = boot
+    def take(self, boot: Told, source: str, steps: Callable[[], Steps] | None = None, *where: Any) -> None:
+        """Keep it, with its steps, or the report_id and the place of the report in which they are read when needed."""
+        app, server, at, ready, pid = boot
         start = self._start(app, server, at)
         if start is None:
             return
@@ -124,7 +130,8 @@ class Durations:
         start = starts.setdefault(server, start)
         start.first = min(start.first, at)
         if len(start.workers) < MAX_WORKERS:
-            start.workers.append(Worker(ready, steps, source, pid, frozenset(within)))
+            taken, within = (None, frozenset[str]()) if steps is None else steps()
+            start.workers.append(Worker(ready, taken, source, pid, within, *where))
         if len(starts) > MAX_STARTS:
             del starts[min(starts, key=lambda server: starts[server].first)]
 
@@ -141,7 +148,9 @@ class Durations:
     def advice(self) -> Iterator[Finding]:
         """Yield what the newest start of each app shows."""
         for (_, app), starts in sorted(self._apps.items()):
-            ordered = sorted(starts.values(), key=lambda start: start.first)
+            ordered = sorted(starts.values(), key=lambda start: start.first)[-2:]
+            for start in ordered:
+                start.look()
             yield from _repeated(ordered[-1], app)
             if len(ordered) > 1:
                 slower = compared(ordered[-1], ordered[-2])
@@ -149,7 +158,21 @@ class Durations:
                     yield slower
 
 
-def steps_of(document: Mapping[str, Any]) -> tuple[dict[str, float], frozenset[str]]:
+def told(document: Mapping[str, Any]) -> Told | None:
+    """Return what is kept of a report, as plain values; None where there is nothing."""
+    attributes = document.get("attributes")
+    if document.get("kind") != "boot" or document.get("role") != "worker" or not isinstance(attributes, Mapping):
+        return None
+    ready, at = attributes.get("bootcheck.boot.duration_s"), document.get("timestamp")
+    if not isinstance(ready, (int, float)) or not isinstance(at, str):
+        return None
+    app = (str(attributes.get("host.name")), str(attributes.get("bootcheck.gunicorn.app")))
+    pid = attributes.get("process.pid")
+    server = str(attributes.get("bootcheck.server.id"))
+    return (app, server, at, float(ready), pid if isinstance(pid, int) else None)
+
+
+def steps_of(document: Mapping[str, Any]) -> Steps:
     """Return the seconds of a report's steps and slow imports, and which of them are inside another that counts."""
     found: dict[str, float] = {}
     within: set[str] = set()
@@ -165,7 +188,7 @@ def steps_of(document: Mapping[str, Any]) -> tuple[dict[str, float], frozenset[s
             while open_steps.pop() != name:
                 continue
             found[name] = found.get(name, 0.0) + took / 1000
-            if any(not _OUTER.fullmatch(outer) for outer in open_steps):
+            if not all(map(_is_outer, open_steps)):
                 within.add(name)
     attributes = document.get("attributes")
     imports = attributes.get("bootcheck.imports") if isinstance(attributes, Mapping) else None
@@ -173,6 +196,11 @@ def steps_of(document: Mapping[str, Any]) -> tuple[dict[str, float], frozenset[s
         if isinstance(item, dict) and isinstance(item.get("total_ms"), (int, float)):
             found[f"{_IMPORT}{item.get('module')}"] = item["total_ms"] / 1000
     return found, frozenset(within)
+
+
+@lru_cache(maxsize=1024)
+def _is_outer(step: str) -> bool:
+    return _OUTER.fullmatch(step) is not None
 
 
 def compared(now: Start, before: Start) -> Finding | None:
@@ -225,7 +253,7 @@ def _repeated(start: Start, app: str) -> Iterator[Finding]:
     # The slowest import holds most of the others: one is named.
     steps = [name for name in typical if not name.startswith(_IMPORT) and name not in inner]
     for name in sorted([*steps, *imports[:1]], key=lambda name: -typical[name])[:3]:
-        each, total = typical[name], sum(worker.steps[name] for worker in start.workers)
+        each, total = typical[name], sum((worker.steps or {})[name] for worker in start.workers)
         if _OUTER.fullmatch(name) or each < EACH or total < IN_ALL:
             continue
         yield Finding(
@@ -237,7 +265,7 @@ def _repeated(start: Start, app: str) -> Iterator[Finding]:
                 "Do it once for all (run_once), or load it lazily (load_once).",
             ),
             evidence=tuple(
-                Evidence(source=worker.source, text=f"worker {worker.pid}: {worker.steps[name]:.1f} s")
+                Evidence(source=worker.source, text=f"worker {worker.pid}: {(worker.steps or {})[name]:.1f} s")
                 for worker in start.workers[:4]
             ),
             against=(f"The workers of {app} may need it each for themselves.",),

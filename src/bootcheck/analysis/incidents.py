@@ -212,7 +212,7 @@ def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
         if other.at is not None and not other.ready and abs(other.at - death.at) <= INTERLEAVED:
             return replace(
                 death,
-                finding=other.finding,
+                told=other.told,
                 cause_class=other.cause_class,
                 subject=other.subject,
                 specific=other.specific,
@@ -274,7 +274,7 @@ def _incident(group: list[Death]) -> Incident:
     first = _spokesman(group)
     finding = first.finding
     times = [death.at for death in group if death.at is not None]
-    confidences = [death.finding.confidence for death in group]
+    confidences = [death.told.confidence for death in group]
     collateral = sum(death.collateral for death in group)
     evidence = [*finding.evidence[: MAX_EVIDENCE - 2]]
     if collateral:

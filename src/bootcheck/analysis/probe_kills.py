@@ -168,9 +168,9 @@ def _refutation(container: Container, probe: Probe, start: Start) -> str:
 
 def _by_probe(death: Death, finding: Finding) -> Death:
     kept = replace(finding, evidence=(*finding.evidence, *death.finding.evidence))
-    return replace(death, finding=kept, subject="probe", specific=True)
+    return replace(death, told=kept, subject="probe", specific=True)
 
 
 def _doubted(death: Death, doubts: tuple[str, ...]) -> Death:
     against = tuple(dict.fromkeys((*death.finding.against, *doubts)))
-    return replace(death, finding=replace(death.finding, against=against))
+    return replace(death, told=replace(death.finding, against=against))

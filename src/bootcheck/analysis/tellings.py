@@ -96,11 +96,11 @@ def merge(kept: Death, other: Death) -> None:
     if other.specific and not kept.specific:
         kept.cause_class, kept.specific = other.cause_class, True
         evidence = (*other.finding.evidence, *kept.finding.evidence)[:MAX_EVIDENCE]
-        kept.finding = replace(other.finding, code=kept.finding.code, evidence=evidence)
+        kept.told = replace(other.finding, code=kept.finding.code, evidence=evidence)
         return
     lines = tuple(item for item in other.finding.evidence if item.line is not None)[:2]
     if lines and len(kept.finding.evidence) < MAX_EVIDENCE:
-        kept.finding = replace(kept.finding, evidence=(*kept.finding.evidence, *lines))
+        kept.told = replace(kept.finding, evidence=(*kept.finding.evidence, *lines))
 
 
 def _same_host(one: str | None, other: str | None) -> bool:
@@ -109,7 +109,7 @@ def _same_host(one: str | None, other: str | None) -> bool:
 
 def _same_time(one: Death, other: Death) -> bool:
     if one.at is None or other.at is None:
-        return one.source == other.source or other.source in one.told_in
+        return other.source in (one.source, *one.told_in)
     if abs(one.at - other.at) <= NEAR:
         return True
     # A master that is waiting for others sees a death late: then the start tells that it is the same.

@@ -22,7 +22,7 @@ class Filter:
 
     def wants(self, death: Death) -> bool:
         """Tell whether a death is asked for; one of unknown time always fits the times."""
-        return self.covers(death.at, death.host) and self.names(death.finding.code, death.cause_class)
+        return self.covers(death.at, death.host) and self.names(death.told.code, death.cause_class)
 
     def covers(self, at: float | None, host: str | None) -> bool:
         """Tell whether a time and a host are asked for; an unknown time always fits, an unknown host never."""

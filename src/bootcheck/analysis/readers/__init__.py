@@ -22,14 +22,18 @@ READERS: tuple[str, ...] = ("document", "lines")
 HEAD = 4096
 
 
+Batch = tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]
+"""What was read of some reports, as plain values: what several share, and what is each one's own, in order."""
+
+
 class Digester(Protocol):
     """Reads reports for an intake, in another process."""
 
-    def of_line(self, line: bytes, source: str) -> tuple[Any, ...] | None:
-        """Return what is kept of a report on one line, as plain values; None where it is none."""
+    def take(self, data: bytes, source: str, place: int | None = None) -> bool:
+        """Read a report, at this place of a source of many; return False where it is none."""
 
-    def of(self, document: Any, source: str) -> tuple[Any, ...] | None:
-        """Return the same of a report."""
+    def taken(self) -> Batch:
+        """Return what was read since the last time."""
 
 
 class Intake(Protocol):
@@ -57,8 +61,11 @@ class Intake(Protocol):
     def digester(self) -> Digester | None:
         """Who may read reports in another process; None where they are wanted whole."""
 
-    def digest(self, digest: tuple[Any, ...], source: str) -> None:
-        """Take a report that was read so."""
+    def digests(self, batch: Batch) -> None:
+        """Take reports of the open source that were read so."""
+
+    def files(self, batch: Batch, names: Sequence[str], lines: int) -> None:
+        """Take reports that were read so, each from a file of its own; so many lines in all."""
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Take a journal; `torn` where its last line could not be read."""
@@ -97,8 +104,11 @@ class Documents:
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Leave a report alone."""
 
-    def digest(self, digest: tuple[Any, ...], source: str) -> None:
-        """Leave its digest alone."""
+    def digests(self, batch: Batch) -> None:
+        """Leave those of others alone."""
+
+    def files(self, batch: Batch, names: Sequence[str], lines: int) -> None:
+        """Leave them alone as well."""
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Leave a journal alone."""
@@ -135,13 +145,7 @@ def read(paths: Sequence[str], intake: Intake, stdin: BinaryIO, jobs: int = 1) -
     from bootcheck.analysis.readers import many
 
     complete = True
-    for place, read_there in many.digested(places(paths), intake.digester, jobs):
-        if read_there is not None:
-            digest, lines = read_there
-            intake.begin(place.name)
-            intake.digest(digest, place.name)
-            intake.end(place.name, lines, read=True)
-            continue
+    for place in many.digested(places(paths), intake, jobs):
         if place.problem is not None:
             intake.unreadable(place.name, place.problem)
             complete = complete and not (place.named and place.missing)

@@ -134,12 +134,10 @@ class _Lines:
 
     def take_run(self, run: Sifted, number: int) -> int:
         """Take the lines of a run that may matter; return the number of the line after it."""
-        if not run.found and self._may_skip and self._intake.served:
+        if run.batch is not None and run.lines == len(run.numbers) and not self._in_journal:
+            self._intake.digests(run.batch)
+        elif not run.found and run.batch is None and self._may_skip and self._intake.served:
             self._pass(run, 0, None, number)
-            return number + run.lines
-        if run.lines == len(run.digests) and not self._in_journal:
-            for digest in run.digests.values():
-                self._intake.digest(digest, self._source)
         else:
             self._take_lines(run, number)
         return number + run.lines
@@ -148,6 +146,8 @@ class _Lines:
         block = run.load()
         index = place = line = 0
         end = len(block)
+        kinds, rows = run.batch or ([], [])
+        read = dict(zip(run.numbers, rows, strict=True))
         while place < end:
             if self._may_skip:
                 while index < len(run.found) and run.found[index][0] < place:
@@ -163,8 +163,8 @@ class _Lines:
                 if place >= end:
                     break
             stop = block.index(b"\n", place)
-            if line in run.digests and not self._in_journal:
-                self._intake.digest(run.digests[line], self._source)
+            if line in read and not self._in_journal:
+                self._intake.digests((kinds, [read[line]]))
             else:
                 self.take(block[place:stop].rstrip(b"\r"), number + line)
             self._passed.clear()

@@ -3,64 +3,81 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from itertools import chain, islice
-from typing import Any
 
-from bootcheck.analysis.readers import Digester, crew
+from bootcheck.analysis.readers import Batch, Digester, Intake, crew
 from bootcheck.analysis.readers.places import Place
-from bootcheck.analysis.readers.values import parsed
 
 FEW = 500
 """Files up to which one process is as fast."""
 BATCH = 200
 SMALL = 1 << 16
-_OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
-Read = tuple[tuple[Any, ...], int]
-"""A digest, and the lines of its file."""
+_OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
+_NONE = -1
+"""In the place of the number of lines: left to the readers."""
 
 
-def digested(found: Iterator[Place], digester: Digester | None, jobs: int) -> Iterator[tuple[Place, Read | None]]:
-    """Yield every place in order, with what was read there where it is a report and nothing else."""
-    first = list(islice(found, FEW)) if jobs > 1 and digester is not None else []
+def digested(found: Iterator[Place], intake: Intake, jobs: int) -> Iterator[Place]:
+    """Yield every place in order but those that are reports and nothing else: these are given to the intake."""
+    digester = intake.digester if jobs > 1 else None
+    first = list(islice(found, FEW)) if digester is not None else []
     if len(first) < FEW or digester is None:
-        yield from ((place, None) for place in chain(first, found))
+        yield from chain(first, found)
         return
-    listed = [*first, *found]
+    # Nothing but the path of what is likely to be a report, because there may be very many.
+    listed = [place.name if _is_likely(place) else place for place in chain(first, found)]
     batches = [listed[start : start + BATCH] for start in range(0, len(listed), BATCH)]
-    with closing(crew.spread(batches, lambda batch: _digests(batch, digester), jobs)) as results:
-        for batch, read in zip(batches, results, strict=True):
-            yield from zip(batch, read, strict=True)
+    del listed
+    with closing(crew.spread(batches, lambda batch: _read(batch, digester), jobs)) as results:
+        for number, (batch, counts) in enumerate(results):
+            yield from _told(batches[number], batch, counts, intake)
+            batches[number] = []
 
 
-def _digests(batch: Iterable[Place], digester: Digester) -> list[Read | None]:
-    return [_digest(place, digester) for place in batch]
+def _is_likely(place: Place) -> bool:
+    return not place.named and place.problem is None and place.name.endswith(".json")
 
 
-def _digest(place: Place, digester: Digester) -> Read | None:
-    if place.problem is not None or not place.name.endswith(".json"):
-        return None
-    data = _small(place)
-    digest = digester.of(parsed(data), place.name) if data[:1] == b"{" else None
-    return None if digest is None else (digest, data.count(b"\n") + (not data.endswith(b"\n")))
+def _read(places: Iterable[str | Place], digester: Digester) -> tuple[Batch, list[int]]:
+    counts = [_lines(place, digester) if isinstance(place, str) else _NONE for place in places]
+    return digester.taken(), counts
 
 
-def _small(place: Place) -> bytes:
-    """Return all of a small regular file, else nothing."""
+def _lines(path: str, digester: Digester) -> int:
+    data = _small(path)
+    if data[:1] != b"{" or not digester.take(data, path):
+        return _NONE
+    return data.count(b"\n") + (not data.endswith(b"\n"))
+
+
+def _small(path: str) -> bytes:
+    """Return all of a small file, else nothing; what is no regular file (any more) has nothing to read."""
     try:
-        fd = os.open(place.name, _OPEN | (0 if place.named else _NO_LINK))
+        fd = os.open(path, _OPEN)
     except (OSError, ValueError):
         return b""
     try:
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode) or found.st_size > SMALL:
-            return b""
         data = os.read(fd, SMALL + 1)
-        return data if len(data) <= SMALL else b""
     except OSError:
         return b""
     finally:
         os.close(fd)
+    return data if len(data) <= SMALL else b""
+
+
+def _told(places: list[str | Place], batch: Batch, counts: list[int], intake: Intake) -> Iterator[Place]:
+    """Give what was read to the intake, and yield the rest, all in order."""
+    kinds, rows = batch
+    names: list[str] = []
+    lines = given = 0
+    for place, count in zip(places, counts, strict=True):
+        if count != _NONE and isinstance(place, str):
+            names.append(place)
+            lines += count
+            continue
+        intake.files((kinds, rows[given : given + len(names)]), names, lines)
+        given, names, lines = given + len(names), [], 0
+        yield Place(place, named=False) if isinstance(place, str) else place
+    intake.files((kinds, rows[given:]), names, lines)

@@ -11,10 +11,9 @@ import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from bootcheck.analysis.readers.stream import Stream, Unreadable
+from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Stream, Unreadable
 
 STDIN = "-"
 _OWN_FOLDER = re.compile(r"^bootcheck-\d+$")
@@ -23,8 +22,7 @@ _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """One file to read, or why it cannot be read."""
 
     name: str
@@ -67,25 +65,69 @@ def _places(paths: Sequence[str]) -> Iterator[Place]:
 
 def _directory(path: str) -> Iterator[Place]:
     try:
-        with os.scandir(path) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
+        names, others = _listed(path)
     except OSError as exc:
         yield Place(path, named=False, problem=reason(exc))
         return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name.endswith((".fault", ".dump", ".once")):
-            # Half-written reports; and dumps: of a fault, read with its journal, or asked for and no death.
+    for name in names:
+        if name not in others:
+            yield Place(os.path.join(path, name), named=False)
             continue
+        entry = others[name]
         try:
-            if entry.is_file(follow_symlinks=False):
-                yield Place(entry.path, named=False)
-            elif entry.is_dir(follow_symlinks=False):
-                if _OWN_FOLDER.match(entry.name):
+            if entry.is_dir(follow_symlinks=False):
+                if _OWN_FOLDER.match(name):
                     yield from _directory(entry.path)
             else:
                 yield Place(entry.path, named=False, problem=_kind(entry.stat(follow_symlinks=False).st_mode))
         except OSError as exc:
             yield Place(entry.path, named=False, problem=reason(exc))
+
+
+def _listed(path: str) -> tuple[list[str], dict[str, os.DirEntry[str]]]:
+    """Return the names in a folder, sorted, and the entries of those that are no files; there may be very many."""
+    names: list[str] = []
+    others: dict[str, os.DirEntry[str]] = {}
+    with os.scandir(path) as found:
+        for entry in found:
+            if entry.name.startswith(".") or entry.name.endswith((".fault", ".dump", ".once")):
+                # Half-written reports; and dumps: of a fault, read with its journal, or asked for and no death.
+                continue
+            names.append(entry.name)
+            if not _is_file(entry):
+                others[entry.name] = entry
+    names.sort()
+    return names, others
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_file(follow_symlinks=False)
+    except OSError:
+        return False
+
+
+def piece(path: str, place: int | None) -> bytes:
+    """Return a small file, or the line that begins at a place of one; nothing where it cannot be read."""
+    try:
+        fd = os.open(path, _OPEN)
+    except (OSError, ValueError):
+        return b""
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return b""
+        os.lseek(fd, place or 0, os.SEEK_SET)
+        data = b""
+        while len(data) < MAX_LINE and (chunk := os.read(fd, CHUNK)):
+            data += chunk
+            if place is not None and b"\n" in chunk:
+                return data[: data.index(b"\n")]
+    except OSError:
+        return b""
+    else:
+        return data
+    finally:
+        os.close(fd)
 
 
 @contextmanager

@@ -6,9 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from typing import Any
 
-from bootcheck.analysis.readers import Digester, Intake, crew
+from bootcheck.analysis.readers import Batch, Digester, Intake, crew
 from bootcheck.analysis.readers.sieve import SAMPLE, Matters, Sieve, Sifted
 from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Read, Stream, blocks
 
@@ -16,8 +15,10 @@ LARGE = 1 << 25
 """Bytes from which on a second process pays for itself."""
 PART = 1 << 23
 _REPORT = b'"verdict"'
-Run = tuple[int, int, int, list[tuple[int, int]], dict[int, tuple[Any, ...]]]
-"""Place and size in the file, number of lines, what was found, reports that were read by the number of their line."""
+Seen = tuple[int, list[tuple[int, int]], "Batch | None", list[int]]
+"""Number of lines, what was found, reports that were read and the numbers of their lines."""
+Run = tuple[int, int, Seen]
+"""Place and size in the file, and what was seen there."""
 
 
 def has_no_hole(path: str) -> bool:
@@ -70,28 +71,30 @@ class _Look:
     digester: Digester | None
     source: str
 
-    def __call__(self, block: bytes) -> tuple[int, list[tuple[int, int]], dict[int, tuple[Any, ...]]]:
+    def __call__(self, block: bytes, place: int) -> Seen:
+        """Look at a block that begins at this place of the file."""
         if self.digester is not None and block[:1] == b"{" and block.count(_REPORT) >= block.count(b"\n"):
-            return self._reports(self.digester, block)
+            return self._reports(self.digester, block, place)
         taken = self.sieve.sift(block, self.matters)
-        return taken.lines, taken.found, {}
+        return taken.lines, taken.found, None, []
 
-    def _reports(
-        self, digester: Digester, block: bytes
-    ) -> tuple[int, list[tuple[int, int]], dict[int, tuple[Any, ...]]]:
+    def _reports(self, digester: Digester, block: bytes, begin: int) -> Seen:
         """Read the reports of a block that holds nothing else; what is none may matter as well."""
-        found: list[tuple[int, int]] = []
-        digests: dict[int, tuple[Any, ...]] = {}
-        place = 0
+        numbers: list[int] = []
+        place = begin
         lines = block.split(b"\n")
         lines.pop()
         for number, line in enumerate(lines):
-            digest = digester.of_line(line, self.source)
-            if digest is not None:
-                digests[number] = digest
-            found.append((place, number))
+            if digester.take(line, self.source, place):
+                numbers.append(number)
             place += len(line) + 1
-        return len(lines), found, digests
+        found: list[tuple[int, int]] = []
+        if len(numbers) < len(lines):
+            place = 0
+            for number, line in enumerate(lines):
+                found.append((place, number))
+                place += len(line) + 1
+        return len(lines), found, digester.taken(), numbers
 
 
 class _File:
@@ -111,13 +114,13 @@ class _File:
             yield piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
 
     def sifted(self, run: Run) -> Sifted:
-        place, size, lines, found, digests = run
+        place, size, (lines, found, batch, numbers) = run
 
         def load() -> bytes:
             data = self.at(place, size)
             return data if data.endswith(b"\n") else data + b"\n"
 
-        return Sifted(lines, found, load, digests)
+        return Sifted(lines, found, load, batch, numbers)
 
     def reader(self, place: int) -> Read:
         def read(size: int) -> bytes:
@@ -155,7 +158,6 @@ def _runs(file: _File, look: _Look, part: _Part) -> list[Run] | None:
         if not cut:
             break
         block = data[:cut] if data.endswith(b"\n", 0, cut) else data[:cut] + b"\n"
-        lines, found, digests = look(block)
-        runs.append((place, cut, lines, found, digests))
+        runs.append((place, cut, look(block, place)))
         place += cut
     return runs

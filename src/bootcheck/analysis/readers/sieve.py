@@ -8,12 +8,15 @@ a client wrote into its URL or calls itself (`gunicorn_lines.ANSWERED`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bootcheck.analysis.readers.projection import Plan, minimal, planned
+
+if TYPE_CHECKING:
+    from bootcheck.analysis.readers import Batch
 
 ALWAYS = (
     b"rror",
@@ -57,8 +60,10 @@ class Sifted:
     """Place and number (from 0) of each, in order."""
     load: Callable[[], bytes]
     """Returns the bytes: they may have been looked at elsewhere."""
-    digests: Mapping[int, tuple[Any, ...]] = field(default_factory=dict)
-    """Reports that were read there, by the number of their line."""
+    batch: Batch | None = None
+    """Reports that were read there."""
+    numbers: Sequence[int] = ()
+    """The numbers of their lines."""
 
 
 @lru_cache(maxsize=4)

@@ -14,23 +14,25 @@ MAX_DIGITS = 300
 """Of a whole number: one with more may not fit into a float."""
 
 
-def _finite(text: str) -> float:
+def _finite(text: str) -> float | None:
     value = float(text)
-    if not math.isfinite(value):
-        msg = "a number out of range"
-        raise ValueError(msg)
-    return value
+    return value if math.isfinite(value) else None
 
 
-def _whole(text: str) -> int:
+def _whole(text: str) -> int | None:
     # Nobody counts that far; turning such a number into a float would raise elsewhere.
-    if len(text) > MAX_DIGITS:
-        msg = "a number out of range"
-        raise ValueError(msg)
-    return int(text)
+    return int(text) if len(text) <= MAX_DIGITS else None
 
 
-_DECODER = json.JSONDecoder(parse_float=_finite, parse_int=_whole, parse_constant=_finite)
+def _no_number(text: str) -> None:
+    msg = f"{text} is no JSON"
+    raise ValueError(msg)
+
+
+_DECODER = json.JSONDecoder(parse_float=_finite, parse_int=_whole, parse_constant=_no_number)
+"""Reads a number out of all range as one that is not known."""
+_QUICK = json.JSONDecoder(parse_float=_finite, parse_constant=_no_number)
+"""The same where no whole number is that long."""
 
 
 _DIGITS = re.compile(rb"\d{4}")
@@ -53,15 +55,18 @@ def _fast() -> Callable[[bytes], Any] | None:
 
 def parsed(text: bytes | str) -> Any:
     """Return the JSON value, or None where it is none (or nested beyond all reason)."""
+    decoder = _DECODER
     if isinstance(text, bytes) and len(text) > _LONG:
         fast = _fast()
-        if fast is not None and (_DIGITS.search(text[::75]) is None or _HUGE.search(text) is None):
+        if _DIGITS.search(text[::75]) is None or _HUGE.search(text) is None:
+            decoder = _QUICK
             try:
-                return fast(text)
+                if fast is not None:
+                    return fast(text)
             except Exception:  # noqa: BLE001, S110 - what it does not like, ours may forgive
                 pass
     try:
-        return _DECODER.decode(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
+        return decoder.decode(text.decode("utf-8", "replace") if isinstance(text, bytes) else text)
     except (ValueError, RecursionError, MemoryError):
         return None
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+import marshal
 import os
 import random
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
 
-from bootcheck.analysis import History, analyze
-from bootcheck.analysis.readers import many, shared
+from bootcheck.analysis import History, analyze, briefs
+from bootcheck.analysis.collector import Collector
+from bootcheck.analysis.readers import crew, many, shared
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding, Severity
 from tests.unit.analysis.making import AT, LOGS, report
@@ -97,6 +103,147 @@ def test_lines_of_reports(tmp_path: Path):
     log = (LOGS / "dependency-missing" / "worker-23.0.0.log").read_bytes()
     path.write_bytes(b"\n".join(reports[:60]) + b"\n" + log + b"\n".join(reports[60:]))
     both(path)
+
+
+ODD = (
+    None,
+    True,
+    1,
+    1.0,
+    0,
+    -3,
+    3.5,
+    10**303,
+    10**310,
+    "@1e400",
+    "",
+    "x",
+    "1",
+    "master",
+    "outside",
+    [],
+    {},
+    ["x"],
+    {"a": 1},
+)
+ERROR = {"code": "BC101", "severity": "error", "summary": "x is missing", "evidence": [{"text": "seen"}]}
+LISTS = (
+    [],
+    [ERROR],
+    [ERROR, {**ERROR, "severity": "warning"}],
+    [1, None, {}],
+    [{"text": "the master sent it"}],
+    None,
+    {},
+)
+FIELDS: dict[tuple[str, ...], tuple[Any, ...]] = {
+    ("kind",): ("crash", "boot", "snapshot", 5),
+    ("report_id",): ("r1", "", 7, None),
+    ("verdict", "cause"): (*(str(cause) for cause in Cause), 1),
+    ("verdict", "evidence"): LISTS,
+    ("findings",): LISTS,
+    ("timestamp",): (*ODD, "2026-11-27T09:26:00Z", "2026-11-27 09:26:00"),
+    ("attributes",): (None, [], {}),
+    **{(name,): ODD for name in ("role", "step", "path", "checkpoints")},
+    **{("verdict", name): ODD for name in briefs.VERDICT[1:4]},
+    **{("attributes", name): ODD for name in (*briefs.ATTRIBUTES, "bootcheck.imports")},
+}
+ALIKE = (Cause.EXCEPTION, Cause.OS_EXIT, Cause.SIGTERM, Cause.CHECK_FAILED, Cause.NONE)
+CHANGES = st.lists(
+    st.sampled_from(list(FIELDS)).flatmap(lambda names: st.tuples(st.just(names), st.sampled_from(FIELDS[names]))),
+    max_size=3,
+)
+
+
+def odd(changes: list[tuple[tuple[str, ...], Any]], number: int, cause: Cause) -> bytes:
+    """Return a report with one or two other values, on a line."""
+    kind = "boot" if cause is Cause.NONE else "crash"
+    raised = {"type": "app.Odd"} if cause is Cause.EXCEPTION else {}
+    base = json.loads(report(cause, kind=kind, pid=number % 2 + 40, at=AT + number, uptime=2.5, **raised).encoded())
+    base["attributes"]["bootcheck.boot.duration_s"] = 2.5
+    for names, value in changes:
+        into = base if len(names) == 1 else base[names[0]]
+        if isinstance(into, dict):
+            into[names[-1]] = value
+    return json.dumps(base).replace('"@1e400"', "1e400").encode()
+
+
+def in_here(tasks: Iterable[Any], work: Callable[[Any], Any], _: int) -> Iterator[Any]:
+    """Do the work in this process, and hand it on as from another one."""
+    yield from (marshal.loads(marshal.dumps(work(task))) for task in tasks)
+
+
+def same(path: Path, lines: list[bytes]) -> None:
+    """Read these lines with one process, and as if with two."""
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    alone, several = (analyze([str(path)], jobs=jobs) for jobs in (1, 2))
+
+    assert several.incidents == alone.incidents
+    assert several.as_dict() == alone.as_dict()
+
+
+@pytest.mark.parametrize("cause", ALIKE)
+def test_every_odd_value_that_decides(tmp_path: Path, monkeypatch, cause: Cause):
+    """Of reports that differ in one value alone; what Python calls equal (1, 1.0, True) comes one after the other."""
+    monkeypatch.setattr(crew, "spread", in_here)
+    for names, values in FIELDS.items():
+        changes = [[], *([(names, value)] for value in values), []]
+        same(tmp_path / "reports.jsonl", [odd(change, number, cause) for number, change in enumerate(changes)])
+
+
+@settings(
+    max_examples=30,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.sampled_from(ALIKE),
+    st.lists(CHANGES, min_size=10, max_size=30),
+    st.sampled_from((b"", b"\xff", "\u00e9".encode(), b'"', b"\n{", b"\r")),
+)
+def test_whatever_stands_in_reports(
+    tmp_path: Path, monkeypatch, cause: Cause, changes: list[list[tuple[tuple[str, ...], Any]]], dirt: bytes
+):
+    """Several odd values, numbers out of range, duplicate keys, bytes that are no text."""
+    monkeypatch.setattr(crew, "spread", in_here)
+    lines = [odd(change, number, cause) for number, change in enumerate(changes)]
+    lines.append(lines[0].replace(b"bootcheck", b"boot" + dirt + b"check", 1))
+    lines.append(lines[0][:-1] + b',"role":"master","schema_version":1e500,"role":"worker"}')
+    same(tmp_path / "reports.jsonl", lines)
+
+
+def test_the_words_of_each_are_told(tmp_path: Path):
+    """Alike are those whose cause is the same; what is told is the first one's, in its own words."""
+    for order in (1, -1):
+        reports = [
+            report(Cause.OOM, pid=40 + number, at=AT + number * order, summary=f"said by {number}", uptime=3.0)
+            for number in range(20)
+        ]
+        path = tmp_path / f"{order}.jsonl"
+        path.write_bytes(b"".join(json.dumps(json.loads(item.encoded())).encode() + b"\n" for item in reports))
+        (incident,) = analyze([str(path)], jobs=2).incidents
+
+        assert incident.summary == f"said by {0 if order == 1 else 19}"
+        assert incident.count == 20
+
+
+def test_a_report_that_is_gone_meanwhile(tmp_path: Path, monkeypatch):
+    """A server that starts prunes its reports: then the words of another one that died alike are told."""
+    for number in range(20):
+        item = report(Cause.OOM, pid=40 + number, at=AT - number, summary=f"said by {number}", uptime=3.0)
+        (tmp_path / f"crash-{number:02}.json").write_bytes(item.encoded())
+    taken = Collector.result
+
+    def pruned(self):
+        for path in tmp_path.iterdir():
+            path.write_bytes(path.read_bytes().replace(b"report_id", b"another_id"))
+        return taken(self)
+
+    monkeypatch.setattr(Collector, "result", pruned)
+    (incident,) = analyze([str(tmp_path)], jobs=2).incidents
+
+    assert incident.summary.startswith("said by ")
+    assert [process["pid"] for process in incident.processes] == [*range(59, 39, -1)]
 
 
 def test_a_timeline_has_every_report(tmp_path: Path):
