@@ -85,11 +85,19 @@ def test_a_cut_traceback_has_frames_and_no_exception():
     assert tracebacks.parse('Traceback (most recent call last):\n  File "/srv/a.py", line 1, in f\n') == ()
 
 
-def test_an_exception_alone():
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("ModuleNotFoundError: No module named 'shop'", "ModuleNotFoundError"),
+        ("django.core.exceptions.ImproperlyConfigured: the settings are not there", "ImproperlyConfigured"),
+        ("socket.error: [Errno 98] Address already in use", "error"),
+    ],
+)
+def test_an_exception_alone(line: str, name: str):
     """Some logs keep the last line only."""
-    (last,) = tracebacks.parse("ModuleNotFoundError: No module named 'shop'")
+    (last,) = tracebacks.parse(line)
 
-    assert last.name == "ModuleNotFoundError"
+    assert last.name == name
     assert last.frames == ()
 
 

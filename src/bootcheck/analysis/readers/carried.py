@@ -22,7 +22,8 @@ _HEADS = re.compile(
     r'  File "[^"]+", line \d'
 )
 _WORDS = re.compile(
-    r"(?<![\w.\-/'\"])(?:[A-Za-z_][\w.]*(?:Error|Exception): |Error: |usage: gunicorn |gunicorn: error: |class uri '|"
+    r"(?<![\w.\-/'\"])(?:[A-Za-z_][\w.]*(?:Error|Exception|HaltServer|ImproperlyConfigured): |Error: |"
+    r"usage: gunicorn |gunicorn: error: |class uri '|"
     r"(?:/bin/)?(?:ba)?sh: |Failed to (?:find|read config|parse) )"
 )
 _PART = re.compile(r"[A-Za-z0-9]+|[ \t]+|[^A-Za-z0-9 \t]")
@@ -37,7 +38,7 @@ _SAYS_LEVEL = re.compile(rf"\b(?:{_LEVEL})\b")
 
 def prefix_of(head: bytes) -> re.Pattern[bytes] | None:
     """Return what stands before the lines of a log, None where nothing does or a reader knows it."""
-    lines = [line for line in map(clean, head.decode("utf-8", "replace").splitlines()) if line.strip()]
+    lines = [line for line in map(clean, head.decode("utf-8", "replace").splitlines()) if line.strip("` \t")]
     shapes = Counter(_shape(prefix) for line in lines if (prefix := _unknown(line)))
     for shape, _ in shapes.most_common(MAX_SHAPES):
         pattern = re.compile(shape)

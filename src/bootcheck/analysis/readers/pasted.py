@@ -16,7 +16,7 @@ _KEY = re.compile(r"^(?:\^[A-Z\\])+(?=\[)")
 _BORDER = re.compile(rf"[{_BORDERS}] ?|(?<!\s)\s+[{_BORDERS}]\s*$")
 _MAIL = re.compile(r"(?!>>> )(?:> ?)+")
 _QUOTED = re.compile(
-    r"(?:[\s>`*\-]{1,16}|[ \t]+|\d{1,7}[: \t]\s*)"
+    r"(?:[\s>`*\-]{1,16}|[ \t]+|\d{1,7}[: \t]\s*|\d{1,3}[.)]\s*)"
     r"(?=<?\[?\d{4}-\d\d-\d\d[T ]\d\d:|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d |[A-Za-z][\w.\-]{0,60}\[\d+\]: |"
     r"[\w.\-]{1,60}[_\-.]\d+ +\| ?|Error: |usage: gunicorn|gunicorn: error: |Invalid value for |"
     r"Failed to (?:read config|find|parse) )"

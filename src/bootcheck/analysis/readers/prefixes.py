@@ -46,7 +46,10 @@ class Record:
 
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
-_GUNICORN = re.compile(rf"\[(?P<time>{_TIME})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
+_GUNICORN = re.compile(
+    rf"\[(?:(?P<time>{_TIME})|[^\[\]]{{0,30}}\d[^\[\]]{{0,30}})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?"
+)
+"""Whatever the time is written like, or what a page made of it."""
 _GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
 _ISO = re.compile(rf"(?P<time>{_TIME})(?:(?=\s|$)|(?<=[\d:][\d:]\d\d)(?=[^\s\d,.]))")
 # CloudWatch's exports: `1772600767000,…`, `2026-11-27T09:15:37.000Z,…`
@@ -63,7 +66,7 @@ _CLOCK = re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)(?=\s)
 _PREFIXES = (
     # journald and syslog: `Nov 27 09:15:37 web-1 gunicorn[812]: `
     re.compile(
-        rf"(?:<\d+>)?(?P<time>{_SYSLOG_TIME}) (?P<host>[\w.\-]+) (?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"
+        rf"(?:<\d+>)?(?P<time>{_SYSLOG_TIME}) (?P<host>[\w.\-<>*]+) (?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"
     ),
     # journald -o short-full and with-unit: `Fri 2026-11-27 09:15:37 CET web-1 web.service[812]: `
     re.compile(

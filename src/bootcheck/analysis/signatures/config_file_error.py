@@ -64,15 +64,11 @@ def _of_a_setting(trouble: Trouble) -> bool:
 
 def _sets_up_logging(error: Raised) -> bool:
     """Tell whether the logging that was configured for Gunicorn is wrong; a file that cannot be opened is none."""
-    inside = any(
-        frame.file.endswith("gunicorn/glogging.py") and frame.function in ("setup", "__init__")
+    asked = any(
+        frame.file.endswith("gunicorn/glogging.py") and frame.function == "setup" and "Config(" in frame.code
         for frame in error.frames
     )
-    return (
-        inside
-        and error.is_a("ValueError", "KeyError", "TypeError", "AttributeError", "RuntimeError")
-        and ("[Errno" not in error.message)
-    )
+    return asked and not error.is_a("PermissionError", "FileNotFoundError") and "[Errno" not in error.message
 
 
 def match(trouble: Trouble) -> Finding | None:

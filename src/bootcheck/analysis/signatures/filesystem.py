@@ -32,7 +32,7 @@ RULES: tuple[str, ...] = ()
 
 _TYPES = ("FileNotFoundError", "NotADirectoryError", "IsADirectoryError")
 _SAID = re.compile(
-    r"\[Errno (?:2|20|21|28|30|36|116|122|5)\]|No space left on device|Read-only file system|"
+    r"\[Errno (?:2|5|16|18|20|21|26|27|28|30|36|40|116|122)\]|No space left on device|Read-only file system|"
     r"Can't create (?:workertmp|pidfile)|isn't writable \[|No usable temporary directory|"
     r"unable to open database file|Disk quota exceeded|Stale (?:NFS )?file handle|disk I/O error|"
     r"database or disk is full",

@@ -50,6 +50,8 @@ _CONTAINER = (
     r"exec user process caused|executable file not found in \$PATH|unable to find user \S+: no matching entries",
     r"exec \S+: (?:no such file|exec format error|permission denied)|[Ee]xec format error",
     r"\b(?:RunContainerError|CreateContainerError|StartError)\b|^ERROR: failed to launch: ",
+    r"Cannot (?:create container for|start) service (?!.*already (?:allocated|in use))",
+    r"error while creating mount source",
 )
 _SHELL = (
     r"gunicorn\S*: (?:command not found|not found|No such file or directory|cannot execute|Permission denied)",
@@ -62,7 +64,8 @@ _SHELL = (
     r"(?:^|/)(?:ba|da|a)?sh: (?:line )?(?:\d+: )?(?:exec: )?\S+: Permission denied$",
     # What takes on another user: su, runuser, sudo, setpriv, start-stop-daemon, chpst.
     r"^(?:su|runuser): (?:warning: )?user \S+ does not exist|^sudo: (?:unknown user|error initializing)",
-    r"^sudo: unable to execute",
+    r"^sudo: (?:unable to execute|error in event loop|a (?:password|terminal) is required|effective uid is not 0)",
+    r"^sudo: The \"no new privileges\" flag",
     r"^setpriv: failed to parse \S+|^start-stop-daemon: user '[^']+' not found|^chpst: fatal: unknown user",
     r"exec \S+ failed: (?:No such file|Permission denied|Exec format)",
     r"No module named '?gunicorn(?:\.__main__)?'?(?:$|; )|python\S*: can't open file '",
@@ -81,10 +84,10 @@ _SUPERVISOR = (
 TELLTALE = re.compile("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
 WORDS = (
     "unicorn", "Failed to ", "Failed at step", "to locate ", "status=2", "xecut", "directory failed", "ExecStart=",
-    "unit file", "was not met", "not found", "is not recognized", "is masked", "Fatal Python", "unable to ", "ERROR (",
-    "container process", "user process", "matching entries", "o such file", "xec format", "ermission denied", "rror",
-    "bad interpreter", "spawn", "open file '", "xit", "find command", "couldn't ", "Job failed", "OCI runtime",
-    "does not exist", "unknown user", "setpriv: ",
+    "unit file", "was not met", "not found", "is not recognized", "is masked", "Fatal Python", "unable to ",
+    "ERROR (", "Cannot ", "sudo: ", "mount source", "container process", "user process", "matching entries",
+    "o such file", "xec format", "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit",
+    "find command", "couldn't ", "Job failed", "OCI runtime", "does not exist", "unknown user", "setpriv: ",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
 _LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")

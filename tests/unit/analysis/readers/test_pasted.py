@@ -27,6 +27,7 @@ HEROKU = "2026-11-27T09:00:01.123456+00:00 app[web.1]: "
         f"**{LINE}**",
         f"    {LINE}",
         f"^C{LINE}",
+        f"11.{LINE}",
         f"> `{LINE}`",
         LINE,
     ],

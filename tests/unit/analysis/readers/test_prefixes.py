@@ -19,6 +19,7 @@ BARE = "Booting worker with pid: 31"
     [
         (f"[2026-11-27 09:25:57 +0000] [30] [INFO] {BARE}", {"at": AT, "pid": 30, "level": "INFO", "headed": True}),
         (f"[2026-11-27 10:25:57 +0100] [30] [INFO] {BARE}", {"at": AT, "pid": 30}),
+        (f"[2026-11-27:09:25 +0000] [30] [INFO] {BARE}", {"pid": 30, "level": "INFO", "headed": True}),
         (f"2026-11-27 09:25:57 [30] [INFO] {BARE}", {"at": AT, "pid": 30, "level": "INFO"}),
         (f"Nov 27 09:25:57 web-1 gunicorn[30]: {BARE}", {"host": "web-1", "stream": "gunicorn", "headed": False}),
         (

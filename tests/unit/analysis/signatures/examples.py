@@ -96,6 +96,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "Error: Command not found: gunicorn\n",
         "/srv/entrypoint.sh: line 21: exec: gunicorn --bind 0.0.0.0:8000 shop:app: not found\n",
         "Unknown CMD, /usr/local/bin/gunicorn\n",
+        "ERROR: for web  Cannot create container for service web: failed to chmod on /srv/data: permission denied\n",
+        "web_1  | sudo: error in event loop: Operation not permitted\nweb_1 exited with code 1\n",
         "/usr/bin/python3: No module named gunicorn.__main__; 'gunicorn' is a package and cannot be directly executed\n",
         "web: ERROR (no such file)\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: Failed to set up standard output: Permission denied\n",
@@ -314,6 +316,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     "filesystem": (
         raising("OSError: Unable to open file (name = 'm.h5', errno = 2, error message = 'No such file or directory')"),
         raising("OSError: No file or directory found at /srv/m.h5"),
+        raising("OSError: [Errno 26] Text file busy: '/srv/tmp8s' -> 'shop.pid'", code="os.rename(fname, self.fname)"),
         raising("RuntimeError: Directory 'static' does not exist"),
         raising("google.auth.exceptions.DefaultCredentialsError: File /srv/key.json was not found."),
         master("Unhandled exception in main loop").replace("[ERROR] Unhandled", "[INFO] Unhandled")
@@ -804,6 +807,10 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("ModuleNotFoundError: No module named 'gunicorn_color'"),
     ),
     "config_file_error": (
+        raising(
+            "AttributeError: 'os.stat_result' object has no attribute 'S_IWUSR'",
+            frame(SITE + "gunicorn/glogging.py", "setup", "perms = os.stat(name).S_IWUSR"),
+        ),
         raising("ValueError: invalid literal for int() with base 10: 'sixty'"),
         "\nError: the weights can't be read\n",
         raising(NO_FLASK),
