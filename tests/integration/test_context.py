@@ -163,7 +163,7 @@ ENDS = {
 
 
 @pytest.mark.parametrize("end", ENDS)
-@pytest.mark.parametrize("kind", partly(EVERY_CLASS, "gthread", "asgi"))
+@pytest.mark.parametrize("kind", partly(EVERY_CLASS, "asgi"))
 def test_whatever_ends_a_worker_in_a_request_its_report_names_it(serve, kind, end):
     """No Python code runs at these ends; the memory that the master shares has the request all the same."""
     act, cause = ENDS[end]
@@ -179,7 +179,7 @@ def test_whatever_ends_a_worker_in_a_request_its_report_names_it(serve, kind, en
     assert [(item["method"], item["path"]) for item in report["attributes"]["bootcheck.requests"]] == [("GET", "/slow")]
 
 
-@pytest.mark.parametrize("kind", partly(["sync", "gevent", "asgi", "uvicorn"], "sync", "asgi"))
+@pytest.mark.parametrize("kind", partly(["sync", "gevent", "asgi", "uvicorn"], "asgi"))
 def test_a_request_that_gunicorn_times_out_is_named(serve, kind):
     """The abort unwinds the request before the process ends; it was in flight all the same."""
     # Without gevent's patched sleep and without an await the loop itself is blocked.
@@ -217,7 +217,7 @@ def test_a_request_that_leaves_by_sys_exit_is_named(serve, python):
     assert report["attributes"]["url.path"] == "/slow"
 
 
-@pytest.mark.parametrize("kind", partly(["gthread", "gevent", "asgi", "uvicorn"], "gevent", "uvicorn"))
+@pytest.mark.parametrize("kind", partly(["gthread", "gevent", "asgi", "uvicorn"], "uvicorn"))
 def test_many_requests_at_once_are_counted(serve, kind):
     """Those with a place of their own and the newest are named, all are counted, finished ones are gone."""
     if kind in ("asgi", "uvicorn"):

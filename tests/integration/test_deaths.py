@@ -91,15 +91,14 @@ FATAL = {
     "segfault": Fatal("import ctypes\nctypes.string_at(0)", "native_crash", None, signal="SIGSEGV"),
     "abort": Fatal("import os\nos.abort()", "native_crash", None, signal="SIGABRT"),
 }
-DEATHS = [(name, "sync") for name in FATAL]
-"""The other worker classes: test_matrix.py."""
 
 
-@pytest.mark.parametrize(("name", "kind"), DEATHS)
-def test_a_fatal_import_leaves_one_report(serve, name, kind):
+@pytest.mark.parametrize("name", partly(list(FATAL), "exit-0", "segfault", "syntax"))
+def test_a_fatal_import_leaves_one_report(serve, name):
     """Whatever ends an import, its report has the cause, the step and the status."""
     fatal = FATAL[name]
-    server = serve(app=app_of(kind, fatal.source), worker_class=kind)
+    # Each of them under every class of worker: test_matrix.py.
+    server = serve(app=app_of("sync", fatal.source))
     if fatal.master is None:
         server.wait_ready()
         assert server.get()[0] == 200
@@ -167,7 +166,11 @@ def test_a_failed_preload_is_the_masters_death(serve, body, cause, status):
 
 
 @pytest.mark.parametrize(
-    "body", ["import os\nos._exit(1)", "import ctypes\nctypes.string_at(0)", "import os\nos.abort()"]
+    "body",
+    partly(
+        ["import os\nos._exit(1)", "import ctypes\nctypes.string_at(0)", "import os\nos.abort()"],
+        "import os\nos._exit(1)",
+    ),
 )
 def test_a_master_that_disappears_in_its_preload_is_swept(serve, body):
     """What ends the master without a word is told by the next start."""
@@ -186,7 +189,7 @@ def test_a_master_that_disappears_in_its_preload_is_swept(serve, body):
 
 
 @pytest.mark.parametrize("kind", partly(["sync", "gevent"], "sync"))
-@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("block", partly(list(BLOCKS), "recv", "lock"))
 def test_sigterm_in_an_import_ends_it_at_once(serve, kind, block):
     """A worker stopped in a blocking import is gone long before its import would end, and says where it was."""
     server = serve(app=app_of(kind, BLOCKED.format(block=BLOCKS[block])), worker_class=kind)
@@ -205,7 +208,7 @@ def test_sigterm_in_an_import_ends_it_at_once(serve, kind, block):
     assert len([one for one in server.reports() if one["attributes"]["process.pid"] == pid]) == 1
 
 
-@pytest.mark.parametrize("signo", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+@pytest.mark.parametrize("signo", partly([signal.SIGTERM, signal.SIGINT, signal.SIGQUIT], signal.SIGTERM))
 @pytest.mark.parametrize("kind", partly(["sync", "uvicorn"], "sync"))
 def test_a_server_stopped_in_boot_stops_at_once(serve, kind, signo):
     """The master's stop reaches workers in their import; each leaves a report that names the master."""
@@ -333,7 +336,7 @@ def test_a_request_over_the_timeout_is_gunicorns_timeout(serve):
     assert "slow" in functions_of(report)
 
 
-@pytest.mark.parametrize("kind", ["gevent", "asgi"])
+@pytest.mark.parametrize("kind", partly(["gevent", "asgi"], "asgi"))
 def test_a_blocked_loop_is_gunicorns_timeout(serve, kind):
     """Python code that never yields starves the heartbeat of an asynchronous worker."""
     if kind == "asgi":

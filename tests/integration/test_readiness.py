@@ -150,7 +150,7 @@ def _get(port: int, path: str) -> tuple[int, bytes]:
     return status, body
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", partly(KINDS, "gthread", "gevent", "asgi"))
 def test_a_server_says_what_it_loads_that_it_is_ready_and_that_it_stops(serve: Callable[..., Server], kind: str):
     """On both ports: live all the time, ready only between the end of the load and the order to stop."""
     server = serve(app=app_of(kind), worker_class=kind, workers=2, environ=SIDE, options=("--graceful-timeout", GRACE))

@@ -173,7 +173,7 @@ def two(serve, python, source, environ, *, workers=3, options=()):
     return [serve(app=source, workers=workers, environ=environ, options=options) for _ in range(2)]
 
 
-@pytest.mark.parametrize("how", LOCKS if FULL else ["psycopg", "engine"])
+@pytest.mark.parametrize("how", LOCKS if FULL else ["psycopg"])
 def test_two_servers_on_one_postgresql_do_it_once(serve, python, calls, shop_url, how):
     """Six workers of two servers, the table made by whoever is first: one call, one value for all."""
     source = app(f"scope='r1', {LOCKS[how]}")
