@@ -9,11 +9,14 @@ from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis.endings import APP_LOAD_ERROR, BOOT_ERROR
 from bootcheck.analysis.lives import Life, Server
 from bootcheck.analysis.readers.prefixes import Record
+from bootcheck.analysis.trouble import Raised
 from bootcheck.model.finding import Evidence
 
 STOPPING = frozenset({"term", "int", "quit"})
 CHANGING = frozenset({"hup", "ttou", "ttin", "usr2", "winch"})
 MAX_FATAL = 30
+_USAGE, _REFUSED = "[OPTIONS]", ": error: "
+"""What stands in Gunicorn's own usage, and in every error of a parser of arguments."""
 MAX_TEXT = 2_000
 """Characters that are kept of a line."""
 GRACE = 2.0
@@ -190,8 +193,20 @@ def _cannot_bind(server: Server, _: re.Match[str], record: Record) -> None:
 
 def _config_error(server: Server, _: re.Match[str], record: Record) -> None:
     # What an app prints while it serves may begin with "Error: " as well.
-    if not server.lives and not server.served:
-        _fatal(server, said.CONFIG_ERROR, record)
+    if server.served:
+        return
+    if record.text.startswith("usage: "):
+        server.parser = _USAGE not in record.text
+    parsed = Raised(type="SystemExit", message=record.text, line=record.line) if server.parser else None
+    if server.lives:
+        life = server.lives.get(server.latest())
+        if parsed is not None and life is not None and _REFUSED in record.text:
+            life.chain, server.parser = (parsed,), False
+            life.say(evidence(record))
+        return
+    _fatal(server, said.CONFIG_ERROR, record)
+    if parsed is not None and _REFUSED in record.text:
+        server.fatal_chain, server.parser = (parsed,), False
 
 
 def _fatal(server: Server, kind: str, record: Record) -> None:

@@ -71,7 +71,7 @@ _LINES = (
         CONFIG_ERROR,
         r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?(?:gunicorn\S*|__main__\.py): error: ",
     ),
-    (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: (?:gunicorn|__main__\.py) \[OPTIONS\]"),
+    (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: (?:gunicorn\S*|__main__\.py) "),
     (CONFIG_ERROR, r"^Error: (?!.*\bHTTP\b|.* in section ')|^Worker class '.*' not found"),
 )
 ANSWERED = re.compile(r' HTTP/1\.[01]" [1-5]\d\d')

@@ -117,6 +117,8 @@ class Server:
     fatal_chain: tuple[Raised, ...] = ()
     main_loop: Evidence | None = None
     """The line by which the master tells that it ends by an exception of its own."""
+    parser: bool = False
+    """The app's own parser of arguments printed its usage, under Gunicorn's name: an error of it comes next."""
     retries: int = 0
     """How often it said that it tries again to bind."""
     troubles: int = 0

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+_DIGITS = re.compile(r"\d+")
 NARROW, WIDE = 60, 250
 """Characters between which a terminal's width lies."""
 _BORDERS = "│┃┆┇┊┋║▏▕"
@@ -64,7 +65,9 @@ def width_of(head: bytes) -> int:
     full = [number for number, line in enumerate(lines[:-1]) if len(line) == width]
     broken = [number for number in full if _goes_on(lines[number + 1])]
     headed = sum(_HEADED.match(line) is not None for line in lines)
-    return width if len(broken) > 1 and 2 * len(broken) >= len(full) and 3 * headed >= len(lines) else 0
+    # One line that comes again and again is as long each time; a terminal breaks others at the same place.
+    different = {_DIGITS.sub("0", lines[number]) for number in broken}
+    return width if len(different) > 1 and 2 * len(broken) >= len(full) and 3 * headed >= len(lines) else 0
 
 
 def _goes_on(line: str) -> bool:

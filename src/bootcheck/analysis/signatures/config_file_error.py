@@ -80,7 +80,9 @@ def match(trouble: Trouble) -> Finding | None:
     )
     reading = any(frame.function in _READING for frame in frames) or _of_a_setting(trouble)
     line = trouble.line(_PLAIN) or trouble.line(_SAID)
-    if hook is None and not reading and not (line and trouble.role == "master"):
+    # An app that parses Gunicorn's arguments under --preload says the same words, and exits by itself.
+    exits = error is not None and error.is_a("SystemExit")
+    if hook is None and not reading and (exits or not (line and trouble.role == "master")):
         return None
     what = f"the hook {hook} raised {error.text}" if hook and error else ""
     if not what:

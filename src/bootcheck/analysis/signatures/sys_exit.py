@@ -38,7 +38,7 @@ def match(trouble: Trouble) -> Finding | None:
         return None
     silent = bool(trouble.facts.get("silent"))
     error = trouble.error
-    if trouble.facts.get("gave_up") and error is not None:
+    if trouble.facts.get("gave_up") and error is not None and not error.is_a("SystemExit"):
         said, evidence = one_line(error.message), trouble.said[:3]
         return conclude(
             trouble,

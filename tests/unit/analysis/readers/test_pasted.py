@@ -92,6 +92,18 @@ def test_line_numbers_stay():
     assert joiner.feed(b"2026-01-01\nT09\nweb | x\n") + joiner.end() == b"2026-01-01T09\n\nweb | x\n"
 
 
+def test_a_line_that_comes_again_and_again_is_no_break():
+    """Gunicorn 27 repeats its longest line with each worker, and what the app prints follows."""
+    text = "".join(
+        f"[2026-11-27 09:00:0{number} +0000] [1{number}] [INFO] Booting worker with pid: 1{number}\n"
+        f"[2026-11-27 09:00:0{number} +0000] [10] [INFO] Control socket listening at /root/.gunicorn/gunicorn.ctl\n"
+        "loading the model\n"
+        for number in range(1, 6)
+    )
+
+    assert width_of(text.encode()) == 0
+
+
 def test_long_lines_are_no_breaks():
     """Several of one length, each followed by a new one."""
     assert width_of(f"{LINE}\n{LINE}\n{LINE}\nTraceback (most recent call last):\n".encode()) == 0

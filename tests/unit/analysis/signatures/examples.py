@@ -786,6 +786,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "30 seconds of SIGTERM\n2026-11-27T09:00:30.2+00:00 heroku[web.1]: Process exited with status 137\n",
     ),
     "sys_exit": (
+        # An app that parses its arguments when it is imported: in a worker, under --preload, and twice.
+        start()
+        + "usage: gunicorn [-h] [--model MODEL]\ngunicorn: error: unrecognized arguments: -w 2 app:app\n"
+        + "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+        + "[2026-11-27 09:00:01 +0000] [10] [ERROR] Worker (pid:11) exited with code 2\n",
+        "usage: gunicorn [-h] [--model MODEL]\n                [--device DEVICE]\n"
+        "gunicorn: error: unrecognized arguments: --preload app:app\n" * 2,
         "".join(
             f"[2026-11-27 09:00:0{second} +0000] [{11 + second}] [INFO] Booting worker with pid: {11 + second}\n"
             f"[2026-11-27 09:00:0{second} +0000] [{11 + second}] [INFO] Worker exiting (pid: {11 + second})\n"
@@ -812,6 +819,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
             frame(SITE + "gunicorn/glogging.py", "setup", "perms = os.stat(name).S_IWUSR"),
         ),
         raising("ValueError: invalid literal for int() with base 10: 'sixty'"),
+        "usage: gunicorn [-h] [--model MODEL]\ngunicorn: error: unrecognized arguments: --preload app:app\n",
         "\nError: the weights can't be read\n",
         raising(NO_FLASK),
         start() + "Error: the cache is cold\n" + GET + TERM,
@@ -1026,7 +1034,11 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
             "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"
         ),
     ),
-    "sys_exit": (start() + GET + TERM, worker("[ERROR] Worker (pid:11) exited with code 1")),
+    "sys_exit": (
+        "usage: gunicorn [OPTIONS] [APP_MODULE]\ngunicorn: error: unrecognized arguments: --workerz 2\n",
+        start() + GET + TERM,
+        worker("[ERROR] Worker (pid:11) exited with code 1"),
+    ),
     "silent_exit": (
         worker("[INFO] Handling signal: term", "[ERROR] Worker (pid:11) exited with code 1"),
         raising(NO_FLASK),
