@@ -8,6 +8,11 @@ from bootcheck.analysis.trouble import Raised, is_library
 
 _SETTINGS = re.compile(r"Could not import settings '([\w.]+)")
 
+_COMMAND = re.compile(
+    r"\bgunicorn3?['\"]?,? (?:[^\n]{0,400}[ '\"])?(?:"
+    r"(?P<target>(?!unix:|fd:|file:|python:)[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\([^)\s]*\))?(?=[\s`'\"\\,;\])]|$)|"
+    r"(?P<module>[A-Za-z_][\w.]*\.(?:wsgi|asgi))(?=[\s`'\"\\,;\])]|$))"
+)
 _IMPORTING = re.compile(r"<frozen |/importlib/|/werkzeug/_compat\.py$")
 _NAMED_BY_THE_APP = re.compile(r"/django/(?:apps/config|conf/__init__|utils/module_loading)\.py$|/werkzeug/utils\.py$")
 
@@ -26,7 +31,10 @@ _KNOWN = frozenset(  # names are read more easily without quotes
     rest_framework rq scipy sentence_transformers sentry_sdk setuptools sklearn social_django socketio spacy sqlalchemy
     sqlalchemy_utils sqlmodel starlette storages stripe supabase tensorflow tokenizers torch torchvision tornado tqdm
     transformers twisted typing_extensions urllib3 uvicorn uvloop web3 websockets werkzeug whitenoise wtforms yaml zope
-    psycopg psycopg2 MySQLdb PIL
+    psycopg psycopg2 MySQLdb PIL allauth anymail axes cloudinary cloudinary_storage ckeditor crispy_bootstrap5
+    crispy_forms decouple dj_database_url dj_rest_auth django_celery_beat django_celery_results django_extensions djoser
+    drf_spectacular drf_yasg environ guardian import_export jazzmin mptt phonenumber_field rest_framework_simplejwt silk
+    simple_history taggit tinymce widget_tweaks
     """.split()  # noqa: SIM905
 )
 _SHARED = frozenset("google azure zope backports opentelemetry sphinxcontrib ruamel jaraco mpl_toolkits zc".split())  # noqa: SIM905
@@ -34,7 +42,8 @@ _SHARED = frozenset("google azure zope backports opentelemetry sphinxcontrib rua
 _OURS = frozenset(
     """
     api app apps application backend base common config conf constants controllers core database db extensions forms
-    handlers helpers main manage middleware models module modules myapp mysite project routers routes run schemas
+    handlers helpers main manage middleware models module modules myapp myblog mymodule mypackage myproject mysite
+    mywebsite project routers routes run schemas
     server services settings src tasks utils views webapp website wsgi
     """.split()  # noqa: SIM905
 )
@@ -54,6 +63,17 @@ def file_of_syntax_error(error: Raised) -> str | None:
     # Python names no file where it cannot even read one: what asked for it is all that is known.
     asked = next((frame.file for frame in reversed(error.frames) if "importlib" not in frame.file), "")
     return asked if is_library(asked) and "gunicorn" not in asked else None
+
+
+def target_of(text: str) -> str:
+    """Return the module that a command line hands to Gunicorn, or an empty text."""
+    command = _COMMAND.search(text)
+    return (command["target"] or command["module"]) if command is not None else ""
+
+
+def is_known(module: str) -> bool:
+    """Tell whether a library has this name."""
+    return module.partition(".")[0] in _KNOWN
 
 
 def is_installed(module: str, error: Raised) -> bool:

@@ -71,6 +71,8 @@ class Log:
         telltale = self._ear.is_telltale(record.text) and self._notes.take(
             record, symptom=self._ear.is_symptom(record.text), knows=self._knows
         )
+        if "gunicorn" in record.text:
+            self._notes.started_by(record)
         event = container.feed(record, telltale=telltale)
         if event is not None:
             self._notes.heard(event, record)

@@ -12,10 +12,13 @@ from dataclasses import dataclass
 
 from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis.events import STOPPING, evidence
+from bootcheck.analysis.gunicorn_lines import ANSWERED
+from bootcheck.analysis.libraries import target_of
 from bootcheck.analysis.readers.prefixes import GUNICORN, LOGGER, Record
 from bootcheck.model.finding import Evidence
 
 MAX_NOTES = 50
+MAX_COMMANDS = 4
 SOON = 600.0
 """Seconds after a failed probe within which a stop is the probe's doing."""
 GRACE = 60.0
@@ -81,6 +84,7 @@ class Notes:
         self._over: set[str] = set()
         self._stopping: set[str] = set()
         self._late: list[_Note] = []
+        self._commands = 0
 
     @property
     def waiting(self) -> bool:
@@ -91,6 +95,12 @@ class Notes:
     def killed_in_stop(self) -> list[Evidence]:
         """A SIGKILL that ended the server after a stop had been ordered, at the end of the log."""
         return [note.said for note in self._late if self._counts(note)][:1]
+
+    def started_by(self, record: Record) -> None:
+        """Keep a command line that names the app: what is asked for is known by it."""
+        if self._commands < MAX_COMMANDS and target_of(record.text) and not ANSWERED.search(record.text):
+            self._commands += 1
+            self.kept.append(evidence(record))
 
     def take(self, record: Record, *, symptom: bool, knows: Callable[[int], bool]) -> bool:
         """Keep a line that speaks of a trouble; False where it is somebody else's."""

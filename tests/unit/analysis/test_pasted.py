@@ -24,11 +24,12 @@ TAIL = WHOLE[WHOLE.index("/srv/shop/wsgi.py") - len('  File "') :]
         WHOLE.replace('"', "&quot;").replace("<", "&lt;").replace(">", "&gt;"),
         "\n".join(f"[web]      | {line}" for line in WHOLE.splitlines()),
         "\n".join(line.strip() for line in WHOLE.splitlines()),
+        "\n".join(f"Nov 27 09:00:01 <host> gunicorn[812]: {line}" for line in WHOLE.splitlines()),
         "\n\n".join(WHOLE.splitlines()),
         TAIL,
         TAIL.partition("[2026-11-27 09:00:01 +0000] [10]")[0],
     ],
-    ids=["indent", "mail", "fence", "tick", "entities", "podman", "flat", "blank", "tail", "one-worker"],
+    ids=["indent", "mail", "fence", "tick", "entities", "podman", "flat", "blotted", "blank", "tail", "one-worker"],
 )
 def test_a_paste_says_what_its_log_says(text: str):
     """One incident, of the same class."""

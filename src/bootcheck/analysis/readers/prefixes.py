@@ -61,16 +61,18 @@ _GUNICORNS = (
 """What may follow where a word alone would not prove that it is a prefix."""
 _SYSLOG_TIME = r"(?:[^\W\d_]{3,5}\.?|\d{1,2}\S) [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
 """The month is written in the language of the machine."""
+_HOST = r"(?:[\w.\-<>*]+|<[^<>\s]*>|\[\w*\])"
+"""Its name, or what a person put in its place."""
 # the times of dashboards: `Nov 27 09:15:37 AM  `
 _CLOCK = re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)(?=\s)")
 _PREFIXES = (
     # journald and syslog: `Nov 27 09:15:37 web-1 gunicorn[812]: `
     re.compile(
-        rf"(?:<\d+>)?(?P<time>{_SYSLOG_TIME}) (?P<host>[\w.\-<>*]+) (?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"
+        rf"(?:<\d+>)?(?P<time>{_SYSLOG_TIME}) (?P<host>{_HOST}) (?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"
     ),
     # journald -o short-full and with-unit: `Fri 2026-11-27 09:15:37 CET web-1 web.service[812]: `
     re.compile(
-        rf"[A-Z][a-z]{{2}} (?P<time>{_TIME})(?: [A-Z]{{2,5}})? (?P<host>[\w.\-]+) "
+        rf"[A-Z][a-z]{{2}} (?P<time>{_TIME})(?: [A-Z]{{2,5}})? (?P<host>{_HOST}) "
         r"(?P<stream>[^\s:\[\]]+)(?:\[(?P<pid>\d+)\])?: ?"
     ),
     # syslog, RFC 5424

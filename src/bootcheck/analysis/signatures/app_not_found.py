@@ -25,7 +25,8 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.analysis.libraries import is_known, target_of
+from bootcheck.analysis.trouble import Raised, Trouble, is_library
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -51,6 +52,7 @@ def match(trouble: Trouble) -> Finding | None:
         error.is_a("AppImportError")
         or "Failed to find application" in error.text
         or (bool(target or _NO_NAME.search(error.message)) and _ends_in_gunicorn(error))
+        or _is_the_target(trouble, error, target)
         or _evaluates_target(error)
         or _names_nothing(error)
     )
@@ -73,6 +75,14 @@ def match(trouble: Trouble) -> Finding | None:
         confirm="gunicorn --check-config MODULE:ATTRIBUTE",
         evidence=[*line, *trouble.shown()][:3] if error is not None or not line else line,
     )
+
+
+def _is_the_target(trouble: Trouble, error: Raised, module: str) -> bool:
+    """Tell whether the command line asks for the module that is missing, and the app did not get to run."""
+    if not module or any(not is_library(frame.file) for frame in error.frames):
+        return False
+    asked = [target for note in trouble.around.notes if (target := target_of(note.text))]
+    return any(target == module or target.startswith(f"{module}.") for target in asked)
 
 
 def _evaluates_target(error: Raised) -> bool:
@@ -100,9 +110,12 @@ def _by_importlib(error: Raised) -> bool:
 def _ends_in_gunicorn(error: Raised) -> bool:
     own = [frame for frame in error.frames if not frame.file.startswith("<") and "importlib" not in frame.file]
     name = first(_MISSING, error.text).rpartition(".")[2]
+    if is_known(first(_MISSING, error.text)):
+        # Frames were left out of the log: a library is never what the server is asked for.
+        return False
     if not own:
         # Of a log that was cut: nobody but the server asks for such a module.
-        return name in ("wsgi", "asgi")
+        return name in _ENTRIES
     if "gunicorn" not in own[-1].file:
         return False
     if own[-1].function in ("import_app", "load_wsgiapp", "load"):

@@ -35,7 +35,7 @@ WHILE_SERVING = True
 
 _SAID = re.compile(
     r"(?:table|relation|type|index|schema) \"?[\w.]+\"? already exists|"
-    r"duplicate key value violates unique constraint|UNIQUE constraint failed|"
+    r"duplicate key value violates unique\s+constraint|UNIQUE constraint failed|"
     r"database is locked|deadlock detected|Duplicate entry|\(1050,|\(1062,|\(1061,|\(1213,|"
     r"tuple concurrently updated|could not obtain lock|"
     r"Lock wait timeout|Text file busy|another (?:process|instance) is (?:already )?running|"

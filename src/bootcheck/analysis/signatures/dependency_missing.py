@@ -43,7 +43,8 @@ _SAID = re.compile(
     r"Unable to import required dependenc\w+|Are you sure it's installed|"
     r"Could not load (\w+)'s bindings|"
     r"Can't find model '([\w\-]+)'|Please use the NLTK Downloader|"
-    r"No such DBAPI|Can't load plugin: sqlalchemy\.dialects:(?!postgres$)(\S+)|No package metadata was found for (\S+)",
+    r"\brequires? ([\w.\-]+\[[\w,\-]+\])|No such DBAPI|"
+    r"Can't load plugin: sqlalchemy\.dialects:(?!postgres$)(\S+)|No package metadata was found for (\S+)",
     re.IGNORECASE,
 )
 _IMPORT = (

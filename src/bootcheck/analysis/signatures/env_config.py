@@ -58,7 +58,11 @@ _VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
 _LACKING = re.compile(
     r"not set|missing|required|must be set|not defined|undefined|is empty|not found|must not be empty|"
     r"not configured|is not provided|\bmust\b|invalid|expected one of|conflict|unsupported value|"
-    r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+=\S",
+    r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+=\S|"
+    r"\bno \w+(?: or \w+)* (?:is |was )?(?:set|found|provided|configured|defined|specified|given)\b|"
+    r"(?:is|are|was) (?:unset|blank|None)\b|n't (?:been )?set\b|not (?:provided|present|specified|available)|"
+    r"(?:cannot|can't|can not|could not|unable to) (?:be empty|find|load|read)|"
+    r"(?:please|need to|have to) (?:set|provide|define|specify|configure)\b|(?:in|from) (?:the |your )?environment\b",
     re.IGNORECASE,
 )
 _ABOUT = re.compile(r"^\W*(?!\w*(?:ERR_|ERROR|CUDA|CUDNN|HTTP_))[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!\()")

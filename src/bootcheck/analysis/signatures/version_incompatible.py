@@ -60,7 +60,8 @@ _NAME = re.compile(r"cannot import name '?\"?(\w+)'?\"?(?: from '?([\w.]+)'?(?: 
 _FROM = re.compile(r"^from (?P<module>[\w.]+) import")
 _ATTRIBUTE = re.compile(r"^module '([\w.]+)' has no attribute '(\w+)'")
 _CALL = re.compile(
-    r"got (?:an )?unexpected keyword argument|missing \d+ required|takes \d+ positional argument|takes from \d+|"
+    r"got (?:an )?unexpected keyword argument|got multiple values for (?:keyword )?argument|"
+    r"missing \d+ required|takes \d+ positional argument|takes from \d+|"
     r"takes no arguments|takes exactly"
 )
 _KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")

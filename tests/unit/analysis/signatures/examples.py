@@ -415,6 +415,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        "ModuleNotFoundError: No module named 'application'\n" + END,
+        "$ gunicorn -w 4 shelf.web:create_app()\n" + by_gunicorn("ModuleNotFoundError: No module named 'shelf'"),
+        "ModuleNotFoundError: No module named 'shelf'\n" + END + 'CMD ["gunicorn", "shelf.web:app", "-w", "2"]\n',
         by_gunicorn("ValueError: Empty module name"),
         by_gunicorn("ValueError: Empty module name"),
         by_gunicorn("TypeError: the 'package' argument is required to perform a relative import for '.wsgi'"),
@@ -452,6 +455,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    return\nIndentationError: unexpected indent'),
     ),
     "version_incompatible": (
+        "TypeError: Throttle.__init__() got multiple values for argument 'key'\n" + END,
         raising(
             "AttributeError: 'Marshmallow' object has no attribute 'ModelSchema'", code="class Book(ma.ModelSchema):"
         ),
@@ -504,6 +508,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("AttributeError: module 'collections' has no attribute 'Mapping'"),
     ),
     "dependency_missing": (
+        start() + "ERROR: export of traces requires webkit[traces] or webkit[all].\n" + END,
+        "  "
+        + frame(SITE + "gunicorn/util.py", "import_app")
+        + "ModuleNotFoundError: No module named 'drf_yasg'\n"
+        + END,
         raising(
             'RuntimeError: Form data requires "python-multipart" to be installed.\nYou can pip install python-multipart'
         ),
@@ -553,6 +562,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
+        raising("RuntimeError: No DATABASE_URL or DB_HOST set in environment"),
+        raising("ValueError: Please provide MAIL_HOST"),
         "django.core.exceptions.ImproperlyConfigured: The setting must not be empty.\n"
         "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n",
         raising("RuntimeError: SHOP_SECRET no está definido"),
@@ -683,6 +694,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_startup_race": (
+        'psycopg2.errors.UniqueViolation: duplicate key value violates unique\nconstraint "books_pkey"\n' + END,
         raising("FileNotFoundError: [Errno 2] No such file or directory: 'setup.lock'", code="os.remove(LOCK)"),
         raising("zc.lockfile.LockError: Couldn't lock 'index.lock'"),
         raising("sqlalchemy.exc.OperationalError: (sqlite3.OperationalError) table users already exists"),
@@ -899,6 +911,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     ),
     "monkey_patch_late": (request("RecursionError: maximum recursion depth exceeded"),),
     "app_not_found": (
+        "$ gunicorn shelf.web:app\n" + raising("ModuleNotFoundError: No module named 'shelf_lib'"),
+        "$ gunicorn --bind unix:flask:app shelf.web:app\n" + by_gunicorn(NO_FLASK),
         raising("ModuleNotFoundError: No module named 'wsgi_helpers'"),
         raising("NameError: name 'application' is not defined"),
     ),
