@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import islice
 
 from bootcheck.analysis.readers.prefixes import GUNICORN, clean, record_of
 
@@ -17,6 +18,8 @@ ENOUGH = 3
 """Lines that must carry one that has words in it; times and numbers prove themselves."""
 SHARE = 0.7
 MAX_SHAPES = 5
+MAX_CUTS = 6
+_GAP = re.compile(r"(?<=\S)[ \t]+(?=[\w\[])")
 _HEADS = re.compile(
     r"\[\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?: ?[+\-]\d{4})?\] \[\d+\] \[[A-Z]+\] |Traceback \(most recent call last\):|"
     r'  File "[^"]+", line \d'
@@ -59,8 +62,16 @@ def _unknown(line: str) -> str:
     if '"' in prefix or (head is None and _SAYS_LEVEL.search(prefix) is not None):
         # JSON, or what an app's logger says.
         return ""
-    record = record_of(line, "", 0)
-    return "" if record.voice == GUNICORN or record.text.startswith(found[0]) else prefix
+    if _is_read(line, found[0]):
+        return ""
+    # What follows it may be a prefix that a reader knows.
+    cuts = (gap.end() for gap in islice(_GAP.finditer(prefix), MAX_CUTS))
+    return next((line[:cut] for cut in cuts if _is_read(line[cut:], found[0])), prefix)
+
+
+def _is_read(text: str, begins: str) -> bool:
+    record = record_of(text, "", 0)
+    return record.voice == GUNICORN or record.text.startswith(begins)
 
 
 def _has_words(prefix: str) -> bool:

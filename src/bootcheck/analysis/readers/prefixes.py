@@ -53,7 +53,7 @@ _GUNICORN = re.compile(
 _GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
 _ISO = re.compile(rf"(?P<time>{_TIME})(?:(?=\s|$)|(?<=[\d:][\d:]\d\d)(?=[^\s\d,.]))")
 # CloudWatch's exports: `1772600767000,…`, `2026-11-27T09:15:37.000Z,…`
-_CSV = re.compile(rf"(?:(?P<ms>\d{{13}})|(?P<time>{_TIME})),(?!\d{{3}}(?:\s|$))(?P<text>.*)$")
+_CSV = re.compile(rf'"?(?:(?P<ms>\d{{13}})|(?P<time>{_TIME}))"?,(?!\d{{3}}(?:\s|$))(?P<text>.*)$')
 _GUNICORNS = (
     r"(?=\[\d{4}-|Traceback \(|\s{2,}|[\w.]+(?:Error|Exception|Exit|Warning)\b|During handling |The above exception |"
     r"\d+\.\d+\.\d+\.\d+ |Failed to |Error: |usage: |$)"
@@ -136,6 +136,8 @@ _PYTHON_HEAD = re.compile(
     r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|INFO|DEBUG)\b"
 )
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|$)")
+_TYPESET = str.maketrans({"\u00a0": " ", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u200b": None})
+"""What a page or a word processor makes of quotes and of blanks that shall not break."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -164,6 +166,8 @@ def clean(text: str) -> str:
     """Return the text without colours and control characters, which must never reach a terminal."""
     if "\x1b" in text:
         text = _ANSI.sub("", text)
+    if not text.isascii():
+        text = text.translate(_TYPESET)
     return _CONTROL.sub("", text) if not text.isprintable() else text
 
 
@@ -178,7 +182,7 @@ def _head(record: Record, match: re.Match[str]) -> None:
 
 
 def _one_prefix(record: Record, text: str) -> str | None:
-    if text[:4].isdigit():
+    if text[:4].isdigit() or (text[:1] == '"' and text[1:5].isdigit()):
         match = _CSV.match(text)
         if match is not None:
             return _of_csv(record, match)

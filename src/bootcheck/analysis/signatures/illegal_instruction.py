@@ -46,7 +46,7 @@ TELLTALE = re.compile(
     r"Fatal Python error: Illegal instruction|signal: illegal instruction|"
     r"(?:[Uu]ncaught (?:target )?signal:? |terminated on signal )4\b|exited: .{1,80}terminated by SIGILL|"
     r"code=(?:killed|dumped), (?:signal|status)=(?:4/)?ILL|"
-    r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+132\b|" + _BUILT_FOR_ANOTHER
+    r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+132\b|" + _BUILT_FOR_ANOTHER
 )
 WORDS = (
     "llegal instruction", "invalid opcode", "signal", "exited: ", "minimum requirements", "code=killed",

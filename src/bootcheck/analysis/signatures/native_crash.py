@@ -44,7 +44,7 @@ TELLTALE = re.compile(
     r"dumped), (?:signal|status)=(?:\d+/)?(?:SEGV|ABRT|BUS|FPE)|"
     r"general protection fault|corrupted (?:size vs|double-linked)|"
     r"Aborted \(core dumped\)|Bus error \(core dumped\)|"
-    r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+13[4569]\b"
+    r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+13[4569]\b"
 )
 WORDS = (
     "stack smashing", "pure virtual", "libc++abi", "Assertion ", "OMP: Error", "has forked", "fork pre-exec",

@@ -40,7 +40,7 @@ TELLTALE = re.compile(
     r"[Mm]emory limit of .{1,40} exceeded|[Ee]xceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|"
     r"Container killed due to memory|"
     r"[Oo]ut of memory \(used over|result 'oom-kill'|OutOfMemoryError: [Cc]ontainer|"
-    r"(?:[Ee]xit(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+137\b"
+    r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+137\b"
 )
 WORDS = ("emory", "Killed", "SIGKILL", "oom-kill", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM

@@ -21,6 +21,7 @@ CARRIERS = [
     "ERROR 2026-11-27T09:15:37Z [resource.labels.containerName: web] {line}",
     "Nov 27 09:15:37 AM {line}",
     "1705625281000\t{line}",
+    "# 2026-11-27T09:15:37.123456+00:00 app[web.1]: {line}",
 ]
 
 

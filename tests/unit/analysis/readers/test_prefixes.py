@@ -29,6 +29,8 @@ BARE = "Booting worker with pid: 31"
         (f"Fri 2026-11-27 09:25:57 CET web-1 gunicorn[30]: {BARE}", {"host": "web-1", "stream": "gunicorn"}),
         (f"<14>1 2026-11-27T09:25:57Z web-1 app 30 - - {BARE}", {"at": AT, "host": "web-1", "stream": "app"}),
         (f"2026-11-27T09:25:57.000000000Z {BARE}", {"at": AT}),
+        (f'"2026-11-27T09:25:57.5Z","{BARE}"', {"at": AT + 0.5}),
+        (f"2026-11-27T09:25:57Z\u00a0{BARE}\u200b", {"at": AT}),
         (f"2026-11-27T09:25:57.5Z stderr F {BARE}", {"at": AT + 0.5}),
         (f"2026-11-27T09:25:57+00:00 app[web.1]: {BARE}", {"at": AT, "stream": "app[web.1]"}),
         (f"2026-11-27T09:25:57Z app[e784] ams [info] {BARE}", {"at": AT, "stream": "app[e784]"}),

@@ -100,6 +100,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "web_1  | sudo: error in event loop: Operation not permitted\nweb_1 exited with code 1\n",
         "/usr/bin/python3: No module named gunicorn.__main__; 'gunicorn' is a package and cannot be directly executed\n",
         "web: ERROR (no such file)\n",
+        "web      FATAL     can\u2019t find command \u2018/srv/venv/bin/gunicorn\u2019\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: Failed to set up standard output: Permission denied\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: Failed to run 'start' task: No such file or directory\n",
         "Nov 27 09:00:00 web systemd[1]: app.service: Unit configuration has fatal error, unit will not be started.\n",
@@ -359,6 +360,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "2026-11-27 09:00:00,000 INFO exited: gunicorn (terminated by SIGILL; not expected)\n",
         "Intel MKL FATAL ERROR: This system does not meet the minimum requirements for use of the Intel(R) MKL.\n",
         "Illegal instruction: 4\n",
+        "EXIT:132\n",
         raising(
             "RuntimeError: NumPy was built with baseline optimizations: \n(X86_V2) but your machine doesn't support:\n(X86_V2)."
         ),
