@@ -67,6 +67,8 @@ class Collector:
         self._log: Log | None = None
         self._at: float | None = None
         self._classes: set[str] = set()
+        self._spoke = False
+        """A server showed itself in a log, or a process of it in a journal."""
         self._understood = True
         """False while all that the source held so far is a report that cannot be understood."""
 
@@ -129,6 +131,7 @@ class Collector:
         log, self._log = self._log, None
         if log is not None:
             log.end()
+            self._spoke = self._spoke or log.ran
             self._by_telltale(log, source)
             self._killed_in_stop(log)
         self.inputs.files += read and self._understood
@@ -225,6 +228,7 @@ class Collector:
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Keep a journal without an end whose process does not live."""
+        self._spoke = True
         if self._history is not None:
             self._history.journal(boot, source)
         if boot.end is not None or boots.alive(boot.head, path):
@@ -298,6 +302,7 @@ class Collector:
 
     def result(self) -> tuple[list[Death], list[Unexplained]]:
         """Return every death once, and the unexplained lines, most frequent first."""
+        self.inputs.foreign = bool(self.inputs.lines) and not (self._spoke or self.inputs.reports)
         found = list(self._by_id.values())
         if not self._journals and not self._deaths:
             return found, self._told_unexplained()

@@ -52,6 +52,8 @@ class Inputs:
     files: int = 0
     lines: int = 0
     reports: int = 0
+    foreign: bool = False
+    """Nothing that was read is a server's: no line of Gunicorn, no report, no journal."""
     unreadable: list[dict[str, str]] = field(default_factory=list)
     unreadable_count: int = 0
 

@@ -55,6 +55,11 @@ class Log:
         return self._last is not None and self._last.served and not self._notes.waiting
 
     @property
+    def ran(self) -> bool:
+        """True where a server showed itself, once the log is over."""
+        return self._ran
+
+    @property
     def notes(self) -> list[Evidence]:
         """Return the notes that count, once the log is over."""
         return self._notes.told()

@@ -23,6 +23,7 @@ import importlib
 import inspect
 import math
 import os
+import re
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -156,11 +157,15 @@ def _dispatch(arguments: list[str]) -> int:
     if name is not None and name not in COMMANDS:
         print(_unknown(name), file=sys.stderr)
         return 2
+    known = parser(COMMANDS if name is None else (name,))
     try:
-        args = parser(COMMANDS if name is None else (name,)).parse_args(arguments)
+        args, rest = known.parse_known_args(arguments)
     except SystemExit as exc:
         # argparse ends the process for --help, --version and a usage error.
         return exc.code if isinstance(exc.code, int) else 0
+    if rest:
+        print(_unknown_option(rest[0], known, name), file=sys.stderr)
+        return 2
     if args.command is None:
         parser().print_help(sys.stderr)
         return 2
@@ -171,6 +176,22 @@ def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.5)
     hint = f"Did you mean `bootcheck {near[0]}`?" if near else f"Commands: {', '.join(COMMANDS)}."
     return f"bootcheck: there is no command {name!r}. {hint}"
+
+
+def _unknown_option(word: str, top: argparse.ArgumentParser, name: str | None) -> str:
+    command = name or "bootcheck"
+    lists = f"`bootcheck {name or ''}".rstrip() + " --help` lists what it takes."
+    if not word.startswith("-"):
+        return f"bootcheck: {command} has no use for {word!r}. {lists}"
+    options = re.findall(r"(?<![\w-])--[a-z-]+", _help_of(top, name))
+    near = difflib.get_close_matches(word.partition("=")[0], options, n=1)
+    return f"bootcheck: there is no option {word!r} of {command}. {f'Did you mean {near[0]}? ' if near else ''}{lists}"
+
+
+def _help_of(top: argparse.ArgumentParser, name: str | None) -> str:
+    actions = [action for action in top._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
+    subs: dict[str, argparse.ArgumentParser] = actions[0].choices if actions and name is not None else {}
+    return subs.get(name or "", top).format_usage()
 
 
 class _Version(argparse.Action):

@@ -120,9 +120,10 @@ def run(args: argparse.Namespace, out: TextIO, err: TextIO) -> int:
 
 
 def _count(text: str) -> int:
-    number = int(text)
+    number = int(text) if text.isdecimal() and len(text) < 10 else 0
     if not 1 <= number <= MAX_JOBS:
-        raise ValueError
+        msg = f"{text!r} is no number of processes: it must be 1 to {MAX_JOBS}"
+        raise argparse.ArgumentTypeError(msg)
     return number
 
 

@@ -179,11 +179,20 @@ def _unexplained(analysis: Analysis, style: Style) -> Iterator[str]:
 def _healthy(analysis: Analysis) -> str:
     inputs = analysis.inputs
     if not inputs.files:
-        return "Nothing was found to read." if not inputs.unreadable_count else "Nothing could be read."
+        return (
+            "Nothing was found to read (subdirectories are not looked into)."
+            if not inputs.unreadable_count
+            else "Nothing could be read."
+        )
     if not inputs.lines and not inputs.reports:
         return (
             f"Nothing wrong: {inputs.files} file{_s(inputs.files)}, and nothing in "
             f"{'them' if inputs.files > 1 else 'it'}."
+        )
+    if inputs.foreign:
+        return (
+            f"Nothing wrong in {_looked_at(analysis)}, but none of it is Gunicorn's, nor a report of bootcheck: "
+            f"is it the right file?"
         )
     return f"Nothing wrong in {_looked_at(analysis)}."
 

@@ -34,7 +34,20 @@ def test_an_incident_is_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str
 def test_health_is_code_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """It says so."""
     assert main(["analyze", str(LOGS / "none" / "hup-27.0.1.log")]) == 0
-    assert capsys.readouterr().out.startswith("Nothing wrong in 1 file")
+    assert capsys.readouterr().out == "Nothing wrong in 1 file, 26 lines.\n"
+
+
+def test_the_wrong_file_is_healthy_and_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    """No line of Gunicorn is in it; and of an endless one only the beginning was looked at."""
+    (tmp_path / "other.log").write_text("hello\n")
+    (tmp_path / "endless.log").write_text("x" * 5_000_000)
+    assert main(["analyze", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+
+    assert "is it the right file?" in " ".join(captured.out.split())
+    assert captured.err == (
+        f"bootcheck: cannot read {tmp_path}/endless.log: a line longer than 4 MB: the rest of it was passed over\n"
+    )
 
 
 def test_a_missing_path_is_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

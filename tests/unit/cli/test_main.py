@@ -75,8 +75,24 @@ def test_a_near_miss_is_named(typed: str, meant: str, capsys: pytest.CaptureFixt
     assert f"Did you mean `bootcheck {meant}`?" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["analyze", "--formt", "json"], "there is no option '--formt' of analyze. Did you mean --format?"),
+        (["analyze", "--zzz"], "there is no option '--zzz' of analyze. `bootcheck analyze --help`"),
+        (["--vesion"], "there is no option '--vesion' of bootcheck. Did you mean --version?"),
+        (["diff", "a", "b", "c"], "diff has no use for 'c'."),
+        (["analyze", "--jobs", "0"], "'0' is no number of processes: it must be 1 to "),
+    ],
+)
+def test_an_option_that_is_none(words: list[str], told: str, capsys: pytest.CaptureFixture[str]):
+    """It names the nearest one, and where all are listed."""
+    assert main(words) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_an_unknown_option_is_code_2(capsys: pytest.CaptureFixture[str]):
-    """As argparse says it."""
+    """It is named."""
     assert main(["analyze", "--nonsense"]) == 2
     assert "--nonsense" in capsys.readouterr().err
 

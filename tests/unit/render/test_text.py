@@ -97,15 +97,20 @@ def test_a_terminal_is_not_obeyed():
     ("inputs", "expected"),
     [
         (Inputs(files=1), "Nothing wrong: 1 file, and nothing in it."),
-        (Inputs(), "Nothing was found to read."),
+        (Inputs(), "Nothing was found to read (subdirectories are not looked into)."),
         (Inputs(unreadable_count=2), "Nothing could be read."),
         (Inputs(files=3, lines=1, reports=2), "Nothing wrong in 3 files, 1 line, 2 reports."),
         (Inputs(files=3, lines=1, unreadable_count=1), "Nothing wrong in 3 files, 1 line (1 could not be read)."),
+        (
+            Inputs(files=1, lines=2, foreign=True),
+            "Nothing wrong in 1 file, 2 lines, but none of it is Gunicorn's, nor a report of\n"
+            "bootcheck: is it the right file?",
+        ),
     ],
 )
 def test_health_is_said(inputs: Inputs, expected: str):
     """With what was looked at."""
-    assert screen(Analysis(inputs=inputs)) == [expected]
+    assert "\n".join(screen(Analysis(inputs=inputs))) == expected
 
 
 def test_what_is_unexplained_is_shown():

@@ -13,7 +13,7 @@ from bootcheck.analysis.readers import Intake, carried, pasted, shared
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of
 from bootcheck.analysis.readers.sieve import LEARN_AFTER, Sieve, Sifted, sieve_of
-from bootcheck.analysis.readers.stream import BOMS, Stream, Unreadable, blocks
+from bootcheck.analysis.readers.stream import BOMS, MAX_LINE, Stream, Unreadable, blocks
 from bootcheck.analysis.readers.values import first_object, is_cut_report, is_report, parsed
 from bootcheck.analysis.readers.wrapped import records_of
 from bootcheck.model import journal
@@ -62,6 +62,9 @@ def read(stream: Stream, intake: Intake) -> int:
         raise
     state.finish()
     state.tell_cut(number - 1)
+    if stream.cut:
+        lines = "a line" if stream.cut == 1 else f"{stream.cut} lines"
+        intake.unreadable(stream.name, f"{lines} longer than {MAX_LINE >> 20} MB: the rest of it was passed over")
     return number - 1
 
 

@@ -56,8 +56,10 @@ def sifted(stream: Stream, sieve: Sieve, size: int, intake: Intake) -> Iterator[
                     yield file.sifted(run)
                     place = run[0] + run[1]
         # Nothing is left, unless a line is longer than what is kept of one.
-        for block in blocks(Stream(stream.name, file.reader(place))):
+        rest = Stream(stream.name, file.reader(place))
+        for block in blocks(rest):
             yield sieve.sift(block, intake.matters)
+        stream.cut += rest.cut
     finally:
         file.close()
 

@@ -36,6 +36,8 @@ class Stream:
     """How many processes may read it."""
     padded: bool = False
     """It began with NUL bytes, which were passed over."""
+    cut: int = 0
+    """How many lines were longer than what is kept of one."""
     _ahead: bytes = b""
 
     def peek(self, size: int) -> bytes:
@@ -94,6 +96,7 @@ def blocks(stream: Stream, limit: int = MAX_LINE) -> Iterator[bytes]:
         if len(pending) > limit:
             yield pending[:limit] + b"\n"
             pending, skipping = b"", True
+            stream.cut += 1
     if pending:
         yield pending + b"\n"
 
