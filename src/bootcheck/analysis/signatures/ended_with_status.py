@@ -37,9 +37,10 @@ _STATUS = r"(?!0\b|1(?:2[67]|3[24-79]|43)\b|2\d\d\b)\d{1,3}\b"
 TELLTALE = re.compile(
     rf"exited: \S*unicorn\S* \(exit status {_STATUS}; not expected\)|gave up: \S*unicorn\S* entered FATAL state|"
     rf"unicorn\S*\.service: Main process exited, code=exited, status={_STATUS}|"
-    rf"^Process exited with status {_STATUS}|^==> Exited with status {_STATUS}"
+    rf"^Process exited with status {_STATUS}|^==> Exited with status {_STATUS}|"
+    r"^(?!\S*(?:beat|celery|worker|redis|nginx|sched|cron))\S+\s+(?:FATAL|BACKOFF)\s+Exited too quickly"
 )
-WORDS = ("exited: ", "gave up: ", "process exited", "xited with status")
+WORDS = ("exited: ", "gave up: ", "process exited", "xited with status", "Exited too quickly")
 
 
 def match(trouble: Trouble) -> Finding | None:

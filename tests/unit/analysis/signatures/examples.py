@@ -417,6 +417,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        "".join(
+            frame("<frozen importlib._bootstrap>", step).replace("    pass\n", "")
+            for step in ("_find_and_load_unlocked", "_call_with_frames_removed", "_gcd_import", "_find_and_load")
+        )
+        + "ModuleNotFoundError: No module named 'shop'\n"
+        + END,
         "ModuleNotFoundError: No module named 'application'\n" + END,
         "$ gunicorn -w 4 shelf.web:create_app()\n" + by_gunicorn("ModuleNotFoundError: No module named 'shelf'"),
         "ModuleNotFoundError: No module named 'shelf'\n" + END + 'CMD ["gunicorn", "shelf.web:app", "-w", "2"]\n',
@@ -707,6 +713,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         request("NotImplementedError: Cannot copy out of meta tensor; no data!"),
     ),
     "ended_with_status": (
+        "shop      FATAL      Exited too quickly (process log may have details)\n",
         "2026-11-27 09:00:00,000 INFO spawned: 'gunicorn' with pid 28\n"
         "2026-11-27 09:00:01,000 WARN exited: gunicorn (exit status 3; not expected)\n"
         "2026-11-27 09:00:02,000 INFO gave up: gunicorn entered FATAL state, too many start retries too quickly\n",
@@ -1015,6 +1022,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         request("NotImplementedError: this model cannot be copied"),
     ),
     "ended_with_status": (
+        "beat      FATAL      Exited too quickly (process log may have details)\nweb  RUNNING  pid 9, uptime 0:02:19\n",
         raising(NO_FLASK) + "2026-11-27 09:00:01,000 WARN exited: gunicorn (exit status 3; not expected)\n",
         start() + GET + TERM + "2026-11-27T09:05:01.2+00:00 heroku[web.1]: Process exited with status 143\n",
         start() + GET + "2026-11-27 09:02:00,000 WARN exited: gunicorn (exit status 0; not expected)\n" + TERM,
