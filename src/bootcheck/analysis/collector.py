@@ -351,7 +351,8 @@ class Collector:
             if precedence(diagnosis.cause_class) >= best or (diagnosis.cause_class == UNKNOWN_CLASS and self._classes):
                 continue
             best = precedence(diagnosis.cause_class)
-            told = replace(trouble, said=diagnosis.finding.evidence)
+            lines = diagnosis.finding.evidence
+            told = replace(trouble, said=lines, at=log.time_of(lines))
             self._deaths.append(deaths.of_trouble(told, diagnosis, source))
 
     def _killed_in_stop(self, log: Log) -> None:
@@ -362,6 +363,7 @@ class Collector:
                     role="master",
                     moment=STOP,
                     said=tuple(log.killed_in_stop),
+                    at=log.time_of(log.killed_in_stop),
                     around=log.around,
                 )
             )

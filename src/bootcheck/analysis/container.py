@@ -66,6 +66,8 @@ class Container:
         """The lines now are a banner's, which repeats what another process has died of."""
         self._echoed = False
         """So was the beginning of the open traceback."""
+        self._begun: float | None = None
+        """When the open traceback began."""
         self._owner: Record | None = None
         self._head: Record | None = None
         self._event: str | None = None
@@ -115,6 +117,7 @@ class Container:
             block = tracebacks.start(record.text, record.line)
             if block is not None:
                 self._block, self._owner, self._echoed = block, self._head or record, self._echo
+                self._begun = record.at
                 return None
         if event is not None:
             self._on_event(event[0], event[1], record)
@@ -232,7 +235,8 @@ class Container:
             server.fatal_chain = chain
         else:
             self._forget_loose()
-            server.loose = Loose(chain, owner.source, chain[0].line or owner.line, starting=is_lifespan(frames))
+            line = chain[0].line or owner.line
+            server.loose = Loose(chain, owner.source, line, at=self._begun, starting=is_lifespan(frames))
             server.just_raised = True
 
     def _last_line(self, chain: tuple[Raised, ...]) -> Evidence:

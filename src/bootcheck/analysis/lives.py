@@ -67,6 +67,7 @@ class Loose:
     chain: tuple[Raised, ...]
     source: str
     line: int
+    at: float | None = None
     starting: bool = False
     """The server was starting the app when it was raised."""
 

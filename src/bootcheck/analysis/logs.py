@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from bootcheck.analysis.container import Container, Sink
@@ -14,6 +15,7 @@ from bootcheck.model.finding import Evidence
 
 MAX_CONTAINERS = 256
 MAX_LONE = 20
+MAX_TIMES = 1_000
 MAX_OPEN = 500
 """Lines after which a traceback that is still open no longer makes every line matter."""
 
@@ -41,6 +43,7 @@ class Log:
         self._containers: dict[str, Container] = {}
         self._last: Container | None = None
         self._line = 0
+        self._times: dict[int | None, float] = {}
         self._ran = False
         self._lone: list[Loose] = []
 
@@ -64,6 +67,11 @@ class Log:
         """Return the notes that count, once the log is over."""
         return self._notes.told()
 
+    def time_of(self, lines: Iterable[Evidence]) -> float | None:
+        """Return when the last of these notes was said."""
+        own = [item.line for item in lines if item.source == self.source]
+        return max((self._times[line] for line in own if line in self._times), default=None)
+
     def feed(self, record: Record) -> None:
         """Take the next line."""
         self._line = record.line
@@ -73,12 +81,13 @@ class Log:
                 self._end(self._containers.pop(next(iter(self._containers))))
             container = self._containers[record.stream] = Container(self.source, self._sink, self._notes.kept)
         self._last = container
-        telltale = self._ear.is_telltale(record.text) and self._notes.take(
-            record, symptom=self._ear.is_symptom(record.text), knows=self._knows
-        )
+        speaks = self._ear.is_telltale(record.text)
+        telltale = speaks and self._notes.take(record, symptom=self._ear.is_symptom(record.text), knows=self._knows)
         if "gunicorn" in record.text:
             self._notes.started_by(record)
         event = container.feed(record, telltale=telltale)
+        if speaks and record.at is not None and len(self._times) < MAX_TIMES:
+            self._times[record.line] = record.at
         if event is not None:
             self._notes.heard(event, record)
 
@@ -118,6 +127,7 @@ def _alone(loose: Loose, around: Surroundings) -> Trouble:
         exception=loose.chain[0],
         chain=loose.chain,
         said=(Evidence(source=loose.source, line=loose.line, text=loose.chain[0].brief),),
+        at=loose.at,
         around=around,
         facts={LONE: True},
     )

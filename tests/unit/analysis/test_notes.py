@@ -139,3 +139,40 @@ def test_many_requests_after_a_note_are_passed_over():
 
     assert classes(found) == []
     assert found.inputs.lines == 4 + 1 + 2_000 + 2
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        (
+            "2026-11-27T09:00:00.1+00:00 app[web.1]: bash: line 1: gunicorn: command not found\n"
+            "2026-11-27T09:00:00.2+00:00 heroku[web.1]: Process exited with status 127\n"
+            "2026-11-27T09:30:00.2+00:00 app[web.1]: a later line of something else\n",
+            "2026-11-27T09:00:00.200Z",
+        ),
+        (
+            start() + GET + "2026-11-27 09:02:00,000 WARN exited: gunicorn (exit status 137; not expected)\n",
+            "2026-11-27T09:02:00.000Z",
+        ),
+        (
+            start() + GET + TERM.partition("\n")[0] + "\n2026-11-27T09:05:10Z heroku[web.1]: Process exited with "
+            "status 137\n",
+            "2026-11-27T09:05:10.000Z",
+        ),
+        (
+            "2026-11-27T09:07:00Z Traceback (most recent call last):\n"
+            '2026-11-27T09:07:00Z   File "/srv/shop/wsgi.py", line 4, in <module>\n'
+            "2026-11-27T09:07:00Z     import flask\n"
+            f"2026-11-27T09:07:00Z {NO_FLASK}\n"
+            "2026-11-27T09:08:00Z later\n",
+            "2026-11-27T09:07:00.000Z",
+        ),
+    ],
+    ids=["never started", "ended", "killed in a stop", "an exception alone"],
+)
+def test_a_death_that_a_line_alone_tells_has_its_time(text: str, at: str):
+    """The last of the lines that tell of it."""
+    (incident,) = told(text).incidents
+
+    assert (incident.first_seen, incident.last_seen) == (at, at)
+    assert incident.pattern.times
