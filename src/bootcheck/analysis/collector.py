@@ -19,6 +19,7 @@ from bootcheck.analysis.logs import Log
 from bootcheck.analysis.preflights import Preflights
 from bootcheck.analysis.quoting import template
 from bootcheck.analysis.readers import Batch, sieve
+from bootcheck.analysis.readers.folded import is_escaped
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tellings import Tellings, merge
 from bootcheck.analysis.trouble import BOOT, STOP, Trouble
@@ -83,17 +84,17 @@ class Collector:
         """Tell whether a line in which these words stand may matter: not every 137 is an exit status."""
         patterns: list[re.Pattern[str]] = []
         for word in words:
-            doubts = self._doubts(word)
+            doubts = self.patterns(word)
             if doubts is None:
                 return True
             patterns += doubts
         text = line.rstrip(b"\r").decode("utf-8", "replace")
         # What was folded, escaped or wrapped may say something else once it is unpacked.
-        if not text.isprintable() or "{" in text or "\\" in text or "&" in text:
+        if not text.isprintable() or "{" in text or "\\" in text or is_escaped(text):
             return True
         return any(pattern.search(text) for pattern in patterns)
 
-    def _doubts(self, word: bytes) -> tuple[re.Pattern[str], ...] | None:
+    def patterns(self, word: bytes) -> tuple[re.Pattern[str], ...] | None:
         """Return the patterns that a line with this word must fit to matter; None where it always matters."""
         if word not in self._doubted:
             text = word.decode("utf-8", "replace")

@@ -148,10 +148,12 @@ class Durations:
     def advice(self) -> Iterator[Finding]:
         """Yield what the newest start of each app shows."""
         for (_, app), starts in sorted(self._apps.items()):
-            ordered = sorted(starts.values(), key=lambda start: start.first)[-2:]
+            # One without workers was begun when the reading was broken off.
+            ordered = sorted((start for start in starts.values() if start.workers), key=lambda start: start.first)[-2:]
             for start in ordered:
                 start.look()
-            yield from _repeated(ordered[-1], app)
+                if start is ordered[-1]:
+                    yield from _repeated(start, app)
             if len(ordered) > 1:
                 slower = compared(ordered[-1], ordered[-2])
                 if slower is not None:

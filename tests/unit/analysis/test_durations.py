@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bootcheck.analysis import durations
-from bootcheck.analysis.durations import Durations
+from bootcheck.analysis.durations import Durations, Start
 from bootcheck.cli import main
 from bootcheck.model import journal
 from bootcheck.model.bootreport import boot_report, encoded, file_name
@@ -235,3 +235,11 @@ def test_show_compares_nothing_where_nothing_lies_beside(tmp_path: Path, run: Ca
     assert code == 0
     assert "Ready after 53.0 s" in text
     assert "at the start before" not in text
+
+
+def test_a_reading_that_was_broken_off():
+    """Ctrl-C may come between two of its steps: a start without workers says nothing."""
+    taken = Durations()
+    taken._apps.update({("web-1", "app:app"): {}, ("web-2", "app:app"): {"s1": Start("2026-11-27T09:26:00Z")}})
+
+    assert list(taken.advice()) == []

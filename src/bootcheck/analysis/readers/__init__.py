@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping, Sequence
 from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
@@ -45,6 +46,9 @@ class Intake(Protocol):
 
     def matters(self, line: bytes, words: Collection[bytes]) -> bool:
         """Tell whether a line in which these stand may matter, its prefixes included."""
+
+    def patterns(self, word: bytes) -> tuple[re.Pattern[str], ...] | None:
+        """Return the patterns of which one must fit a line for this word to matter in it; None where it always may."""
 
     @property
     def attentive(self) -> bool:
@@ -100,6 +104,10 @@ class Documents:
     def matters(self, line: bytes, words: Collection[bytes]) -> bool:  # noqa: ARG002
         """Hold every report and journal for one that matters."""
         return True
+
+    def patterns(self, word: bytes) -> tuple[re.Pattern[str], ...] | None:  # noqa: ARG002
+        """Hold every word for one that matters."""
+        return None
 
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Leave a report alone."""

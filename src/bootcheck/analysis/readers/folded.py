@@ -28,7 +28,12 @@ _ENTITY = re.compile(r"&(?:quot|lt|gt|amp|apos|#x?[0-9a-fA-F]{1,4});")
 
 def unescaped(text: str) -> str:
     """Return the text without a web page's entities."""
-    return html.unescape(text) if "&" in text and _ENTITY.search(text) is not None else text
+    return html.unescape(text) if is_escaped(text) else text
+
+
+def is_escaped(text: str) -> bool:
+    """Tell whether a text holds a web page's entities."""
+    return "&" in text and _ENTITY.search(text) is not None
 
 
 def printed(text: str) -> list[str] | None:

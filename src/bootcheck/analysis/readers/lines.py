@@ -100,7 +100,7 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
     seen = 0
     for block in _unbroken(stream):
         if seen <= LEARN_AFTER < seen + len(block):
-            sieve.learn(block)
+            sieve.learn(block, intake.patterns)
         seen += len(block)
         yield sieve.sift(block, intake.matters)
 

@@ -13,6 +13,8 @@ from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Read, Stream, blo
 
 LARGE = 1 << 25
 """Bytes from which on a second process pays for itself."""
+VERY_LARGE = 1 << 26
+"""Bytes from which on looking more closely at each word pays for itself."""
 PART = 1 << 23
 _REPORT = b'"verdict"'
 Seen = tuple[int, list[tuple[int, int]], "Batch | None", list[int]]
@@ -45,7 +47,7 @@ def sifted(stream: Stream, sieve: Sieve, size: int, intake: Intake) -> Iterator[
     file = _File(stream.path or "", size)
     look = _Look(sieve, intake.matters, intake.digester, stream.name)
     try:
-        sieve.learn(b"".join(file.sample()))
+        sieve.learn(b"".join(file.sample()), intake.patterns if size >= VERY_LARGE else None)
         parts = [_Part(start, min(start + PART, size)) for start in range(0, size, PART)]
         place = 0
         with closing(crew.spread(parts, lambda part: _runs(file, look, part), stream.jobs)) as results:

@@ -8,7 +8,8 @@ a client wrote into its URL or calls itself (`gunicorn_lines.ANSWERED`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -40,8 +41,15 @@ Scan = Callable[[bytes, list[tuple[int, int]]], None]
 """Appends where every word in a block ends, and which one it is."""
 Matters = Callable[[bytes, Collection[bytes]], bool]
 """Tells of a line and the words in it whether it may matter."""
+Patterns = Callable[[bytes], "tuple[re.Pattern[str], ...] | None"]
+"""Returns the patterns of which one fits where a word means something; None where it always may."""
 Engine = Callable[[tuple[bytes, ...]], Scan | None]
 """Returns what scans for these words, None where it cannot."""
+OFTEN = 1 << 16
+"""Bytes in which a word stands once on average, from which on it is met often."""
+_ODD = rb"[\x00-\x09\x0b-\x1f\x7f-\xff{\\]"
+_ENTITIES = (rb"&quot;", rb"&lt;", rb"&gt;", rb"&amp;", rb"&apos;", rb"&#")
+"""What may be unpacked to something else: escapes, JSON, a page's entities; and what is not ASCII."""
 _REQUEST = b" HTTP/"
 _TRACEBACK = b"Traceback"
 _VERSIONS = (b' HTTP/1.1" ', b' HTTP/1.0" ')
@@ -94,18 +102,29 @@ class Sieve:
         self._plan = Plan(direct=self.words)
         self._version = _VERSIONS[0]
         self._matcher = (engine or _hyperscan)(self.words)
+        self._strict = _Strict()
 
     @property
     def is_fast(self) -> bool:
         """True where a matcher that is not part of Python does the looking."""
         return self._matcher is not None
 
-    def learn(self, sample: bytes) -> None:
-        """Look at how a source is written, and choose how to find the words in it."""
+    def learn(self, sample: bytes, patterns: Patterns | None = None) -> None:
+        """Look at how a source is written, and choose how to find the words in it.
+
+        `patterns` of a word are asked for where the source is so long that it pays.
+        """
         self._version = max(_VERSIONS, key=sample.count)
         if self._matcher is None:
             lines = [line for line in sample.split(b"\n") if not _is_answered(line)]
             self._plan = planned(self.words, b"\n".join(lines)[:SAMPLE], self._plan)
+        elif patterns is not None:
+            often = {
+                word: found
+                for word in self.words
+                if sample.count(word) * OFTEN > len(sample) and (found := patterns(word))
+            }
+            self._strict = self._strict if self._strict.words == tuple(often) else _Strict(self.words, often)
 
     def sift(self, block: bytes, matters: Matters = _every) -> Sifted:
         """Return which lines may matter; the block ends with a newline. `matters` is asked of each in doubt."""
@@ -141,20 +160,23 @@ class Sieve:
 
     def _by_matcher(self, scan: Scan, block: bytes, matters: Matters) -> Sifted:
         ends: list[tuple[int, int]] = []
-        scan(block, ends)
+        strict = self._strict.scan(block, ends)
+        if not strict:
+            scan(block, ends)
         found: list[tuple[int, int]] = []
-        number = place = 0
-        at = 0
-        while at < len(ends):
-            end = ends[at][0]
+        version, statuses = self._version, _STATUSES
+        number = place = stop = 0
+        for at, (end, _) in enumerate(ends):
+            if end <= stop:
+                continue
             start = block.rfind(b"\n", place, end - 1) + 1
             stop = block.index(b"\n", end)
-            words = set()
-            while at < len(ends) and ends[at][0] <= stop:
-                words.add(ends[at][1])
-                at += 1
             line = block[start:stop]
-            if _is_answered(line) or not matters(line, [self.words[word] for word in words]):
+            # Written out for what is met most.
+            if (after := line.find(version, _SHORTEST)) >= 0 and line[after + 11 : after + 14] in statuses:
+                continue
+            held = self._held(line) if strict else {self.words[word] for _, word in _until(ends, at, stop)}
+            if _is_answered(line) or not matters(line, held):
                 continue
             number += block.count(b"\n", place, start)
             if start > place and line.startswith(_TRACEBACK):
@@ -165,6 +187,9 @@ class Sieve:
             place = start
         return Sifted(number + block.count(b"\n", place), found, lambda: block)
 
+    def _held(self, line: bytes) -> list[bytes]:
+        return [word for word in self.words if word in line]
+
     @staticmethod
     def request(block: bytes, start: int, stop: int) -> int:
         """Return where the first line of an access log begins between two places, -1 where there is none."""
@@ -172,15 +197,65 @@ class Sieve:
         return -1 if at < 0 else max(start, block.rfind(b"\n", start, at) + 1)
 
 
-def _hyperscan(words: tuple[bytes, ...]) -> Scan | None:
-    """Return what appends the end of every word in a block, None where Hyperscan is not installed or does not work."""
+def _until(ends: list[tuple[int, int]], at: int, stop: int) -> Iterator[tuple[int, int]]:
+    while at < len(ends) and ends[at][0] <= stop:
+        yield ends[at]
+        at += 1
+
+
+class _Strict:
+    """Strictly private: finds what must stand with words that are met often and seldom mean something.
+
+    Of a block in which nothing is folded, escaped or wrapped, a line with such a word matters only
+    where one of the word's patterns fits: Hyperscan looks for them, or for a little more than them.
+    """
+
+    def __init__(
+        self, words: tuple[bytes, ...] = (), often: Mapping[bytes, tuple[re.Pattern[str], ...]] | None = None
+    ) -> None:
+        self.words = tuple(often or ())
+        self._scan: Scan | None = None
+        self._odd: Scan | None = None
+        patterns = {pattern.pattern: pattern.flags for found in (often or {}).values() for pattern in found}
+        if not patterns or any(flags & ~(re.UNICODE | re.IGNORECASE) for flags in patterns.values()):
+            return
+        import hyperscan
+
+        near = hyperscan.HS_FLAG_PREFILTER | hyperscan.HS_FLAG_MULTILINE
+        expressions = [(re.escape(word), 0) for word in words if word not in self.words]
+        expressions += [
+            (text.encode(), near | (hyperscan.HS_FLAG_CASELESS if flags & re.IGNORECASE else 0))
+            for text, flags in patterns.items()
+        ]
+        self._entity = len(expressions)
+        expressions += [(text, 0) for text in _ENTITIES]
+        self._scan = _compiled(*zip(*expressions, strict=True))
+        self._odd = _compiled([_ODD], [hyperscan.HS_FLAG_SINGLEMATCH])
+
+    def scan(self, block: bytes, ends: list[tuple[int, int]]) -> bool:
+        """Append what is found; return False where every word must be looked at."""
+        if self._scan is None or self._odd is None:
+            return False
+        self._odd(block, ends)
+        if not ends:
+            self._scan(block, ends)
+            if not any(number >= self._entity for _, number in ends):
+                return True
+        ends.clear()
+        return False
+
+
+def _compiled(expressions: Sequence[bytes], flags: Sequence[int], *, literal: bool = False) -> Scan | None:
+    """Return what appends the end of every match in a block, None where Hyperscan is not installed or does not work."""
     try:
         import hyperscan  # type: ignore[import-not-found,unused-ignore]
     except ImportError:
         return None
     try:
         database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        database.compile(expressions=list(words), ids=list(range(len(words))), literal=True)
+        database.compile(
+            expressions=list(expressions), ids=list(range(len(expressions))), flags=list(flags), literal=literal
+        )
     except Exception:  # noqa: BLE001 - a processor without its instructions; Python finds the same
         return None
 
@@ -191,3 +266,7 @@ def _hyperscan(words: tuple[bytes, ...]) -> Scan | None:
         database.scan(block, match_event_handler=matched, context=ends)
 
     return scan
+
+
+def _hyperscan(words: tuple[bytes, ...]) -> Scan | None:
+    return _compiled(words, [0] * len(words), literal=True)
