@@ -85,7 +85,8 @@ TELLTALE = re.compile("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
 WORDS = (
     "unicorn", "Failed to ", "Failed at step", "to locate ", "status=2", "xecut", "directory failed", "ExecStart=",
     "unit file", "was not met", "not found", "is not recognized", "is masked", "Fatal Python", "unable to ",
-    "ERROR (", "Cannot ", "sudo: ", "mount source", "container process", "user process", "matching entries",
+    "ERROR (", "Cannot ", "sudo: ", "mount source",
+    "to launch: ", "container process", "user process", "matching entries",
     "o such file", "xec format", "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit",
     "find command", "couldn't ", "Job failed", "OCI runtime", "does not exist", "unknown user", "setpriv: ",
 )  # fmt: skip

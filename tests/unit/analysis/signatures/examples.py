@@ -106,7 +106,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "Nov 27 09:00:00 web systemd[1]: app.service: Unit configuration has fatal error, unit will not be started.\n",
         "s6-supervise web: warning: unable to spawn ./run: Permission denied\n",
         "start-stop-daemon: unable to start /usr/bin/gunicorn (No such file or directory)\n",
-        "ERROR: failed to launch: determine start command: process type web was not found\n",
+        "ERROR: failed to launch: determine start command: there is no default process\n",
         "[PM2][ERROR] Script not found: /srv/shop/gunicorn\n",
         "Fatal Python error: init_fs_encoding: failed to get the Python codec of the filesystem encoding\n"
         "ModuleNotFoundError: No module named 'encodings'\n",
