@@ -34,7 +34,11 @@ _KNOWN = frozenset(  # names are read more easily without quotes
     psycopg psycopg2 MySQLdb PIL allauth anymail axes cloudinary cloudinary_storage ckeditor crispy_bootstrap5
     crispy_forms decouple dj_database_url dj_rest_auth django_celery_beat django_celery_results django_extensions djoser
     drf_spectacular drf_yasg environ guardian import_export jazzmin mptt phonenumber_field rest_framework_simplejwt silk
-    simple_history taggit tinymce widget_tweaks
+    simple_history taggit tinymce widget_tweaks admin_interface bootstrap4 bootstrap5 ckeditor_uploader colorfield
+    django_bootstrap5 django_cleanup django_countries django_crontab django_htmx django_prometheus django_q django_rq
+    django_summernote django_tables2 easy_thumbnails fontawesomefree graphene_django haystack health_check hijack knox
+    leaflet mathfilters modeltranslation multiselectfield nested_admin nested_inline oauth2_provider polymorphic
+    rangefilter rest_auth rest_framework_gis reversion rosetta sass_processor sorl wagtail
     """.split()  # noqa: SIM905
 )
 _SHARED = frozenset("google azure zope backports opentelemetry sphinxcontrib ruamel jaraco mpl_toolkits zc".split())  # noqa: SIM905

@@ -164,7 +164,8 @@ class Server:
 
     def named(self, pid: int) -> None:
         """Give its pid to a worker whose traceback came before anything that names it."""
-        if pid not in self.lives and 0 in self.lives and self.lives[0].raised and not self.lives[0].over:
+        first = self.lives.get(0)
+        if pid not in self.lives and first is not None and ((first.raised and not first.over) or first.hung_in):
             life = self.lives[pid] = self.lives.pop(0)
             life.pid = pid
 

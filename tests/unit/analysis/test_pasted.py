@@ -119,3 +119,13 @@ def test_a_traceback_at_the_end_counts_where_it_is_understood():
     unknown = told(start() + trace + "RuntimeError: the cache is cold\n")
     assert classes(unknown) == []
     assert unknown.unexplained
+
+
+@pytest.mark.parametrize(("module", "expected"), [("shop_site", "app-not-found"), ("flask", MISSING)])
+def test_only_the_end_of_a_traceback_that_the_import_machinery_raised(module: str, expected: str):
+    """Python hides its machinery's frames from an import statement: the server itself asked for it."""
+    text = frame("<frozen importlib._bootstrap>", "_find_and_load_unlocked").replace("    pass\n", "")
+
+    assert [name for name, _ in classes(told(f"{text}ModuleNotFoundError: No module named '{module}'\n{END}"))] == [
+        expected
+    ]

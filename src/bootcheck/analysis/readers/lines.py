@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bootcheck.analysis.readers import Intake, carried, pasted, shared
+from bootcheck.analysis.readers import Intake, carried, newest, pasted, shared
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of
 from bootcheck.analysis.readers.sieve import LEARN_AFTER, Sieve, Sifted, sieve_of
@@ -51,6 +51,8 @@ def read(stream: Stream, intake: Intake) -> int:
         msg = "binary data: neither text nor JSON"
         raise Unreadable(msg)
     state = _Lines(stream.name, stream.path, intake, named)
+    if named is None and newest.is_turned(stream):
+        return _from_the_end(stream, state)
     number = 1
     try:
         for run in _runs(stream, intake, None if named is not None else sieve_of(intake.words)):
@@ -66,6 +68,17 @@ def read(stream: Stream, intake: Intake) -> int:
         lines = "a line" if stream.cut == 1 else f"{stream.cut} lines"
         intake.unreadable(stream.name, f"{lines} longer than {MAX_LINE >> 20} MB: the rest of it was passed over")
     return number - 1
+
+
+def _from_the_end(stream: Stream, state: _Lines) -> int:
+    numbers, block = newest.oldest_first(b"".join(blocks(stream)))
+    prefix = carried.prefix_of(block[:HEAD])
+    lines = (block if prefix is None else b"".join(carried.stripped(iter([block]), prefix))).split(b"\n")
+    for number, line in zip(numbers, lines, strict=False):
+        state.take(line.rstrip(b"\r"), number)
+    state.finish()
+    state.tell_cut(len(numbers))
+    return len(numbers)
 
 
 def _limited(stream: Stream) -> Stream:

@@ -23,7 +23,6 @@ How to know it is fixed
 from __future__ import annotations
 
 import re
-from itertools import pairwise
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import is_known, target_of
@@ -115,17 +114,11 @@ def _ends_in_gunicorn(error: Raised) -> bool:
         # Frames were left out of the log: a library is never what the server is asked for.
         return False
     if not own:
-        # Of a log that was cut: nobody but the server asks for such a module, or for a part of what is not there.
-        return name in _ENTRIES or _asks_for_a_part(error)
+        # Of a log that was cut: nobody but the server asks for such a module, or with a call instead of a statement.
+        return name in _ENTRIES or bool(error.frames)
     if "gunicorn" not in own[-1].file:
         return False
     if own[-1].function in ("import_app", "load_wsgiapp", "load"):
         return True
     # Frames were left out of the log: the name alone tells whether it is an entry point.
     return name in _ENTRIES
-
-
-def _asks_for_a_part(error: Raised) -> bool:
-    """Tell whether `a.b` was asked for by its name and `a` is what is missing: importlib asks for `a` itself."""
-    steps = [frame.function for frame in error.frames]
-    return any(pair == ("_call_with_frames_removed", "_gcd_import") for pair in pairwise(steps))
