@@ -53,6 +53,15 @@ _OURS = frozenset(
 )
 """What people call their own modules; a package of such a name is never what an app means."""
 
+_ADDITION = re.compile(r"(?:(?:mozilla_)?django|drf|rest_framework|flask|crispy|dj|wagtail|fastapi|pytest)_(\w+)$")
+"""How additions to a framework are called, and the rest of the name."""
+_MADE = frozenset(
+    """
+    admin auth backend blog crud demo deploy docker ecommerce example first new rest shop site test todo tutorial web
+    """.split()  # noqa: SIM905
+)
+"""What people call their own project behind a framework's name, besides what they call their own modules."""
+
 _NAMED = re.compile(r"\(([^()\s]+\.py), line \d+\)$|in file (\S+?),? (?:on )?line")
 
 
@@ -77,7 +86,14 @@ def target_of(text: str) -> str:
 
 def is_known(module: str) -> bool:
     """Tell whether a library has this name."""
-    return module.partition(".")[0] in _KNOWN
+    top = module.partition(".")[0]
+    addition = _ADDITION.match(top)
+    return top in _KNOWN or (addition is not None and addition[1] not in _OURS | _MADE)
+
+
+def is_ours(module: str) -> bool:
+    """Tell whether people call a module of their own so, and no library is called so."""
+    return module.partition(".")[0] in _OURS
 
 
 def is_installed(module: str, error: Raised) -> bool:
@@ -102,7 +118,11 @@ def is_by_convention(module: str, error: Raised) -> bool:
     top = module.partition(".")[0]
     inner = next((frame for frame in reversed(error.frames) if not _IMPORTING.search(frame.file)), None)
     if inner is None:
-        return False
+        # Nobody publishes a package of such a name, and its part is what is missing.
+        return not error.frames and top in _OURS and "." in module
+    if inner.file.endswith("/django/conf/__init__.py"):
+        # It asks for nothing but the settings, and who reads only the end of a traceback sees no file of the app's.
+        return not is_known(module)
     if _NAMED_BY_THE_APP.search(inner.file):
         # Its settings name it: a list of apps, the path of a class.
         return top in _OURS or (inner.function == "import_string" and top not in _KNOWN and top != top.lower())

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from bootcheck.analysis.container import Container, Sink
+from bootcheck.analysis.libraries import target_of
 from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
 from bootcheck.analysis.readers.prefixes import Record
@@ -105,7 +107,7 @@ class Log:
             if self._ran:
                 self._sink.unexplained(lone.text, lone.source, lone.line)
             else:
-                self._sink.trouble(_alone(lone, self.around))
+                self._sink.trouble(_alone(lone, self.around, self.notes))
 
     def _knows(self, pid: int) -> bool:
         return any(container.knows(pid) for container in self._containers.values())
@@ -119,7 +121,7 @@ class Log:
             self.around = container.around
 
 
-def _alone(loose: Loose, around: Surroundings) -> Trouble:
+def _alone(loose: Loose, around: Surroundings, notes: list[Evidence]) -> Trouble:
     """Return what an exception tells in a log that shows no server: a death only if its mechanism is recognised."""
     return Trouble(
         cause=Cause.EXCEPTION,
@@ -128,6 +130,7 @@ def _alone(loose: Loose, around: Surroundings) -> Trouble:
         chain=loose.chain,
         said=(Evidence(source=loose.source, line=loose.line, text=loose.chain[0].brief),),
         at=loose.at,
-        around=around,
+        # Of the lines beside it, only what was started is about it for sure.
+        around=replace(around, notes=tuple(note for note in notes if target_of(note.text))),
         facts={LONE: True},
     )

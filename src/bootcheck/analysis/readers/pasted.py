@@ -9,6 +9,8 @@ import re
 
 _DIGITS = re.compile(r"\d+")
 NARROW, WIDE = 60, 250
+_FILLED = "  "
+"""How a line ends that a terminal or a table filled with blanks up to its width: nothing of it was broken off."""
 """Characters between which a terminal's width lies."""
 _BORDERS = "│┃┆┇┊┋║▏▕"
 _MARKED = frozenset(f"^>`*- \t0123456789{_BORDERS}")
@@ -62,7 +64,7 @@ def width_of(head: bytes) -> int:
     width = max(map(len, lines), default=0)
     if not NARROW <= width <= WIDE:
         return 0
-    full = [number for number, line in enumerate(lines[:-1]) if len(line) == width]
+    full = [number for number, line in enumerate(lines[:-1]) if len(line) == width and not line.endswith(_FILLED)]
     broken = [number for number in full if _goes_on(lines[number + 1])]
     headed = sum(_HEADED.match(line) is not None for line in lines)
     # One line that comes again and again is as long each time; a terminal breaks others at the same place.
@@ -85,7 +87,7 @@ class Joiner:
         """Return a run of whole lines without its breaks; the last line waits for what follows."""
         ready: list[str] = []
         for line in block.decode("utf-8", "replace").splitlines():
-            if self._pending and len(self._pending[-1]) == self._width and _goes_on(line):
+            if self._pending and self._is_full(self._pending[-1]) and _goes_on(line):
                 self._pending.append(line)
                 continue
             ready += self._joined()
@@ -95,6 +97,9 @@ class Joiner:
     def end(self) -> bytes:
         """Return what waits."""
         return _encoded(self._joined())
+
+    def _is_full(self, line: str) -> bool:
+        return len(line) == self._width and not line.endswith(_FILLED)
 
     def _joined(self) -> list[str]:
         pending, self._pending = self._pending, []

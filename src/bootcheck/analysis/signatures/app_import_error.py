@@ -35,7 +35,7 @@ RULES: tuple[str, ...] = ()
 _CIRCULAR = re.compile(r"partially initialized module|most likely due to a circular import")
 _SAID = re.compile(
     r"attempted relative import|is not a package|No module named '?__main__\.|cannot perform relative import|"
-    r"issue is probably caused by a circular import|Could not import settings '"
+    r"issue is probably caused by a circular import|consider renaming '|Could not import settings '"
 )
 _MISSING = re.compile(r"No module named '?([\w.]+)'?|import_string\(\) failed for '([\w.]+)'")
 _NAME = re.compile(r"cannot import name '?(\w+)'?")

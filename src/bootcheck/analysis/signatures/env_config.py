@@ -35,7 +35,7 @@ _SAID = re.compile(
     r"settings are not configured|DJANGO_SETTINGS_MODULE|"
     r"Could not parse (?:rfc1738|SQLAlchemy) URL|Expected string or URL object, got None|"
     r"SQLALCHEMY_DATABASE_URI|UndefinedValueError|"
-    r"validation errors? for \w*(?:Settings|Config|Env)\w*|dialects:postgres$|"
+    r"validation errors? for \w*(?:Settings|Config|Conf\b|Env)\w*|dialects:postgres$|"
     r"\b(\w{1,80}) not found\. Declare it as envvar|"
     r"[Ee]nvironment variables?\b|env(?:ironment)? var|No (?:support for|database) ''|ALLOWED_HOSTS|FERNET_KEY|"
     r"Fernet key must be|error parsing (?:env var|value for field) \"(\w+)\"|NoSectionError|NoOptionError|"
@@ -53,6 +53,8 @@ _SETTINGS = re.compile(
     r"/starlette/config\.py$"
 )
 """Libraries that do nothing but read settings."""
+_MODEL_OF_SETTINGS = re.compile(r"pydantic_settings/main\.py$|pydantic/env_settings\.py$")
+"""What fills a class of settings from the environment, before it is validated like any other."""
 
 _VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
 _LACKING = re.compile(
@@ -116,6 +118,8 @@ def _names_setting(error: Raised) -> bool:
     if _SAID.search(error.text) or _CONFIGURED.match(error.type):
         return True
     if error.frames and _SETTINGS.search(error.frames[-1].file) and error.is_a("ValueError", "TypeError", "KeyError"):
+        return True
+    if error.is_a("ValidationError") and any(_MODEL_OF_SETTINGS.search(frame.file) for frame in error.frames[-3:]):
         return True
     if error.is_a("RuntimeError", "ValueError", "AssertionError", "Exception", "ConfigError") and _ABOUT.search(
         error.message

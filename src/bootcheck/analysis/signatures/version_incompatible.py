@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.libraries import file_of_syntax_error, is_installed, is_part
+from bootcheck.analysis.libraries import file_of_syntax_error, is_installed, is_ours, is_part
 from bootcheck.analysis.trouble import SYNTAX, Frame, Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
@@ -72,9 +72,10 @@ _CALLEE = re.compile(
     r"jsonify|lru_cache|dataclass|field|namedtuple|load_dotenv|basicConfig|from_pretrained|read_csv))\(\) got"
 )
 """Who is called with an argument that it does not know: a class, or a function of a well-known library."""
-_GONE_FROM_PYTHON = re.compile(
+_NOT_IN_THIS_PYTHON = re.compile(
     r"No module named '?(distutils|imp|asyncore|asynchat|smtpd|cgi|cgitb|crypt|telnetlib|pipes|imghdr|"
-    r"sndhdr|nntplib|xdrlib|lib2to3|ConfigParser|"
+    r"sndhdr|nntplib|xdrlib|lib2to3|audioop|aifc|sunau|spwd|mailcap|msilib|binhex|ConfigParser|"
+    r"tomllib|zoneinfo|graphlib|annotationlib|dataclasses|contextvars|importlib\.(?:metadata|resources)|"
     r"urllib2|urlparse|StringIO|cStringIO|Queue|httplib|cPickle|__builtin__|pkg_resources|[\w.]*\bsix\.moves)\b"
 )
 _PYTHON_2 = re.compile(
@@ -92,6 +93,8 @@ _REMOVED = re.compile(
     r"Textual SQL expression .* should be explicitly declared|Not an executable object: '|"
     r"Specifying a namespace in include\(\) without providing an app_name|generator raised StopIteration|"
     r"Invalid argument\(s\) .* sent to create_engine|A non-annotated attribute was detected|"
+    r"Did you mean to say select\(|missing 1 required keyword-only argument: 'recursive_guard'|"
+    r"Can't get attribute '\w+' on <module '[\w.]+' from '[^']*-packages/|"
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
 )
 """What well-known libraries say of code that was written for another release of theirs."""
@@ -133,13 +136,13 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     if error.is_a(*SYNTAX):
         told = file_of_syntax_error(error) or ""
         return _package(told) if is_library(told) else None
-    if "partially initialized" in text and not is_library(inner):
+    if ("partially initialized" in text and not is_library(inner)) or "consider renaming '" in text:
         return None
     if _SAID.search(text) or _REMOVED.search(text):
         return _package(inner) if is_library(inner) else "the library that is named"
     if _PYTHON_2.search(text):
         return "Python"
-    gone = first(_GONE_FROM_PYTHON, text)
+    gone = first(_NOT_IN_THIS_PYTHON, text)
     if gone:
         return "Python"
     part = first(_PARTED, text)
@@ -157,7 +160,7 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
 def _by_call(error: Raised, inner: str) -> str | None:
     attribute = _ATTRIBUTE.search(error.message)
     if error.is_a("AttributeError") and attribute is not None:
-        return None if error.is_own(attribute[1]) else attribute[1].partition(".")[0]
+        return None if error.is_own(attribute[1]) or is_ours(attribute[1]) else attribute[1].partition(".")[0]
     if not error.is_a("TypeError") or not _CALL.search(error.text) or inner == "<string>":
         return None
     if is_library(inner):

@@ -104,6 +104,16 @@ def test_a_line_that_comes_again_and_again_is_no_break():
     assert width_of(text.encode()) == 0
 
 
+def test_lines_filled_with_blanks_are_no_breaks():
+    """A terminal's screen was copied with what stands behind each line."""
+    lines = (*LOG.splitlines(), "Process exited")
+    filled = "".join(f"{line:<140}\n" for line in lines)
+
+    assert width_of(filled.encode()) == 0
+    assert Joiner(140).feed(filled.encode()).decode().count("\n\n") == 0
+    assert classes(told(filled)) == [("dependency-missing", 1)]
+
+
 def test_long_lines_are_no_breaks():
     """Several of one length, each followed by a new one."""
     assert width_of(f"{LINE}\n{LINE}\n{LINE}\nTraceback (most recent call last):\n".encode()) == 0

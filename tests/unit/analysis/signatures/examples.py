@@ -417,6 +417,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        frame("<frozen importlib._bootstrap>", "_find_and_load")
+        + "ModuleNotFoundError: No module named 'django_project'\n"
+        + END,
+        "==> Running 'gunicorn shop.wsgi:application --bind 0.0.0.0:$PORT'\nTraceback (most recent call last):\n...\n"
+        "ModuleNotFoundError: No module named 'shop'\n==> Exited with status 1\n",
         "".join(
             frame("<frozen importlib._bootstrap>", step).replace("    pass\n", "")
             for step in ("_find_and_load_unlocked", "_call_with_frames_removed", "_gcd_import", "_find_and_load")
@@ -463,6 +468,14 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    return\nIndentationError: unexpected indent'),
     ),
     "version_incompatible": (
+        "TypeError: ForwardRef._evaluate() missing 1 required keyword-only argument: 'recursive_guard'\n" + END,
+        raising("ModuleNotFoundError: No module named 'audioop'", frame(SITE + "discord/player.py", "<module>")),
+        raising("ModuleNotFoundError: No module named 'tomllib'"),
+        raising(
+            "AttributeError: Can't get attribute '_Columns' on <module 'sklearn.compose' from '/venv/lib/python3.12/"
+            "site-packages/sklearn/compose/__init__.py'>",
+            code="model = pickle.load(file)",
+        ),
         "TypeError: Throttle.__init__() got multiple values for argument 'key'\n" + END,
         raising(
             "AttributeError: 'Marshmallow' object has no attribute 'ModelSchema'", code="class Book(ma.ModelSchema):"
@@ -516,6 +529,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("AttributeError: module 'collections' has no attribute 'Mapping'"),
     ),
     "dependency_missing": (
+        frame("<frozen importlib._bootstrap>", "_find_and_load")
+        + "ModuleNotFoundError: No module named 'django_ses'\n"
+        + END,
         start() + "ERROR: export of traces requires webkit[traces] or webkit[all].\n" + END,
         "  "
         + frame(SITE + "gunicorn/util.py", "import_app")
@@ -544,6 +560,15 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:snowflake"),
     ),
     "app_import_error": (
+        raising(
+            "AttributeError: module 'random' has no attribute 'choice' (consider renaming '/srv/shop/random.py' since it "
+            "has the same name as the standard library module named 'random' and prevents importing that standard library "
+            "module)"
+        ),
+        f"ModuleNotFoundError: No module named 'app.api.orders'\n{END}",
+        frame(SITE + "django/conf/__init__.py", "__init__", "mod = importlib.import_module(self.SETTINGS_MODULE)")
+        + frame("<frozen importlib._bootstrap>", "_find_and_load")
+        + f"ModuleNotFoundError: No module named 'shop'\n{END}",
         raising("ModuleNotFoundError: No module named 'core'", frame(SITE + "django/apps/config.py", "create")),
         raising(
             "werkzeug.utils.ImportStringError: import_string() failed for 'LiveConfig'. Original exception:\n\n"
@@ -570,6 +595,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
+        raising(
+            "pydantic_core._pydantic_core.ValidationError: 1 validation error for Shop\ndb_url\n  Field required",
+            frame(SITE + "pydantic_settings/main.py", "__init__", "super().__init__("),
+            frame(
+                SITE + "pydantic/main.py", "__init__", "validated_self = self.__pydantic_validator__.validate_python("
+            ),
+        ),
         raising("RuntimeError: No DATABASE_URL or DB_HOST set in environment"),
         raising("ValueError: Please provide MAIL_HOST"),
         "django.core.exceptions.ImproperlyConfigured: The setting must not be empty.\n"
@@ -932,6 +964,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
     "version_incompatible": (
+        "AttributeError: module 'config' has no attribute 'PATHS'\n" + END,
+        raising("AttributeError: Can't get attribute 'Net' on <module '__main__' from '/venv/bin/gunicorn'>"),
         raising(
             "TypeError: Field.__init__() got an unexpected keyword argument 'nul'",
             frame("/srv/shop/models.py", "Book", "title = models.CharField(max_length=90, nul=True)"),
