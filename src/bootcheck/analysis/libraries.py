@@ -38,6 +38,9 @@ _KNOWN = frozenset(  # names are read more easily without quotes
     django_bootstrap5 django_cleanup django_countries django_crontab django_htmx django_prometheus django_q django_rq
     django_summernote django_tables2 easy_thumbnails fontawesomefree graphene_django haystack health_check hijack knox
     leaflet mathfilters modeltranslation multiselectfield nested_admin nested_inline oauth2_provider polymorphic
+    adminsortable2 auditlog baton cachalot cacheops channels_redis compressor constance dal dbbackup djmoney filer
+    formtools grappelli hitcount imagekit impersonate jet loginas markdownx martor parler post_office ratelimit simpleui
+    smart_selects sslserver tailwind treebeard two_factor unfold waffle
     rangefilter rest_auth rest_framework_gis reversion rosetta sass_processor sorl wagtail
     """.split()  # noqa: SIM905
 )

@@ -93,7 +93,9 @@ _REMOVED = re.compile(
     r"Textual SQL expression .* should be explicitly declared|Not an executable object: '|"
     r"Specifying a namespace in include\(\) without providing an app_name|generator raised StopIteration|"
     r"Invalid argument\(s\) .* sent to create_engine|A non-annotated attribute was detected|"
-    r"Did you mean to say select\(|missing 1 required keyword-only argument: 'recursive_guard'|"
+    r"'HTMLParser' object has no attribute 'unescape'|Metaclasses with custom tp_new are not supported|"
+    r"Expected maxsize to be an integer or None|Did you mean to say select\(|"
+    r"missing 1 required keyword-only argument: 'recursive_guard'|"
     r"Can't get attribute '\w+' on <module '[\w.]+' from '[^']*-packages/|"
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
 )
@@ -183,7 +185,7 @@ def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
     path = name["path"] or ""
     asked = _FROM.match(error.frames[-1].code if error.frames else "")
     module = name[2] or (asked["module"] if asked is not None else "")
-    foreign = is_library(path) or "/lib/python" in path or path == "unknown location"
+    foreign = is_library(path) or "/lib/python" in path or (path == "unknown location" and not is_ours(module))
     if not path:
         foreign = is_library(inner) or (not module.startswith(".") and is_installed(module, error))
     return (module or "the library") if foreign and not (module and error.is_own(module) and not path) else None

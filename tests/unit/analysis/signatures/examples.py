@@ -468,6 +468,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    return\nIndentationError: unexpected indent'),
     ),
     "version_incompatible": (
+        "AttributeError: 'HTMLParser' object has no attribute 'unescape'\n" + END,
         "TypeError: ForwardRef._evaluate() missing 1 required keyword-only argument: 'recursive_guard'\n" + END,
         raising("ModuleNotFoundError: No module named 'audioop'", frame(SITE + "discord/player.py", "<module>")),
         raising("ModuleNotFoundError: No module named 'tomllib'"),
@@ -560,6 +561,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:snowflake"),
     ),
     "app_import_error": (
+        raising("ImportError: cannot import name 'Config' from 'config' (unknown location)"),
         raising(
             "AttributeError: module 'random' has no attribute 'choice' (consider renaming '/srv/shop/random.py' since it "
             "has the same name as the standard library module named 'random' and prevents importing that standard library "
