@@ -125,6 +125,8 @@ def _when_timed_out(life: Life, server: Server) -> str:
     if any(frame.function in _BOOT_FUNCTIONS for frame in frames) and not serving(frames):
         return BOOT
     around = server.around([])
+    if server.nested and _as_a_boot(life) and not (around.release and around.release >= NO_BOOT_TIMEOUT):
+        return BOOT
     if life.ready or life.after_service:
         return REQUEST
     if around.release and around.release >= NO_BOOT_TIMEOUT:
@@ -139,9 +141,13 @@ def _outside_of_requests(life: Life, server: Server) -> bool:
     in its loop it gives a sign of life each second. One that exits without a word was in neither, unless the
     whole machine had slept: then its age is none that a limit has.
     """
+    return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain and _as_a_boot(life)
+
+
+def _as_a_boot(life: Life) -> bool:
+    """Tell whether its age, if known, is one that a limit has."""
     age = _uptime(life)
-    fits = age is None or age <= DEFAULT_TIMEOUT[1] or (age <= LONGEST and age % TENS <= LATE)
-    return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain and fits
+    return age is None or age <= DEFAULT_TIMEOUT[1] or (age <= LONGEST and age % TENS <= LATE)
 
 
 def _all_alike(life: Life, server: Server) -> bool:

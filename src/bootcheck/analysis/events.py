@@ -135,6 +135,10 @@ def _serving(server: Server, _: re.Match[str], __: Record) -> None:
     server.served = True
 
 
+def _nested(server: Server, _: re.Match[str], __: Record) -> None:
+    server.nested = bool(server.lives)
+
+
 def _halt(server: Server, _: re.Match[str], record: Record) -> None:
     if not server.stopping or server.stop_at is None or record.at is None or record.at - server.stop_at < GRACE:
         return
@@ -236,6 +240,7 @@ HANDLERS: Mapping[str, Handler] = {
     said.READY: _ready,
     said.STARTING: _starting,
     said.SERVING: _serving,
+    said.NESTED: _nested,
     said.HALT: _halt,
     said.REASON: _reason,
     said.LIFESPAN_FAILED: _lifespan_failed,

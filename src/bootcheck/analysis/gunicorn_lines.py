@@ -26,6 +26,8 @@ SERVING = "serving"
 READY = "ready"
 STARTING = "starting"
 REQUEST_ERROR = "request_error"
+NESTED = "nested"
+"""The app starts a development server of its own, and that call never returns."""
 CANNOT_BIND = "cannot_bind"
 MAIN_LOOP = "main_loop"
 APP_NOT_FOUND = "app_not_found"
@@ -54,6 +56,7 @@ _LINES = (
     (SIGNAL, r"Handling signal: (?P<name>\w+)"),
     (RELOAD, r"Hang up: Master|Worker reloading: |Parent changed, shutting down"),
     (RELOAD, r"Autorestarting worker after current request"),
+    (NESTED, r"^\s*\* Serving (?:Flask|Quart) app\b"),
     (STARTING, r"Waiting for application startup\."),
     (READY, r"Application startup complete|Booted, ready to serve"),
     (LIFESPAN_FAILED, r"Application startup failed\. Exiting|ASGI lifespan startup failed"),
@@ -83,7 +86,7 @@ WORDS = (
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
     "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "usage: ",
-    "Function ref",
+    "Function ref", "* Serving ",
     "Error: ", "rror: ", "loading ASGI app",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""

@@ -220,7 +220,7 @@ def _pid(match: re.Match[str]) -> int:
     return int((match.groupdict().get("pid") or "0")[:9])
 
 
-_SILENT = frozenset({said.SERVING, said.NOTED, said.WORKER_CLASS, said.CONFIG_ERROR, said.MAIN_LOOP})
+_SILENT = frozenset({said.SERVING, said.NESTED, said.NOTED, said.WORKER_CLASS, said.CONFIG_ERROR, said.MAIN_LOOP})
 """Of which a timeline has no use, or that an app may print as well."""
 _BAD = frozenset(
     {

@@ -123,6 +123,8 @@ class Server:
     retries: int = 0
     """How often it said that it tries again to bind."""
     troubles: int = 0
+    nested: bool = False
+    """The app started a server of its own while workers loaded it."""
 
     @property
     def empty(self) -> bool:

@@ -23,8 +23,9 @@ _RAISE = re.compile(r"raise (?P<type>[A-Za-z_][\w.]*)(?:\((?:[rbuf]?(?P<quote>['
 _RAISED = re.compile(r"^(?:[+|\-\s]*\| )?(?P<type>[A-Za-z_][\w.]*(?:\.<locals>\.[\w.]+)?)(?:: (?P<message>.*)|:?\s*)$")
 _BARE = re.compile(
     r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|NotFound|Refused|DoesNotExist|Configured|NotReady|Interrupt|Exit)"
-    r"|(?:[a-z_]\w*\.)+[A-Z]\w*(?:Found|Denied|Unavailable|Forbidden|Unauthenticated|Violation|Timeout|Table|Column|Name|"
-    r"Password|Connections)|(?:socket|select)\.(?:error|gaierror|timeout)|error(?=: \[Errno ))(?:: (?P<message>.*))?$"
+    r"|(?:[a-z_]\w*\.)+[A-Z]\w*(?:Found|Denied|Unavailable|Forbidden|Unauthenticated|Violation|Timeout|Table|Column|"
+    r"Name|Password|Connections|Failure|Failed|Available|ByBroker|Allowed|Exceeded|URI|Path|Down)"
+    r"|(?:socket|select)\.(?:error|gaierror|timeout)|error(?=: \[Errno ))(?:: (?P<message>.*))?$"
 )
 _QUOTED = re.compile(r"^\((?P<type>[a-z_]\w*\.(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))\) (?P<message>\S.*)$")
 """A driver's exception as SQLAlchemy quotes it, without the one that quotes it."""

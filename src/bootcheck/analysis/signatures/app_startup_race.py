@@ -36,7 +36,9 @@ WHILE_SERVING = True
 _SAID = re.compile(
     r"(?:table|relation|type|index|schema) \"?[\w.]+\"? already exists|"
     r"duplicate key value violates unique\s+constraint|UNIQUE constraint failed|"
-    r"database is locked|deadlock detected|Duplicate entry|\(1050,|\(1062,|\(1061,|\(1213,|"
+    r"database (?:schema |table )?is locked|\(1684,|already an object named '|ORA-00955|"
+    r"lock .{1,200}could not be acquired|LockException|AlreadyLocked|Could not set lock on file|"
+    r"deadlock detected|Duplicate entry|\(1050,|\(1062,|\(1061,|\(1213,|"
     r"tuple concurrently updated|could not obtain lock|"
     r"Lock wait timeout|Text file busy|another (?:process|instance) is (?:already )?running|"
     r"could not acquire .*lock|is already locked",

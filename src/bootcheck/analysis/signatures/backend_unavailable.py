@@ -37,7 +37,7 @@ _MODULES = re.compile(
     r"confluent_kafka|grpc|google|azure|consul|ldap|ldap3|smtplib|pymemcache|pylibmc|memcache|nats|etcd3|"
     r"minio|docker|huggingface_hub|openai|anthropic|qdrant_client|weaviate|pymilvus|chromadb|pinecone|firebase_admin|"
     r"web3|kubernetes|paho|zeep|suds|paramiko|twilio|stripe|slack_sdk|sentry_sdk|aioredis|rediscluster|celery|"
-    r"googleapiclient|azure|msal|gcloud|solr|pysolr|meilisearch|typesense|supabase|gotrue|postgrest|"
+    r"cimpl|kazoo|aiormq|stomp|googleapiclient|msal|gcloud|solr|pysolr|meilisearch|typesense|supabase|gotrue|postgrest|"
     r"urllib\.error|http\.client|socket)\."
 )
 _KINDS = re.compile(
@@ -45,7 +45,10 @@ _KINDS = re.compile(
     r"ConsulException|MilvusException|ResponseHandling|LocalEntry|GatedRepo|CannotHandle|ServiceRe|JSONDecodeError|Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|"
     r"AccessDenied|Auth|HTTPError|HTTPStatusError|URLError|"
     r"NoBroker|SERVER_DOWN|ClientError|Unreachable|OperationalError|RpcError|Busy|Disconnected|gaierror|"
-    r"BrokenPipe|EndpointConnection|ResponseError"
+    r"BrokenPipe|EndpointConnection|ResponseError|Proxy|^(?:Read|Write|Protocol|Api|API|InvalidPath)Error$|RemoteProtocol|"
+    r"IncompatibleProtocol|ChunkedEncoding|Deadline|RateLimit|NoServers|ServerError|ContentType|ReadOnly|Cluster|"
+    r"NoPermission|NotAllowed|PreconditionFailed|UnexpectedFrame|ByBroker|TlsError|UnsupportedProduct|NotReady|"
+    r"KafkaException|NoSuch(?:Key|Bucket)|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced"
 )
 _PLAIN = (
     "ConnectionRefusedError",

@@ -33,6 +33,12 @@ RULES: tuple[str, ...] = ()
 _SAID = re.compile(
     r"(?:password|Peer|Ident|SCRAM|GSSAPI|LDAP|PAM|RADIUS|certificate) authentication failed|"
     r"is not allowed to connect to this M\w+ server|\(1130,|\b1130 \(|Authentication plugin '|\(2059,|"
+    r"no such (?:database|user): |SCRAM authentication requires libpq|authentication method \d+ not supported|"
+    r"is not currently accepting connections|command denied to user|\((?:1251|1820|1862|3118),|"
+    r"Your password has expired|ORA-(?:01005|01031|01045|2800[019])|DPY-40(?:01|10)|"
+    r"Cannot open (?:database|server) [\"']|not authorized on \S+ to execute|user is not allowed to do action|"
+    r"cassandra\.AuthenticationFailed|neo4j\.exceptions\.AuthError|Authentication failed: password is incorrect|"
+    r"Incorrect username or password was specified|"
     r"Tenant or user not found|\b10(?:44|45|49) \((?:42000|28000)\)|\bpg_hba\.conf\b|fe_sendauth: no password supplied|"
     r"role \"[^\"]*\" does not exist|database \"[^\"]*\" does not exist|"
     r"is not permitted to log in|permission denied for (?:table|relation|schema|database|sequence|"

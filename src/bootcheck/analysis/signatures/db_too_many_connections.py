@@ -33,7 +33,9 @@ WHILE_SERVING = True
 _SAID = re.compile(
     r"too many clients already|remaining connection slots are reserved|too many connections|"
     r"TooManyConnections|\(1040,|\(1203,|max_user_connections|"
-    r"max_connections_per_hour|no more connections allowed|MaxClientsInSessionMode|max clients reached|ORA-00020",
+    r"max_connections_per_hour|no more connections allowed|MaxClientsInSessionMode|max clients reached|"
+    r"ORA-(?:0001[89]|00020|12516|12519|12520)|\(1129,|is blocked because of many connection errors|"
+    r"(?:request|session|worker) limit for the (?:database|elastic pool) is \d+|sorry, too many",
     re.IGNORECASE,
 )
 _REDIS = re.compile(r"^redis\b")

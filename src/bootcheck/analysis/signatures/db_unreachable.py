@@ -34,7 +34,7 @@ RULES: tuple[str, ...] = ()
 _DATABASE = re.compile(
     r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|"
     r"django\.db|peewee|psycopg_pool|tortoise|databases|asyncmy|neo4j|clickhouse_\w+|influxdb\w*|pymongo|motor|oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
-    r"clickhouse)\b"
+    r"clickhouse|snowflake|redshift_connector|databricks|trino|pg8000|mariadb|aioodbc)\b"
 )
 _FRAMES = re.compile(
     r"/(?:psycopg2?|asyncpg|MySQLdb|pymysql|aiomysql|mysql/connector|pymongo|oracledb|cassandra|pyodbc)/"
@@ -48,7 +48,12 @@ _SAID = re.compile(
     r"Name or service not known|name resolution|"
     r"ServerSelectionTimeout|AutoReconnect|No servers found|ORA-12(?:541|514|170|545)|failed to resolve|"
     r"NoHostAvailable|Connection reset by peer|"
-    r"Lost connection to|\(2026,|EOF detected|PoolTimeout|DNS query name does not exist|"
+    r"Lost connection to|\(2026,|EOF detected|PoolTimeout|All nameservers failed|NotPrimaryError|not master|"
+    r"SSL connection has been closed|SSL error|certificate file|rejected SSL upgrade|terminating connection due to|"
+    r"not yet accepting connections|connection is closed|connection already closed|unexpected connection_lost|"
+    r"Can't create a connection to host|(?:[Cc]ould not|[Ff]ailed to) connect to|\[08S01\]|\[HYT0[01]\]|"
+    r"ORA-(?:0103[34]|0311[34]|01089|12154|12505|12518|12537|12547|12560)|DPY-40(?:00|26|27)|"
+    r"DNS query name does not exist|"
     r"resolution lifetime expired|DPY-(?:6\d{3}|4011)|ConnectionDoesNotExist|[Cc]an't establish connection|"
     r"Couldn't connect to|\b200[235](?: \(HY000\))?: |"
     r"gaierror|Unable to connect|\[08001\]|connection is bad|could not receive data",
@@ -56,12 +61,23 @@ _SAID = re.compile(
 )
 _OWN_WORDS = re.compile(
     r"Is the server running (?:on|locally)|connection to server (?:at|on) \"|Can't connect to (?:local )?MySQL server|"
-    r"\(200[2356], [\"']|ServerSelectionTimeoutError"
+    r"\(200[2356], [\"']|ServerSelectionTimeoutError|PostgreSQL server at \"|"
+    r"Connect call failed \('[^']{1,80}', (?:1433|1521|3306|5432|6543|9042|27017)[,)]"
 )
-"""What only a database's client says, whoever quotes it."""
+"""What only a database's client says, whoever quotes it; a well-known port where the event loop says no more."""
 _POOL = re.compile(r"QueuePool limit of size")
 """The app's own pool is empty: the database may be well."""
-_PLAIN = ("ConnectionRefusedError", "gaierror", "TimeoutError", "timeout", "ConnectionResetError", "OSError")
+_CONNECTING = frozenset({"connect", "_connect", "Connect", "__init__", "open_connection", "_open_connection"})
+"""A driver's own functions that connect: what they raise, and the server did not say, is about the way to it."""
+_PLAIN = (
+    "ConnectionRefusedError",
+    "ConnectionError",
+    "gaierror",
+    "TimeoutError",
+    "timeout",
+    "ConnectionResetError",
+    "OSError",
+)
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -71,7 +87,7 @@ def match(trouble: Trouble) -> Finding | None:
         error is None
         or not _of_database(error)
         or _POOL.search(error.text)
-        or not (_SAID.search(error.text) or error.is_a(*_PLAIN))
+        or not (_SAID.search(error.text) or error.is_a(*_PLAIN) or _connecting(error))
     ):
         return None
     return conclude(
@@ -88,4 +104,14 @@ def _of_database(error: Raised) -> bool:
         return True
     return error.is_a("OperationalError", "InterfaceError", *_PLAIN) and any(
         _FRAMES.search(frame.file) for frame in error.frames
+    )
+
+
+def _connecting(error: Raised) -> bool:
+    last = error.frames[-1] if error.frames else None
+    return (
+        last is not None
+        and last.function in _CONNECTING
+        and bool(_FRAMES.search(last.file))
+        and error.is_a("OperationalError")
     )

@@ -44,17 +44,25 @@ _SAID = re.compile(
     r"(?:Redis )?URL must specify one of the following schemes|Invalid URL:? '?(?:None|'')|Scheme '.*' is unknown|"
     r"\b(\w*(?:url|key|token|secret|password|dsn)) is required\b|"
     r"Config '(\w+)' is missing, and has no default|no secret key was set|"
+    r"InvalidURI:|ProfileNotFound:|for connection option \"|is required in env \w|"
+    r"Missing [\"'][\w.-]+[\"'] in (?:settings|config)|Request URL is missing an 'http|"
+    r"\b(?:[Tt]oken|API [Kk]ey|[Ss]ecret) must (?:not )?(?:be|contain)\b|"
     r"settings\.DATABASES is improperly configured",
 )
 _CONFIGURED = re.compile(r"^(?:django\.core\.exceptions\.)?ImproperlyConfigured$")
 """Django's word for settings that are missing, empty or contradict each other."""
 _SETTINGS = re.compile(
     r"/(?:decouple|environs?|dynaconf|pydantic_settings|dj_database_url|configparser)(?:/\w+)*(?:/__init__)?\.py$|"
-    r"/starlette/config\.py$"
+    r"/starlette/config\.py$|/sqlalchemy/engine/url\.py$"
 )
-"""Libraries that do nothing but read settings."""
+"""Libraries and modules that do nothing but read settings."""
 _MODEL_OF_SETTINGS = re.compile(r"pydantic_settings/main\.py$|pydantic/env_settings\.py$")
 """What fills a class of settings from the environment, before it is validated like any other."""
+_SERVER_SAYS = re.compile(
+    r"^(?:oracledb|cx_Oracle|psycopg2?|asyncpg|pymysql|MySQLdb|mysql|pymongo|redis|amqp|aiormq|pika|kafka|pyodbc|"
+    r"django\.db|sqlalchemy\.exc\.(?:Operational|Database|Programming|Interface|Internal|Integrity)Error)\b"
+)
+"""Whose messages come from a server: capitals in them are its codes, no variable of the app."""
 
 _VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
 _LACKING = re.compile(
@@ -125,6 +133,8 @@ def _names_setting(error: Raised) -> bool:
         error.message
     ):
         return True
+    if _SERVER_SAYS.search(error.type):
+        return False
     return bool(_VARIABLE.search(error.message) and _LACKING.search(error.message)) and not error.is_a(
         "KeyError", "ImportError", "ModuleNotFoundError"
     )

@@ -604,6 +604,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
                 SITE + "pydantic/main.py", "__init__", "validated_self = self.__pydantic_validator__.validate_python("
             ),
         ),
+        raising("pymongo.errors.InvalidURI: Username and password must be escaped according to RFC 3986"),
         raising("RuntimeError: No DATABASE_URL or DB_HOST set in environment"),
         raising("ValueError: Please provide MAIL_HOST"),
         "django.core.exceptions.ImproperlyConfigured: The setting must not be empty.\n"
@@ -640,6 +641,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "\nError: DATABASE_URL must be set\n",
     ),
     "db_auth_failed": (
+        "pymongo.errors.OperationFailure: bad auth : Authentication failed., full error: {'code': 8000}\n",
+        raising("cx_Oracle.DatabaseError: ORA-28000: the account is locked"),
         raising('psycopg2.OperationalError: FATAL:  Peer authentication failed for user "shop"'),
         raising("MySQLdb.OperationalError: (1130, \"Host '10.0.0.3' is not allowed to connect to this MySQL server\")"),
         raising("mysql.connector.errors.ProgrammingError: 1045 (28000): Access is not granted"),
@@ -652,6 +655,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising('psycopg.OperationalError: connection failed: FATAL:  database "shop" does not exist'),
     ),
     "db_too_many_connections": (
+        raising("cx_Oracle.DatabaseError: ORA-12520: TNS:listener could not find available handler"),
         "(psycopg2.OperationalError) FATAL:  sorry, too many clients already\n",
         raising(
             'psycopg2.OperationalError: connection to server at "db" failed: FATAL:  sorry, too many clients already'
@@ -660,6 +664,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         request("psycopg2.OperationalError: FATAL:  remaining connection slots are reserved for superusers"),
     ),
     "db_schema_missing": (
+        raising('cx_Oracle.DatabaseError: ORA-00904: "T"."AGE": invalid identifier'),
         'psycopg2.errors.UndefinedTable: relation "books" does not\n',
         raising("sqlalchemy.exc.NoSuchTableError: users"),
         raising('psycopg2.errors.UndefinedTable: relation "users" does not exist\nLINE 1: select 1'),
@@ -700,6 +705,15 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "db_unreachable": (
+        raising(
+            "oracledb.exceptions.OperationalError: DPY-6005: cannot connect to database (CONNECTION_ID=ab=).\n"
+            "[Errno 111] Connection refused"
+        ),
+        raising("ConnectionRefusedError: [Errno 111] Connect call failed ('172.18.0.2', 5432)"),
+        raising(
+            "psycopg2.OperationalError: certificate present, but not private key file",
+            frame(SITE + "psycopg2/__init__.py", "connect", "conn = _connect(dsn, **kwasync)"),
+        ),
         raising("psycopg_pool.PoolTimeout: pool initialization incomplete after 30.0 sec"),
         raising("pymongo.errors.ConfigurationError: The DNS query name does not exist: _mongodb._tcp.shop.example."),
         raising("neo4j.exceptions.ServiceUnavailable: Couldn't connect to localhost:7687"),
@@ -723,6 +737,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "backend_unavailable": (
+        raising("amqp.exceptions.NotAllowed: Connection.open: (530) NOT_ALLOWED - vhost shop not found"),
+        raising("httpx.RemoteProtocolError: Server disconnected without sending a response."),
         raising("httpx.ConnectError: All connection attempts failed"),
         raising("aiohttp.client_exceptions.ClientConnectorError: Cannot connect to host api:80 ssl:default"),
         raising("google.api_core.exceptions.PermissionDenied: 403 Permission denied on secret"),
@@ -736,6 +752,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_startup_race": (
+        raising("filelock._error.Timeout: The file lock '/tmp/x.lock' could not be acquired."),
         'psycopg2.errors.UniqueViolation: duplicate key value violates unique\nconstraint "books_pkey"\n' + END,
         raising("FileNotFoundError: [Errno 2] No such file or directory: 'setup.lock'", code="os.remove(LOCK)"),
         raising("zc.lockfile.LockError: Couldn't lock 'index.lock'"),
@@ -757,6 +774,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     ),
     "boot_deadline": (),
     "boot_timeout": (
+        worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True).replace(
+            GET, " * Serving Flask app 'shop'\n" + GET
+        ),
         start()
         + "2026-11-27T09:04:00.0Z ERROR - Container shop_0_a1 for site shop did not start within expected time limit. "
         "Elapsed time = 230.5 sec\n",
@@ -1069,6 +1089,9 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     ),
     "boot_deadline": (worker("[CRITICAL] WORKER TIMEOUT (pid:11)"),),
     "boot_timeout": (
+        worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="23.0.0", serving=True).replace(
+            GET, " * Serving Flask app 'shop'\n" + GET
+        ),
         start() + "Startup probe failed: HTTP probe failed with statuscode: 503\n" + TERM,
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
     ),
