@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -211,6 +215,55 @@ def test_the_contracts_json_has_no_key_more(tmp_path: Path, capsys: pytest.Captu
         "id", "code", "slug", "cause", "cause_class", "summary", "action", "confirm", "confidence", "evidence",
         "against", "first_seen", "last_seen", "processes", "count",
     ]  # fmt: skip
+
+
+SLOW = """
+import os, sys, time
+from bootcheck.analysis.collector import Collector
+from bootcheck.analysis.readers import shared
+from bootcheck.cli import main
+
+shared.LARGE, shared.PART = 0, 4_000
+runs = shared._runs
+
+def slowly(file, look, part):
+    if part.start >= 8_000:
+        os.write(2, b"far\\n")
+        time.sleep(60)
+    return runs(file, look, part)
+
+def passed(self, lines):
+    self._passed = lines
+    os.write(2, b"passed\\n")
+
+shared._runs, Collector.passed = slowly, passed
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_ctrl_c_ends_all_processes(tmp_path: Path):
+    """A terminal sends it to each: what the first one has is told, 130, no traceback, and nobody is left."""
+    path = tmp_path / "reports.jsonl"
+    lines = [json.dumps(json.loads(report(pid=number, at=AT + number).encoded())) for number in range(30)]
+    path.write_text("\n".join(lines) + "\n")
+    command = [sys.executable, "-c", SLOW, "analyze", "--jobs", "2", "--format", "json", str(path)]
+    pipe = subprocess.PIPE
+    running = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
+    seen: list[str] = []
+    while seen.count("far\n") < 2 or "passed\n" not in seen:
+        seen.append(running.stderr.readline())
+        assert seen[-1], seen
+    os.killpg(running.pid, signal.SIGINT)
+    # The pipes end when nobody is left who could write to them.
+    out, err = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert 0 < json.loads(out)["incidents"][0]["count"] < len(lines)
+    assert [line for line in err.splitlines() if line not in {"far", "passed"}] == [
+        "bootcheck: broken off after 1 file: the rest was not read."
+    ]
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)
 
 
 def test_ctrl_c_tells_what_was_read(
