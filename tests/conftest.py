@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.integration.harness import FULL, Interpreter, Server, interpreter, interpreters
+from tests.integration.harness import FULL, WIDE, Interpreter, Server, interpreter, interpreters
 
 # No judgement of time in a test by properties: machines under test are slow.
 settings.register_profile(
@@ -32,14 +32,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the rest of a product to the full run; begin with what starts servers, the longest first.
+    """Leave the rest of a product to the wide or the full run; begin with what starts servers, the longest first.
 
     At the end short tests then keep every core busy.
     """
-    rest = [] if FULL else [item for item in items if item.get_closest_marker("full")]
+    left = {"full": not FULL, "wide": not WIDE}
+    rest = [item for item in items if any(left.get(mark.name) for mark in item.iter_markers())]
     if rest:
         config.hook.pytest_deselected(items=rest)
-        items[:] = [item for item in items if not item.get_closest_marker("full")]
+        gone = set(rest)
+        items[:] = [item for item in items if item not in gone]
     items.sort(key=lambda item: ("integration" not in item.path.parts, item.path.name != "test_matrix.py"))
 
 

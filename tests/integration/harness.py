@@ -34,6 +34,8 @@ PATIENCE = float(os.environ.get("BOOTCHECK_TEST_PATIENCE", "60"))
 """Seconds that a test waits for an event before it gives up: machines under test are slow."""
 PAUSE = 0.02
 FULL = os.environ.get("BOOTCHECK_TEST_MATRIX") == "full"
+WIDE = FULL or os.environ.get("BOOTCHECK_TEST_MATRIX") == "wide"
+"""What `.ci/run` runs: also what is marked as `wide`, so that a bare `pytest` ends within eight minutes."""
 """True where the whole of each product is run: for nights, and before releases."""
 
 HELLO = """

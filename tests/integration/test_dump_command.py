@@ -21,6 +21,8 @@ from tests.integration.harness import ARMED, PATIENCE, SOURCE, Server, alive, fu
 from tests.integration.test_boot import nobody, public_home  # noqa: F401 - fixtures
 from tests.unit.children import forked
 
+pytestmark = pytest.mark.wide
+
 APP = """
 import ctypes, os, signal, socket, threading, time
 def search():

@@ -10,6 +10,8 @@ import pytest
 
 from tests.integration.harness import PATIENCE, names_of, wait_until
 
+pytestmark = pytest.mark.wide
+
 CONFIG = """
 import json, os, sys
 import bootcheck

@@ -10,6 +10,8 @@ import pytest
 
 from tests.integration.harness import ARMED, HELLO, alive, wait_until
 
+pytestmark = pytest.mark.wide
+
 NO_MEMFD = "import os\nif hasattr(os, 'memfd_create'):\n    del os.memfd_create\n"
 """As `sitecustomize`: Python as some distributors build it."""
 

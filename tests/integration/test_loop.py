@@ -9,6 +9,8 @@ import pytest
 
 from tests.integration.harness import HELLO, alive, functions_of, partly, wait_until
 
+pytestmark = pytest.mark.wide
+
 WAVES = 5
 FATAL = {
     "exit-0": ("import sys\nsys.exit(0)", "sys_exit", "sys.exit"),

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -34,8 +35,15 @@ def name_of(company: list[Cell]) -> str:
     return company[0].label + (f" and {len(company) - 1} more" if len(company) > 1 else "")
 
 
+def every_other(found: list[list[Cell]]) -> list[Any]:
+    """Return the servers as parameters; each second one is for the wide run."""
+    return [
+        pytest.param(company, marks=pytest.mark.wide) if number % 2 else company for number, company in enumerate(found)
+    ]
+
+
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("company", companies(CELLS), ids=name_of)
+@pytest.mark.parametrize("company", every_other(companies(CELLS)), ids=name_of)
 def test_each_death_is_told_once_and_rightly(company, tmp_path):
     """One report with the right cause, step, role, pid and stack; none for what is no death; nothing left behind."""
     done = run_together(company, tmp_path / "together") if len(company) > 1 else []

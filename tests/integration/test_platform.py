@@ -12,6 +12,8 @@ import pytest
 
 from tests.integration.harness import HELLO, SOURCE, wait_until
 
+pytestmark = pytest.mark.wide
+
 ARMED = """
 import bootcheck
 

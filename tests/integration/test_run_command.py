@@ -31,6 +31,8 @@ from tests.integration.harness import (
 )
 from tests.integration.servers import free_port
 
+pytestmark = pytest.mark.wide
+
 GUNICORN_READY = r"Booting worker with pid"
 NAMESPACE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 SLEEP = """

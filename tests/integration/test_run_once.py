@@ -11,6 +11,8 @@ import pytest
 
 from tests.integration.harness import FULL, names_of, wait_until
 
+pytestmark = pytest.mark.wide
+
 WORKERS = 8
 APP = """
 import os, time

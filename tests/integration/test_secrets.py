@@ -11,6 +11,8 @@ import pytest
 
 from tests.integration.harness import HELLO, partly
 
+pytestmark = pytest.mark.wide
+
 PASSWORD = "c0rrect/horse+battery"
 URL = f"postgresql://app:{quote(PASSWORD, safe='')}@127.0.0.1:1/shop"
 FORMS = (PASSWORD, quote(PASSWORD, safe=""), base64.b64encode(PASSWORD.encode()).decode().rstrip("="))

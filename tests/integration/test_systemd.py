@@ -14,6 +14,8 @@ import pytest
 
 from tests.integration.harness import FULL, HELLO, PATIENCE, wait_until
 
+pytestmark = pytest.mark.wide
+
 GATED = """
 import os, time
 open("loading-%d" % os.getpid(), "w").close()
