@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
-from tests.integration.harness import PATIENCE, SOURCE, wait_until
+from tests.integration.harness import PATIENCE, SOURCE, as_from_a_terminal, wait_until
 
 
 class Watcher:
@@ -27,6 +27,7 @@ class Watcher:
             stdout=out,
             stderr=err,
             env={**environ, "PYTHONPATH": str(SOURCE)},
+            preexec_fn=as_from_a_terminal,  # noqa: PLW1509 - no thread here
         )
 
     @property

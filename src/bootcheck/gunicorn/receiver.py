@@ -202,7 +202,6 @@ class Receiver:
         """Account for every end that is known and not told yet, and for each one undisturbed."""
         if self._busy:
             return
-        # Up to 23 Gunicorn's handler raises its halt into whatever is going on here.
         with deaths_held():
             self._busy = True
             try:

