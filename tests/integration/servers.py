@@ -468,9 +468,17 @@ def running_mariadb(*options: str, tls: bool = False) -> Iterator[Mariadb]:
             owner,
             install,
             *("--no-defaults", f"--datadir={data}", "--auth-root-authentication-method=normal", "--skip-test-db"),
+            # In a shared one each that starts removes the temporary tables of the others.
+            f"--tmpdir={folder}",
             cwd=folder,
         )
-        paths = [f"--datadir={data}", f"--socket={path}", f"--pid-file={folder}/pid", f"--init-file={roles}"]
+        paths = [
+            f"--tmpdir={folder}",
+            f"--datadir={data}",
+            f"--socket={path}",
+            f"--pid-file={folder}/pid",
+            f"--init-file={roles}",
+        ]
         server = _start_mariadb(owner, daemon, folder, [*paths, *extra])
         try:
             yield Mariadb(HOST, server.port, path)
