@@ -13,6 +13,8 @@ import pytest
 from tests.integration.corruption import ask
 from tests.integration.harness import partly, wait_until
 
+pytestmark = pytest.mark.wide
+
 REQUESTS = 1_000
 FEWER = 400  # ten workers that end after 40
 MODULES = {

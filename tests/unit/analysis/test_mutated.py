@@ -20,6 +20,8 @@ from tests.integration.harness import FULL, partly
 from tests.unit.analysis.making import LOGS
 from tests.unit.analysis.mutating import archive, mutated
 
+pytestmark = pytest.mark.wide
+
 BATCH = 200
 BATCHES = 50
 MEMORY = 700 << 20

@@ -13,6 +13,8 @@ from bootcheck.model.errors import CheckOptionError
 from bootcheck.testing import Outcome, run_check
 from tests.unit.children import interpreter
 
+pytestmark = pytest.mark.wide
+
 GOOD = """
 from sqlalchemy import ForeignKey
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
