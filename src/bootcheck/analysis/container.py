@@ -15,6 +15,7 @@ from bootcheck.analysis.endings import (
     is_lifespan,
     is_master,
     is_request,
+    is_tidying,
     silent_troubles,
     trouble_of,
 )
@@ -288,6 +289,8 @@ class Container:
         )
 
     def _master_raised(self, chain: tuple[Raised, ...], owner: Record) -> None:
+        if is_tidying(chain):
+            return
         server = self._server
         server.fatal_at = owner.at if owner.pid == server.pid else self._last_at
         self._emit(masters.raised(server, chain, (*server.fatal, self._last_line(chain)), self._notes))

@@ -55,6 +55,8 @@ _MASTER_FUNCTIONS = frozenset(
     }
 )
 
+_TIDYING = frozenset({"close_sockets", "close", "unlink"})
+
 
 def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | None:
     """Return how this process got into trouble, or None where it ended as it should, or silently."""
@@ -111,11 +113,21 @@ def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:
     if life.killed == "SIGKILL":
         if life.context in ("signal", "reload"):
             return Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP
+        if _among_the_timed_out(life, server):
+            return Cause.GUNICORN_TIMEOUT, REQUEST
         return None if life.context == "failure" else (Cause.OOM, UNKNOWN)
     if server.reason is not None and life.killed in _STOPS:
         # The master says later than its workers die that one of them could not boot.
         return None
     return None if life.context is not None or life.retiring else (Cause.SIGTERM, UNKNOWN)
+
+
+def _among_the_timed_out(life: Life, server: Server) -> bool:
+    """Tell whether it was killed when others were timed out, and began before the log: its own line is cut off."""
+    if life.booted_at is not None or server.seen_start or life.ended_at is None or life.context is not None:
+        return False
+    ends = (item.ended_at for item in server.lives.values() if item.timed_out and item.booted_at is None)
+    return any(end is not None and abs(end - life.ended_at) <= LATE for end in ends)
 
 
 def _when_timed_out(life: Life, server: Server) -> str:
@@ -217,6 +229,17 @@ def is_master(frames: tuple[Frame, ...]) -> bool:
         )
         for frame in ours
     )
+
+
+def is_tidying(chain: tuple[Raised, ...]) -> bool:
+    """Tell whether a master that was told to stop failed at removing its socket or its pid file: it had stopped."""
+    ordered = any(link.is_a("StopIteration") and _is_arbiters(link.frames) for link in chain)
+    last = chain[0].frames[-1] if chain[0].frames else None
+    return ordered and last is not None and last.function in _TIDYING and "gunicorn/" in last.file
+
+
+def _is_arbiters(frames: tuple[Frame, ...]) -> bool:
+    return bool(frames) and frames[-1].function.startswith("handle_") and frames[-1].file.endswith("arbiter.py")
 
 
 def serving(frames: tuple[Frame, ...]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import GET, start
+from tests.unit.analysis.signatures.examples import GET, SITE, frame, start
 
 MASTER = "[2026-11-27 09:05:00 +0000] [10] "
 EXITING = "[2026-11-27 09:05:00 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
@@ -42,6 +42,29 @@ def test_a_signal_to_one_worker():
     text = start() + EXITING + f"{MASTER}[ERROR] Worker (pid:11) was sent SIGTERM!\n"
 
     assert classes(told(text)) == [("external-stop", 1)]
+
+
+def test_a_master_that_stopped_and_finds_its_socket_gone():
+    """It was told to stop and had stopped: that somebody removed its socket harms nothing."""
+    arbiter, head = SITE + "gunicorn/arbiter.py", "Traceback (most recent call last):\n"
+    stopped = head + frame(arbiter, "run", "handler()") + frame(arbiter, "handle_term", "raise StopIteration")
+    again = "StopIteration\n\nDuring handling of the above exception, another exception occurred:\n\n" + head
+    failed = frame("/venv/bin/gunicorn", "<module>", "sys.exit(run())") + frame(arbiter, "run", "self.halt()")
+    gone = frame(SITE + "gunicorn/sock.py", "close_sockets", "os.unlink(sock_name)")
+    hook = frame(arbiter, "halt", "self.cfg.on_exit(self)") + frame("/srv/gunicorn.conf.py", "on_exit", "open(x)")
+    text = start() + GET + f"{MASTER}[INFO] Handling signal: term\n" + EXITING + stopped + again + failed
+
+    assert classes(told(text + gone + "FileNotFoundError: [Errno 2] No such file: '/run/g.sock'\n")) == []
+    assert classes(told(text + hook + "FileNotFoundError: [Errno 2] No such file: 'x'\n")) != []
+
+
+@pytest.mark.parametrize(("begin", "expected"), [("", [("request-timeout", 2)]), (start(), [("oom-kill", 1)])])
+def test_a_kill_among_timeouts_where_the_log_begins(begin: str, expected: list[tuple[str, int]]):
+    """The line that it was timed out is cut off; a worker that the log saw start was killed by somebody else."""
+    kill = "[ERROR] Worker (pid:{}) was sent SIGKILL! Perhaps out of memory?\n"
+    text = begin + f"{MASTER}[CRITICAL] WORKER TIMEOUT (pid:12)\n" + MASTER + kill.format(11) + MASTER + kill.format(12)
+
+    assert [item for item in classes(told(text)) if item in expected] == expected
 
 
 STARTING = "[2026-11-27 09:04:59 +0000] [11] [INFO] Waiting for application startup.\n"

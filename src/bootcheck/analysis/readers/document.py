@@ -13,6 +13,7 @@ from bootcheck.analysis.readers.wrapped import records_of
 
 MAX_BYTES = 8 << 20
 _LISTS = ("events", "entries", "results", "logs", "items")
+_TIMES = ("timestamp", "@timestamp", "TimeGenerated", "TimeStamp")
 _EXPORT = re.compile(rb'\{\s*"(?:' + "|".join(_LISTS).encode() + rb')"\s*:\s*\[\s*\{')
 
 
@@ -48,6 +49,8 @@ def _take(value: Any, source: str, intake: Intake) -> bool:
     if is_report(value):
         intake.report(value, source, None, alone=True)
         return True
+    if isinstance(value, dict) and isinstance(value.get("tables"), list):
+        value = [entry for table in value["tables"] for entry in _rows(table)]
     if isinstance(value, dict):
         value = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), [value])
     entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
@@ -63,7 +66,16 @@ def _take(value: Any, source: str, intake: Intake) -> bool:
     return taken
 
 
+def _rows(table: Any) -> list[dict[str, Any]]:
+    """Return the rows of a table (Azure's Log Analytics and Application Insights) with their columns' names."""
+    columns, rows = (table.get("columns"), table.get("rows")) if isinstance(table, dict) else (None, None)
+    if not isinstance(columns, list) or not isinstance(rows, list):
+        return []
+    names = [str(column.get("name")) if isinstance(column, dict) else "" for column in columns]
+    return [dict(zip(names, row, strict=False)) for row in rows if isinstance(row, list)]
+
+
 def _oldest_first(entries: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
     """Exports of cloud consoles are often newest first."""
-    times = [str(entry.get("timestamp") or entry.get("@timestamp") or "") for entry in entries]
+    times = [str(next((entry[key] for key in _TIMES if entry.get(key)), "")) for entry in entries]
     return entries[::-1] if len(times) > 1 and times[0] > times[-1] and all(times) else entries

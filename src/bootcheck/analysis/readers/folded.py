@@ -26,8 +26,14 @@ _PRINTED = re.compile(
 _ENTITY = re.compile(r"&(?:quot|lt|gt|amp|apos|#x?[0-9a-fA-F]{1,4});")
 
 
+_CURLY = str.maketrans("“”‘’", "\"\"''")
+_TYPESET = re.compile(r"File [“”].{1,400}[“”], line \d|^[\w.]*(?:Error|Exception|HaltServer)\b.*[‘’]")
+
+
 def unescaped(text: str) -> str:
-    """Return the text without a web page's entities."""
+    """Return the text without a web page's entities, and a traceback's line without a typesetter's quotes."""
+    if not text.isascii() and _TYPESET.search(text) is not None:
+        text = text.translate(_CURLY)
     return html.unescape(text) if is_escaped(text) else text
 
 

@@ -8,7 +8,11 @@ from typing import Any
 
 from bootcheck.analysis.readers.prefixes import LOGGER, Record, clean, epoch, record_of
 
-_TEXT = ("log", "message", "@message", "MESSAGE", "msg", "event", "textPayload", "text", "body", "line")
+_AZURE = ("Log", "Log_s", "ResultDescription", "LogMessage", "LogEntry")
+"""Azure's columns for a line as it was printed: Container Apps, App Service, Kubernetes."""
+_WHOLE_OR_PART = ("F ", "P ")
+"""What Container Apps leaves of the container runtime's own prefix."""
+_TEXT = ("log", "message", "@message", "MESSAGE", "msg", "event", "textPayload", "text", "body", "line", *_AZURE)
 _NESTED = ("jsonPayload", "data", "record", "fields", "_source", "result")
 _LEVEL = ("levelname", "level", "severity", "log.level", "levelName", "log_level")
 _TIME = (
@@ -21,6 +25,8 @@ _TIME = (
     "datetime",
     "created",
     "ingestionTime",
+    "TimeStamp",
+    "TimeGenerated",
 )
 _PID = ("process", "pid", "process_id", "_PID", "process.pid", "processId")
 _TRACE = (
@@ -59,6 +65,8 @@ def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[R
         if not any(wrapper.get(key) == "" for key in _TEXT):
             return
         text = ""
+    if "Log" in wrapper and text[:2] in _WHOLE_OR_PART:
+        text = text[2:]
     carrier = _is_carrier(wrapper)
     for number, part in enumerate(text.splitlines()[:MAX_TEXT_LINES] or [""]):
         record = record_of(part, source, line) if carrier or number else Record(clean(part), source, line)
@@ -74,9 +82,12 @@ def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[R
             yield continued
 
 
+_PRINTED = ("log", "MESSAGE", "textPayload", *_AZURE)
+
+
 def _is_carrier(wrapper: Mapping[str, Any]) -> bool:
     """Tell whether the text is a line as it was printed, and not a logger's message."""
-    if "log" in wrapper or "MESSAGE" in wrapper or "textPayload" in wrapper:
+    if any(key in wrapper for key in _PRINTED):
         return True
     return not any(key in wrapper for key in (*_LEVEL, *_TRACE, *_LOGGER, *_PID))
 

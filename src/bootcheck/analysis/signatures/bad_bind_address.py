@@ -55,7 +55,10 @@ TELLTALE = re.compile(
     r"respond to HTTP pings on port|Detected open ports on localhost|STARTUP \w+ probe failed .{1,80} on port \d|"
     r"(?:[Ll]iveness|[Ss]tartup) probe failed: .{1,200}connection refused|replicas never became healthy|"
     r"connect\(\) failed \(111: .{1,200}upstream: \"\w+://(?!127\.|localhost|unix)|curl: \((?:52|56)\) |"
-    r"no process is listening on|port the app is listening on|is your app listening on"
+    r"no process is listening on|port the app is listening on|is your app listening on|"
+    # The command as the platform prints it: App Service, Render, Heroku reach no loopback.
+    r"(?:appCommandLine: |==> Running '|process with command [`'])[^`]{0,200}gunicorn[^`]{0,200}"
+    r"(?:-b|--bind)[= ]?[\"']?(?:http://)?(?:127\.0\.0\.1|localhost)\b"
 )
 WORDS = (
     "Error R10",
@@ -74,6 +77,9 @@ WORDS = (
     "replicas never",
     "connect() failed",
     "curl: (5",
+    "appCommandLine: ",
+    "==> Running '",
+    "process with command ",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
 _HOST = re.compile(r"connect to \(['\"]([^'\"]*)['\"]")

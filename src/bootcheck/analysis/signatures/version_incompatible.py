@@ -69,9 +69,12 @@ _FIELDS = re.compile(r"/django/(?:db/models|forms)/|/wtforms/|/sqlalchemy/sql/sc
 _CALLEE = re.compile(
     r"^(?:(?:\w+\.)*[A-Z]\w*(?:\.\w+)*|(?:\w+\.)*(?:__init__|__new__|create_engine|sessionmaker|declarative_base|conlist|constr|conint|"
     r"confloat|validator|root_validator|field_validator|as_view|re_path|url_for|include_router|add_middleware|"
-    r"jsonify|lru_cache|dataclass|field|namedtuple|load_dotenv|basicConfig|from_pretrained|read_csv))\(\) got"
+    r"jsonify|lru_cache|dataclass|field|namedtuple|load_dotenv|basicConfig|from_pretrained|read_csv))\(\) got|"
+    r"^[A-Z]\w*\(\) missing \d"
 )
-"""Who is called with an argument that it does not know: a class, or a function of a well-known library."""
+"""Who is called with an argument that it does not know, or without one: a class, or a well-known library's function.
+
+A function that is named like a class (Field, Query) is a library's; what a class lacks is told of its __init__."""
 _NOT_IN_THIS_PYTHON = re.compile(
     r"No module named '?(distutils|imp|asyncore|asynchat|smtpd|cgi|cgitb|crypt|telnetlib|pipes|imghdr|"
     r"sndhdr|nntplib|xdrlib|lib2to3|audioop|aifc|sunau|spwd|mailcap|msilib|binhex|ConfigParser|"

@@ -68,3 +68,14 @@ def test_an_export_of_cloudwatch(indent: int | None, extra: dict[str, str]):
     found = told(json.dumps({"events": EVENTS, **extra}, indent=indent) + "\n")
 
     assert classes(found) == [("dependency-missing", 1)]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_a_table_of_log_analytics(indent: int | None):
+    """Azure gives names of columns, and rows: newest first, as its portal shows them."""
+    columns = [{"name": "TimeGenerated", "type": "datetime"}, {"name": "ResultDescription", "type": "string"}]
+    rows = [[f"2026-11-27T09:00:01.{at:03}Z", line] for at, line in enumerate(raising(NO_FLASK).splitlines())]
+    table = {"name": "PrimaryResult", "columns": columns, "rows": rows[::-1]}
+
+    assert classes(told(json.dumps({"tables": [table]}, indent=indent) + "\n")) == [("dependency-missing", 1)]
+    assert told(json.dumps({"tables": [{"columns": 1}, 2]}, indent=indent) + "\n").incidents == ()

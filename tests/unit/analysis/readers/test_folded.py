@@ -65,3 +65,10 @@ def test_entities_of_a_page():
     """Names that no page uses are left alone."""
     assert unescaped("File &quot;a&quot;, in &lt;module&gt; &amp; more") == 'File "a", in <module> & more'
     assert unescaped("a=1&b=2&nothing;") == "a=1&b=2&nothing;"
+
+
+def test_a_typesetters_quotes():
+    """A forum sets them; only a traceback's lines are set back."""
+    assert unescaped("  File “/srv/a.py”, line 3, in <module>") == '  File "/srv/a.py", line 3, in <module>'
+    assert unescaped("KeyError: ‘shop’") == "KeyError: 'shop'"
+    assert unescaped("He said “no” to File “a”") == "He said “no” to File “a”"

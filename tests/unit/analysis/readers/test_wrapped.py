@@ -31,6 +31,8 @@ from tests.unit.analysis.signatures.examples import NO_FLASK, raising
         ),
         ({"textPayload": "hello", "severity": "ERROR"}, {"text": "hello", "level": "ERROR"}),
         ({"jsonPayload": {"message": "hello"}, "severity": "INFO"}, {"text": "hello", "level": "INFO"}),
+        ({"TimeStamp": "2026-11-27T09:25:57+00:00", "Log": "F   hello"}, {"text": "  hello", "at": 1795771557.0}),
+        ({"TimeGenerated": "2026-11-27T09:25:57Z", "ResultDescription": "hello"}, {"text": "hello", "headed": False}),
         ({"log": "hello", "kubernetes": {"pod_name": "web-5d9f"}}, {"stream": "web-5d9f"}),
     ],
 )

@@ -283,6 +283,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         start().replace("0.0.0.0", "127.0.0.1")
         + "Liveness probe failed: dial tcp 10.1.2.3:8000: connect: connection refused\n",
         start().replace("0.0.0.0", "127.0.0.1") + "curl: (56) Recv failure: Connection reset by peer\n",
+        "Site's appCommandLine: gunicorn --bind=127.0.0.1:8000 app:app\n" + start().replace("0.0.0.0", "127.0.0.1"),
         start().replace("0.0.0.0", "127.0.0.1") + "1/1 replicas never became healthy!\nHealthcheck failed!\n",
         master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to ('ind=0.0.0.0', 80)"),
         start() + "The user-provided container failed to start and listen on the port defined by PORT=8080\n",
@@ -469,6 +470,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     ),
     "version_incompatible": (
         "AttributeError: 'HTMLParser' object has no attribute 'unescape'\n" + END,
+        raising(
+            "TypeError: Field() missing 1 required positional argument: 'default'",
+            frame("/srv/shop/models.py", "Book", "title: str = Field(description='on its back')"),
+        ),
         "TypeError: ForwardRef._evaluate() missing 1 required keyword-only argument: 'recursive_guard'\n" + END,
         raising("ModuleNotFoundError: No module named 'audioop'", frame(SITE + "discord/player.py", "<module>")),
         raising("ModuleNotFoundError: No module named 'tomllib'"),
@@ -927,6 +932,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     "bad_bind_address": (
         start().replace("8000", "34127") + "2026-11-27T09:01:00.1+00:00 heroku[web.1]: Error R10 (Boot timeout)\n",
         start() + "curl: (56) Recv failure: Connection reset by peer\n",
+        "Site's appCommandLine: gunicorn --bind=0.0.0.0:8000 app:app\n" + start(),
         master("Retrying in 1 second.\nRetrying in 1 second.\nCan't connect to ('127.0.0.1', 8000)"),
         "Container web didn't respond to HTTP pings on port: 8000, failing site start.\n",
         start()
