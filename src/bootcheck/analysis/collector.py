@@ -345,6 +345,7 @@ class Collector:
             moment=BOOT,
             said=notes,
             around=replace(log.around, notes=notes),
+            facts={"alone": not self._classes},
             stops_server=True,
         )
         for diagnosis in self._diagnoser.by_telltale(trouble):

@@ -91,6 +91,7 @@ WORDS = (
     "find command", "couldn't ", "Job failed", "OCI runtime", "does not exist", "unknown user", "setpriv: ",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
+_OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")
 _LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
 """The loader's words: it gives the status 127 as well."""
 _ABSENT = re.compile(
@@ -119,7 +120,7 @@ _REASONS = (
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where a launcher says so and gunicorn never spoke."""
     error = trouble.error
-    if trouble.around.version is not None:
+    if trouble.around.version is not None and not _before(trouble):
         return None
     if error is not None and _is_absent(error):
         line = trouble.shown()
@@ -140,6 +141,11 @@ def match(trouble: Trouble) -> Finding | None:
         confirm="run the unit's command by hand, as its user and in its directory, with --version",
         evidence=[*line, *(item for item in trouble.said if one_line(item.text) != one_line(line[0].text))][:4],
     )
+
+
+def _before(trouble: Trouble) -> bool:
+    """Tell whether systemd could not run gunicorn's own unit at first, and nothing else went wrong."""
+    return bool(trouble.facts.get("alone")) and any(_OWN_UNIT.search(item.text) for item in trouble.said)
 
 
 def _is_absent(error: Raised) -> bool:

@@ -91,6 +91,8 @@ NO_FLASK = "ModuleNotFoundError: No module named 'flask'"
 
 POSITIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (
+        "Nov 27 08:59:00 web systemd[1]: gunicorn.service: Main process exited, code=exited, status=203/EXEC\n"
+        + start(),
         "The term 'gunicorn' is not recognized as the name of a cmdlet, function or program.\n",
         "Command 'gunicorn' not found, but can be installed with:\n\nsudo apt install gunicorn\n",
         "Error: Command not found: gunicorn\n",
