@@ -14,7 +14,7 @@ from bootcheck.analysis.readers.wrapped import records_of
 MAX_BYTES = 8 << 20
 _LISTS = ("events", "entries", "results", "logs", "items")
 _TIMES = ("timestamp", "@timestamp", "TimeGenerated", "TimeStamp")
-_EXPORT = re.compile(rb'\{\s*"(?:' + "|".join(_LISTS).encode() + rb')"\s*:\s*\[\s*\{')
+_EXPORT = re.compile(rb'\{\s*"(?:' + "|".join((*_LISTS, "tables")).encode() + rb')"\s*:\s*\[\s*\{')
 
 
 def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
