@@ -185,8 +185,10 @@ class Trouble:
             inner = next(
                 (f for f in reversed(self.exception.frames) if not is_library(f.file)), self.exception.frames[-1]
             )
-            code = f": {inner.code}" if inner.code else ""
-            found.append(Evidence(source=f"{inner.file}", line=inner.line, text=f"in {inner.function}{code}"))
+            # The line of a syntax error is in no function yet.
+            where = f"in {inner.function}" if inner.function else ""
+            text = ": ".join(filter(None, (where, inner.code)))
+            found.append(Evidence(source=inner.file, line=inner.line, text=text or "the place"))
         return tuple(found)
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.sigterm import STOP_SIGNALS
 from bootcheck.gunicorn import chain, seams
+from bootcheck.gunicorn.reaping import deaths_held
 from bootcheck.model import journal
 from bootcheck.probes import sender
 
@@ -70,7 +71,8 @@ class Orders:
         return wrapper
 
     def _tell(self, signo: signal.Signals, tell: Hook) -> None:
-        with self._master.receiver.undisturbed():
+        # An end may interrupt anything up to Gunicorn 23, also an import of ours: what tells it would be half loaded.
+        with deaths_held():
             chain.quietly(tell)(signo)
 
     def _stops(self, signo: signal.Signals) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import THEIRS, close_quietly
@@ -218,20 +217,6 @@ class Receiver:
                         raise
             finally:
                 self._busy = False
-
-    @contextlib.contextmanager
-    def undisturbed(self) -> Iterator[None]:
-        """Only note the ends that come meanwhile, and account for them afterwards.
-
-        Up to 23 they come in the handler of SIGCHLD, which may interrupt anything, also an import of
-        ours: what the account needs would be half loaded.
-        """
-        before, self._busy = self._busy, True
-        try:
-            yield
-        finally:
-            self._busy = before
-            self.account()
 
     def _account(self, pid: int, child: Child, status: int, usage: Any) -> None:
         from bootcheck.gunicorn import circumstances, obituary

@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.analysis import tracebacks
+from bootcheck.analysis.trouble import BOOT, Trouble
+from bootcheck.model.cause import Cause
 
 CHAINED = """\
 Traceback (most recent call last):
@@ -70,6 +72,8 @@ def test_a_syntax_error_names_its_file():
 
     assert last.name == "SyntaxError"
     assert (last.frames[-1].file, last.frames[-1].line) == ("/srv/shop.py", 7)
+    trouble = Trouble(cause=Cause.EXCEPTION, role="worker", moment=BOOT, chain=(last,), exception=last)
+    assert [item.text for item in trouble.shown()] == [last.brief, "def f("]
 
 
 def test_lost_indentation():

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bootcheck.gunicorn.child import Child
-from bootcheck.gunicorn.reaping import deferring
+from bootcheck.gunicorn.reaping import deaths_held, deferring
 from bootcheck.gunicorn.receiver import Receiver
 
 
@@ -47,10 +47,19 @@ def test_an_end_that_interrupts_an_account_is_told_after_it():
 def test_an_end_in_work_that_must_not_be_disturbed_is_told_after_it():
     """Also where one such work is inside another."""
     receiver = Noting()
-    with receiver.undisturbed():
-        with receiver.undisturbed():
-            receiver.ends(1)
-        receiver.ends(2)
+    ended: list[int] = []
+
+    @deferring
+    def reap() -> None:
+        while ended:
+            receiver.ends(ended.pop(0))
+
+    with deaths_held():
+        with deaths_held():
+            ended.append(1)
+            reap()
+        ended.append(2)
+        reap()
         assert receiver.told == []
 
     assert receiver.told == [1, 2]
@@ -125,9 +134,15 @@ def test_an_end_that_waits_for_its_account_is_no_child_any_more():
     """Gunicorn keeps it in its list a while: entered again, its closed descriptor would be a newer child's."""
     receiver = Noting()
     child = Child(SimpleNamespace(age=1), -1)
-    with receiver.undisturbed():
+    seen: list[Any] = []
+
+    def meanwhile() -> None:
         receiver._took(7, child, 0, None)
         receiver._settle_forking(SimpleNamespace(WORKERS={7: SimpleNamespace(bootcheck_child=child)}))
+        seen.append((list(receiver.told), dict(receiver._children)))
 
-        assert receiver._children == {}
-    assert receiver.told == [7]
+    receiver.meanwhile = {1: meanwhile}
+    receiver.ends(1)
+
+    assert seen == [([], {})]
+    assert receiver.told == [1, 7]

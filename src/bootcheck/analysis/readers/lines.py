@@ -103,11 +103,9 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
         for block in blocks(_limited(stream)):
             yield Sifted(block.count(b"\n"), [], lambda block=block: block)  # type: ignore[misc]
         return
-    head = stream.peek(HEAD)
-    plain = not head.startswith(BOMS) and not pasted.width_of(head) and carried.prefix_of(head) is None
-    if stream.jobs > 1 and stream.path is not None and plain and not stream.padded:
+    if stream.jobs > 1 and stream.path is not None and not stream.padded:
         size = os.path.getsize(stream.path)
-        if size >= shared.LARGE and shared.has_no_hole(stream.path):
+        if size >= shared.LARGE and _is_plain(stream.peek(HEAD)) and shared.has_no_hole(stream.path):
             yield from shared.sifted(stream, sieve, size, intake)
             return
     seen = 0
@@ -116,6 +114,10 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
             sieve.learn(block, intake.patterns)
         seen += len(block)
         yield sieve.sift(block, intake.matters)
+
+
+def _is_plain(head: bytes) -> bool:
+    return not head.startswith(BOMS) and not pasted.width_of(head) and carried.prefix_of(head) is None
 
 
 def _unbroken(stream: Stream) -> Iterator[bytes]:

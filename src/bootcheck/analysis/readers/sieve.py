@@ -204,7 +204,7 @@ def _until(ends: list[tuple[int, int]], at: int, stop: int) -> Iterator[tuple[in
 
 
 class _Strict:
-    """Strictly private: finds what must stand with words that are met often and seldom mean something.
+    """Finds what must stand with words that are met often and seldom mean something.
 
     Of a block in which nothing is folded, escaped or wrapped, a line with such a word matters only
     where one of the word's patterns fits: Hyperscan looks for them, or for a little more than them.
