@@ -86,8 +86,15 @@ class Container:
 
     @property
     def open_since(self) -> float:
-        """The line in which the open traceback began, or minus infinity."""
-        return float("-inf") if self._block is None else self._block.first_line
+        """The line in which the open traceback began, or was announced; or minus infinity."""
+        if self._block is not None:
+            return self._block.first_line
+        return self._head.line if self._expects and self._head is not None else float("-inf")
+
+    @property
+    def _expects(self) -> bool:
+        """True while the traceback is missing of which Gunicorn has just spoken."""
+        return self._event == said.RAISED and self._server.raising is not None
 
     @property
     def served(self) -> bool:
@@ -115,7 +122,7 @@ class Container:
             self._head = record
         self._echo = record.text.strip() == _ECHO or (self._echo and record.text.startswith(_ECHO_INDENT))
         if event is None or event[0] == said.CONFIG_ERROR:
-            block = tracebacks.start(record.text, record.line)
+            block = tracebacks.start(record.text, record.line, expected=self._expects and not record.headed)
             if block is not None:
                 self._block, self._owner, self._echoed = block, self._head or record, self._echo
                 self._begun = record.at

@@ -22,11 +22,14 @@ _CUT_FRAME = re.compile(r'^\s*File "(?P<file>/[^"]+?)(?:"[, a-z]*)?[>…]?$')
 _RAISE = re.compile(r"raise (?P<type>[A-Za-z_][\w.]*)(?:\((?:[rbuf]?(?P<quote>['\"])(?P<message>.*?)(?P=quote))?)?")
 _RAISED = re.compile(r"^(?:[+|\-\s]*\| )?(?P<type>[A-Za-z_][\w.]*(?:\.<locals>\.[\w.]+)?)(?:: (?P<message>.*)|:?\s*)$")
 _BARE = re.compile(
-    r"^(?P<type>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|NotFound|Refused|DoesNotExist|Configured|NotReady|Interrupt|Exit)"
+    r"^(?P<type>(?:[A-Za-z_]\w*\.)*_?[A-Z]\w*(?:Error|Exception|NotFound|Refused|DoesNotExist|Configured|NotReady|Interrupt|Exit)"
     r"|(?:[a-z_]\w*\.)+[A-Z]\w*(?:Found|Denied|Unavailable|Forbidden|Unauthenticated|Violation|Timeout|Table|Column|"
-    r"Name|Password|Connections|Failure|Failed|Available|ByBroker|Allowed|Exceeded|URI|Path|Down)"
+    r"Name|Password|Connections|Failure|Failed|Available|ByBroker|Allowed|Exceeded|URI|Path|Down|DOWN|Disconnected|"
+    r"Reconnect|Shutdown|Locked)"
+    r"|(?:[a-z_]\w*\.)+(?:Error|Exception)|(?:[a-z_]\w*\.)*_?(?:errors?|exceptions?|exc|_error|errorfactory)\.[A-Z]\w*"
     r"|(?:socket|select)\.(?:error|gaierror|timeout)|error(?=: \[Errno ))(?:: (?P<message>.*))?$"
 )
+_ANY = re.compile(r"^(?P<type>(?:[A-Za-z_]\w*\.)+[A-Z]\w*)(?:: (?P<message>.*))?$")
 _QUOTED = re.compile(r"^\((?P<type>[a-z_]\w*\.(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))\) (?P<message>\S.*)$")
 """A driver's exception as SQLAlchemy quotes it, without the one that quotes it."""
 _SMALL = frozenset({"error", "timeout", "gaierror", "herror"})
@@ -171,14 +174,17 @@ class Block:
         self._type, self._message, self._frames = "", [], []
 
 
-def start(text: str, line: int) -> Block | None:
-    """Return a block where a traceback begins here, one whose head was cut goes on, or an exception stands alone."""
+def start(text: str, line: int, *, expected: bool = False) -> Block | None:
+    """Return a block where a traceback begins here, one whose head was cut goes on, or an exception stands alone.
+
+    Where one is expected, because Gunicorn has just said that a worker raised, its class may have any name.
+    """
     block = Block(first_line=line)
     if "Traceback (most" in text and block.feed(text, line):
         return block
     if 'File "' in text and block.begin_headless(text, line):
         return block
-    bare = _BARE.match(text) or _QUOTED.match(text)
+    bare = _BARE.match(text) or _QUOTED.match(text) or (_ANY.match(text) if expected else None)
     if bare is None:
         return None
     block._type, block._message, block._line = bare["type"], [bare["message"] or ""], line  # noqa: SLF001
@@ -205,4 +211,5 @@ def _indent(text: str) -> int:
 
 def _looks_raised(kind: str, frames: list[Frame]) -> bool:
     name = kind.rpartition(".")[2]
-    return bool(frames) and (name in _SMALL or (name[:1].isupper() and not name.isupper()))
+    constant = name.isupper() and not ("." in kind and "_" in name)
+    return bool(frames) and (name in _SMALL or (name.lstrip("_")[:1].isupper() and not constant))

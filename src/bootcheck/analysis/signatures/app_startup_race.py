@@ -41,7 +41,9 @@ _SAID = re.compile(
     r"deadlock detected|Duplicate entry|\(1050,|\(1062,|\(1061,|\(1213,|"
     r"tuple concurrently updated|could not obtain lock|"
     r"Lock wait timeout|Text file busy|another (?:process|instance) is (?:already )?running|"
-    r"could not acquire .*lock|is already locked",
+    r"could not acquire .*lock|is already locked|column \"?[\w.]+\"? of relation \"?[\w.]+\"? already exists|"
+    r"duplicate column name|Duplicate column|terminated by other getUpdates|already accessed by another instance|"
+    r"already in use by another process|[Jj]ob identifier \(.{1,200}\) conflicts",
     re.IGNORECASE,
 )
 _REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|replace|rmdir|rmtree)\(")
@@ -76,7 +78,9 @@ def match(trouble: Trouble) -> Finding | None:
 def _gone(error: Raised) -> bool:
     """Tell whether what was to be removed or moved is gone: another worker was faster."""
     absent = error.is_a("FileNotFoundError") or (error.is_a("OSError") and "[Errno 2]" in error.text)
-    return absent and bool(error.frames) and _REMOVES.search(error.frames[-1].code) is not None
+    removes = bool(error.frames) and _REMOVES.search(error.frames[-1].code) is not None
+    # Of a move Python names both paths.
+    return absent and (removes or "' -> '" in error.text)
 
 
 def _lazy(trouble: Trouble, said: str) -> Finding:

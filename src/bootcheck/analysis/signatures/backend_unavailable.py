@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "backend-unavailable"
@@ -33,11 +33,11 @@ RULES: tuple[str, ...] = ()
 
 _MODULES = re.compile(
     r"^(?:redis|kombu|amqp|pika|aio_pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|"
-    r"httpx|httpcore|aiohttp|botocore|boto3|hvac|kafka|aiokafka|"
+    r"httpx|httpcore|aiohttp|botocore|boto3?|hvac|kafka|aiokafka|"
     r"confluent_kafka|grpc|google|azure|consul|ldap|ldap3|smtplib|pymemcache|pylibmc|memcache|nats|etcd3|"
     r"minio|docker|huggingface_hub|openai|anthropic|qdrant_client|weaviate|pymilvus|chromadb|pinecone|firebase_admin|"
     r"web3|kubernetes|paho|zeep|suds|paramiko|twilio|stripe|slack_sdk|sentry_sdk|aioredis|rediscluster|celery|"
-    r"cimpl|kazoo|aiormq|stomp|googleapiclient|msal|gcloud|solr|pysolr|meilisearch|typesense|supabase|gotrue|postgrest|"
+    r"cimpl|kazoo|aiormq|stomp|googleapiclient|msal|gcloud|solr|pysolr|meilisearch|typesense|supabase|gotrue|postgrest|keycloak|keystoneauth1|"
     r"urllib\.error|http\.client|socket)\."
 )
 _KINDS = re.compile(
@@ -48,7 +48,7 @@ _KINDS = re.compile(
     r"BrokenPipe|EndpointConnection|ResponseError|Proxy|^(?:Read|Write|Protocol|Api|API|InvalidPath)Error$|RemoteProtocol|"
     r"IncompatibleProtocol|ChunkedEncoding|Deadline|RateLimit|NoServers|ServerError|ContentType|ReadOnly|Cluster|"
     r"NoPermission|NotAllowed|PreconditionFailed|UnexpectedFrame|ByBroker|TlsError|UnsupportedProduct|NotReady|"
-    r"KafkaException|NoSuch(?:Key|Bucket)|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced"
+    r"KafkaException|NoSuch(?:Key|Bucket)|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced|Memcache\w*Error|GetError$|StorageError"
 )
 _PLAIN = (
     "ConnectionRefusedError",
@@ -62,7 +62,46 @@ _PLAIN = (
     "HTTPError",
     "RemoteDisconnected",
 )
-_OF_DATABASE = re.compile(r"^(?:sqlalchemy|psycopg|asyncpg|pymongo|peewee|django\.db)")
+_OF_DATABASE = re.compile(
+    r"^(?:sqlalchemy|psycopg|asyncpg|aiopg|pymongo|motor|mongoengine|peewee|django\.db|MySQLdb|_mysql|pymysql|aiomysql|"
+    r"mysql|mariadb|oracledb|cx_Oracle|pyodbc|pymssql|sqlite3|prisma|tortoise|cassandra|neo4j|clickhouse_|snowflake)"
+)
+_OF_FRAMEWORK = re.compile(
+    r"^(?:werkzeug|django|starlette|fastapi|jinja2|flask\w*|rest_framework|gunicorn|uvicorn|hypercorn|concurrent|asyncio|"
+    r"multiprocessing|billiard|subprocess|queue|filelock|portalocker|pydantic\w*|click|typer|gevent|eventlet|anyio|trio|"
+    r"marshmallow|jsonschema|apscheduler|pkg_resources|importlib|sqlalchemy|alembic|zmq)\."
+)
+"""Whose exceptions have the same names, and are about something else."""
+_ABOUT_SERVICE = re.compile(
+    r"Connect(?:ion|Timeout|Fail|or)?(?:Error|Exception|Failure|Timeout|Refused|Lost)?$|^Connection|ConnectionError|"
+    r"(?:Read|Request|Server|LD|Gateway|Api|API)Timeout|Unauthori[sz]ed|Unauthenticated|Forbidden|Unavailable|"
+    r"Disconnected|^Network(?:Error|Exception)$|A(?:pi|PI)(?:Status|Telegram|Connection)?(?:Error|Exception)$|RateLimit|"
+    r"ServerError|CredentialsError|HTTP(?:Status)?Error|ApiException|TransportException|^InvalidToken$|"
+    r"^(?:SERVER_DOWN|INVALID_CREDENTIALS|CONNECT_ERROR)$|^CommError$"
+)
+"""Names by which a client of a service, whoever wrote it, calls what it met."""
+_SAID_OF_SERVICE = re.compile(
+    r"(?:[Cc]ould not|[Cc]ouldn't|[Cc]an(?:not|'t)|[Uu]nable to|[Ff]ail(?:ed|ure|ing)?(?: to)?|[Ee]rror)"
+    r"(?: re-?)? ?(?:connect(?:ing)?|contact(?:ing)?|reach(?:ing)?|establish(?:ing)? (?:an? )?(?:new )?connection)\b"
+    r"(?! (?:to )?(?:the )?(?:database|db|postgres\w*|mysql|mongo\w*)\b)|"
+    r"Max retries exceeded|Failed to establish a new connection|NewConnectionError|[Cc]onnection ?[Rr]efused|"
+    r"HTTPS?ConnectionPool\(|CERTIFICATE_VERIFY_FAILED|Name or service not known|name resolution|"
+    r"[Cc]onnection (?:was )?(?:lost|reset by peer|timed out|aborted)|ConnectionResetError\(|"
+    r"You are trying to access a gated repo|[Aa]ccess to model \S+ is restricted|"
+    r"StatusCode\.(?:UNAVAILABLE|UNAUTHENTICATED|DEADLINE_EXCEEDED|PERMISSION_DENIED)"
+)
+"""What any exception says of a peer, in words that are hardly said of anything else."""
+_DENIED = re.compile(
+    r"\b(?:HTTP|status(?:[ _]code)?|Error code|'code'|returned|Response|error)\W{1,4}(?:40[137]|429|50[0234])\b|"
+    r"^\W?40[13]\b|\((?:HTTP )?(?:40[13]|429|50[234])\)|[Uu]nauthorized|(?:[Ii]nvalid|[Ii]ncorrect) API key|"
+    r"invalid_(?:auth|client|grant)|[Qq]uota|[Rr]ate limit|auth\.test result|"
+    r"Handshake status \d|No Kerberos credentials"
+)
+"""What a client's own exception says of an answer that was a refusal."""
+_OWN_FAULTS = (
+    *("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "TypeError", "KeyError"),
+    *("IndexError", "TimeoutExpired", "CommandError", "FileNotFoundError", "PermissionError", "UnicodeDecodeError"),
+)
 _OF_CLIENT = re.compile(
     r"/(?:redis|kombu|amqp|pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|httpx|aiohttp|botocore|"
     r"boto|hvac|kafka|ldap|pymemcache|memcache|etcd3|docker|consul|stomp|zmq|thrift)/"
@@ -78,6 +117,15 @@ _SAID = re.compile(
 _WHERE = re.compile(r"connecting to ([\w.\-]+:\d+)|host='([\w.\-]+)'|://([\w.\-]+(?::\d+)?)|to ([\w.\-]+:\d+)")
 
 
+def _by_words(error: Raised) -> bool:
+    """Tell whether a client that is not on the list, or the app itself, says that a peer does not answer or refuses."""
+    if error.is_a(*_OWN_FAULTS) or _OF_DATABASE.search(error.type) or _OF_FRAMEWORK.search(error.type):
+        return False
+    if _SAID_OF_SERVICE.search(error.text):
+        return True
+    return "." in error.type and bool(_ABOUT_SERVICE.search(error.name) or _DENIED.search(error.message))
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the exceptions of clients of services; a database's own are not among them."""
     error = trouble.error
@@ -88,7 +136,7 @@ def match(trouble: Trouble) -> Finding | None:
     by_kind = (error.is_a(*_PLAIN) and not _OF_DATABASE.search(error.type)) or (
         error.is_a("OSError", "RuntimeError", "Exception", "error") and bool(_SAID.search(error.text))
     )
-    if not by_module and not by_kind:
+    if not (by_module or by_kind or _by_words(error)):
         return None
     where = first(_WHERE, error.text)
     return conclude(

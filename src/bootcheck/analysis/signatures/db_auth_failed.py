@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "db-auth-failed"
@@ -38,7 +38,10 @@ _SAID = re.compile(
     r"Your password has expired|ORA-(?:01005|01031|01045|2800[019])|DPY-40(?:01|10)|"
     r"Cannot open (?:database|server) [\"']|not authorized on \S+ to execute|user is not allowed to do action|"
     r"cassandra\.AuthenticationFailed|neo4j\.exceptions\.AuthError|Authentication failed: password is incorrect|"
-    r"Incorrect username or password was specified|"
+    r"Incorrect username or password was specified|P10(?:00|03|10): |must be owner of |"
+    r"permission denied to (?:create|set)|"
+    r"AuthenticationFailed\(|server login (?:has been failing|failed)|SCRAM-SHA-\d+ authentication failed|"
+    r"permission denied for \w+ (?:\w+)$|Name or password is incorrect|"
     r"Tenant or user not found|\b10(?:44|45|49) \((?:42000|28000)\)|\bpg_hba\.conf\b|fe_sendauth: no password supplied|"
     r"role \"[^\"]*\" does not exist|database \"[^\"]*\" does not exist|"
     r"is not permitted to log in|permission denied for (?:table|relation|schema|database|sequence|"
@@ -52,10 +55,15 @@ _SAID = re.compile(
 )
 
 
+_OF_DATABASE = re.compile(r"^(?:pymongo|mongoengine|motor|beanie|influxdb\w*|couchdb|arango|neo4j|cassandra|prisma)\.")
+_DENIED = re.compile(r"[Aa]uthentication failed|\b401\b|[Uu]nauthorized|authorization failed")
+"""What these clients say of a login in words that a service's client has as well."""
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own refusal."""
     error = trouble.error
-    if error is None or not _SAID.search(error.text):
+    if error is None or not (_SAID.search(error.text) or _is_denied(error)):
         return None
     return conclude(
         trouble,
@@ -64,3 +72,7 @@ def match(trouble: Trouble) -> Finding | None:
         "percent-encode special characters.",
         confirm="bootcheck check",
     )
+
+
+def _is_denied(error: Raised) -> bool:
+    return bool(_OF_DATABASE.search(error.type) and _DENIED.search(error.text))

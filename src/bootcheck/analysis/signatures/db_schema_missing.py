@@ -37,7 +37,9 @@ _SAID = re.compile(
     r"schema \"([\w.]+)\" does not exist|\(1146,|\(1054,|"
     r"column \"?([\w.]+)\"? does not exist|ORA-0094[24]|ORA-00904|Invalid column name '([^']+)'|"
     r"has no column named (\w+)|Unknown column '([^']+)'|no schema has been selected to create in|"
-    r"type \"([\w.]+)\" does not exist|unconfigured table|UNKNOWN_TABLE|"
+    r"type \"([\w.]+)\" does not exist|unconfigured table|UNKNOWN_TABLE|Table \S+ doesn't exist\b|"
+    r"\btable [\"`']?([\w.]+)[\"`']? does not exist|Target database is not up to date|alembic upgrade head|"
+    r"function (\w+)\([^)]*\) does not exist|[Uu]nappl(?:ied|y) migrations?|"
     r"Invalid object name '([^']+)'",
     re.IGNORECASE,
 )

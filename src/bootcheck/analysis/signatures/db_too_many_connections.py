@@ -35,6 +35,9 @@ _SAID = re.compile(
     r"TooManyConnections|\(1040,|\(1203,|max_user_connections|"
     r"max_connections_per_hour|no more connections allowed|MaxClientsInSessionMode|max clients reached|"
     r"ORA-(?:0001[89]|00020|12516|12519|12520)|\(1129,|is blocked because of many connection errors|"
+    r"[Mm]ax(?:imum)? (?:client )?connections (?:reached|exceeded)|[Cc]onnection limit (?:reached|exceeded|for)|"
+    r"too many open connections|ORA-0239[19]|pool exhausted|QueuePool limit of size|MaxConnectionsExceeded|"
+    r"WaitQueueTimeoutError|DPY-4005|psycopg_pool\.TooManyRequests|query_wait_timeout|"
     r"(?:request|session|worker) limit for the (?:database|elastic pool) is \d+|sorry, too many",
     re.IGNORECASE,
 )

@@ -34,7 +34,7 @@ RULES: tuple[str, ...] = ()
 _DATABASE = re.compile(
     r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|"
     r"django\.db|peewee|psycopg_pool|tortoise|databases|asyncmy|neo4j|clickhouse_\w+|influxdb\w*|pymongo|motor|oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
-    r"clickhouse|snowflake|redshift_connector|databricks|trino|pg8000|mariadb|aioodbc)\b"
+    r"prisma|arango|couchdb|clickhouse|snowflake|redshift_connector|databricks|trino|pg8000|mariadb|aioodbc)\b"
 )
 _FRAMES = re.compile(
     r"/(?:psycopg2?|asyncpg|MySQLdb|pymysql|aiomysql|mysql/connector|pymongo|oracledb|cassandra|pyodbc)/"
@@ -56,7 +56,8 @@ _SAID = re.compile(
     r"DNS query name does not exist|"
     r"resolution lifetime expired|DPY-(?:6\d{3}|4011)|ConnectionDoesNotExist|[Cc]an't establish connection|"
     r"Couldn't connect to|\b200[235](?: \(HY000\))?: |"
-    r"gaierror|Unable to connect|\[08001\]|connection is bad|could not receive data",
+    r"gaierror|Unable to (?:connect|establish connection)|pgbouncer cannot connect|P100[12]: |"
+    r"DB-Lib error message 2000[29]|SSL connection is required|\[08001\]|connection is bad|could not receive data",
     re.IGNORECASE,
 )
 _OWN_WORDS = re.compile(

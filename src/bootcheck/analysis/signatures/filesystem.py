@@ -49,6 +49,8 @@ _PATH = re.compile(
     r"RuntimeError: (\S+) doesn't exist|'([^'\n]+)' isn't writable"
 )
 _REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|rmdir|rmtree)\(")
+_MOVES = re.compile(r"' -> '")
+"""Two paths: one was to become the other."""
 _SOCKET = re.compile(r"\.sock\b")
 _WATCHES = re.compile(r"inotify (?:watch|instance) limit")
 """The kernel says ENOSPC of a limit, and no disk is full."""
@@ -63,7 +65,8 @@ def match(trouble: Trouble) -> Finding | None:
         or (error.is_a(*_ABSENT_TYPES) and _ABSENT.search(error.message.strip()))
     ):
         return None
-    if error.frames and _REMOVES.search(error.frames[-1].code) and "[Errno 2]" in error.text:
+    moves = _MOVES.search(error.text) or (error.frames and _REMOVES.search(error.frames[-1].code))
+    if moves and "[Errno 2]" in error.text:
         # What was to go is gone already: no path is missing, another worker was faster.
         return None
     if (
