@@ -157,7 +157,7 @@ class Recorder:
     def fact(self, kind: str, /, **values: object) -> None:
         """Hand a record that is no checkpoint to every sink."""
         try:
-            self.masked_fact(kind, self.masked(values))
+            self.masked_facts(kind, [self.masked(values)])
         except Exception as exc:  # noqa: BLE001
             self._notify(f"bootcheck: a {kind} record was lost: {type(exc).__name__}")
 
@@ -165,10 +165,11 @@ class Recorder:
         """Return values as a fact holds them: bounded, and without what this recorder's redactor hides."""
         return {key: plain(value, self.redactor.mask, depth=6) for key, value in values.items()}
 
-    def masked_fact(self, kind: str, values: Mapping[str, Any]) -> None:
-        """Hand a record to every sink whose values were masked before, in the process that this one is forked from."""
+    def masked_facts(self, kind: str, every: Iterable[Mapping[str, Any]]) -> None:
+        """Hand records to every sink whose values were masked before, in the process that this one is forked from."""
         try:
-            self._feed({"t": kind, "at": self._clock(), **values})
+            now = self._clock()
+            self._feed(*[{"t": kind, "at": now, **values} for values in every])
         except Exception as exc:  # noqa: BLE001
             self._notify(f"bootcheck: a {kind} record was lost: {type(exc).__name__}")
 
@@ -243,13 +244,18 @@ class Recorder:
         except ValueError:
             return
 
-    def _feed(self, record: dict[str, Any]) -> None:
+    def _feed(self, *records: dict[str, Any]) -> None:
         if not self.sinks:
             return
-        encoded = line(record)
+        encoded = [line(record) for record in records]
         for sink in tuple(self.sinks):
             try:
-                sink.write(record, encoded)
+                write_all = getattr(sink, "write_all", None) if len(records) > 1 else None
+                if write_all is not None:
+                    write_all(records, encoded)
+                    continue
+                for record, text in zip(records, encoded):  # noqa: B905 - one for each
+                    sink.write(record, text)
             except Exception as exc:  # noqa: BLE001 - one broken sink must not cost the others
                 if sink in self.sinks:
                     self.sinks.remove(sink)

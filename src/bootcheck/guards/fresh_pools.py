@@ -121,8 +121,7 @@ def in_child(snapshot: Snapshot, recorder: Recorder) -> list[dict[str, Any]]:
             records.append(_record("failed", reason=snapshot.trouble))
         if records:
             recorder.passed("guard.fresh_pools", Phase.WORKER, actions=[record["action"] for record in records])
-        for record in records:
-            recorder.masked_fact(journal.GUARD, record)
+        recorder.masked_facts(journal.GUARD, records)
         _tell_findings(snapshot, recorder)
     except Exception as exc:  # noqa: BLE001
         recorder.failed("guard.fresh_pools", Phase.WORKER, error=type(exc).__name__)
@@ -132,8 +131,7 @@ def in_child(snapshot: Snapshot, recorder: Recorder) -> list[dict[str, Any]]:
 
 def _tell_findings(snapshot: Snapshot, recorder: Recorder) -> None:
     if snapshot.findings and snapshot.masked is not None:
-        for told in snapshot.masked.findings:
-            recorder.masked_fact(journal.FINDING, told)
+        recorder.masked_facts(journal.FINDING, snapshot.masked.findings)
         return
     for finding in findings(snapshot):
         recorder.finding(finding)
@@ -168,7 +166,8 @@ def _before_fork(*, repair: bool, close: bool) -> Snapshot:
         clients=inherited.known.clients,
     )
     if repair:
-        inherited.prepare()
+        # A worker runs the app between its own forks.
+        inherited.prepare(anew=not close)
     return _concluded(snapshot)
 
 

@@ -6,23 +6,20 @@ The heap is looked at once for every connection that is new, before the fork and
 from __future__ import annotations
 
 import _socket
-import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bootcheck.guards import clients
 from bootcheck.guards.clients.base import RENEW, SAFE, Claim
 from bootcheck.probes.heap import Name, collect
-from bootcheck.probes.holders import DEPTH, holders_of
+from bootcheck.probes.holders import holders_of, near
 from bootcheck.probes.sockets import Connected
 
 SOCKET = ("_socket", "socket")
-NEAR = 2
-"""Steps back to the holder of what is repaired anyway: its owner has a name already."""
 _THREADED = "psycopg_pool.base"
 
 
@@ -76,6 +73,10 @@ class Things:
                 self._by_class[name] = {id(thing): weakref.ref(thing) for thing in found}
         return living
 
+    def any_of(self, names: Iterable[Name]) -> bool:
+        """Tell whether something of these classes was ever found."""
+        return any(self._by_class.get(name) for name in names)
+
 
 @dataclass(slots=True)
 class _Known:
@@ -96,6 +97,11 @@ class _Known:
     """By inode: who owned a socket owns it, also while the driver does not tell."""
     explained: tuple[tuple[Connected, ...], tuple[Inherited, ...]] | None = None
     """What was last explained, and how, where nothing but a new connection can change that."""
+    ready: list[tuple[str, tuple[Name, ...], Callable[..., dict[str, int]], tuple[Any, ...]]] | None = None
+    """For each client that has something to make good: its name, the classes, how, and what it needs, held weakly.
+
+    None where it must be found out: a connection came, went or was closed since.
+    """
 
 
 known = _Known()
@@ -114,7 +120,7 @@ def look(present: tuple[Connected, ...], files: frozenset[str]) -> None:
         known.sockets.update({SOCKET: found.pop(SOCKET)})
         known.things.update(found)
         known.clients = in_use
-        known.explained = None
+        known.explained = known.ready = None
 
 
 def remember(present: tuple[Connected, ...], files: frozenset[str]) -> None:
@@ -123,6 +129,7 @@ def remember(present: tuple[Connected, ...], files: frozenset[str]) -> None:
     if present is known.present:
         return
     known.present = present
+    known.ready = None
     known.inodes = frozenset(item.inode for item in present)
     known.holders = {inode: name for inode, name in known.holders.items() if inode in known.inodes}
     known.claims = {inode: claim for inode, claim in known.claims.items() if inode in known.inodes}
@@ -141,6 +148,8 @@ def close_idle() -> dict[str, int]:
         django = clients.load("django")
         closed.update(django.close_idle())
         closed.update({} if other_threads() else django.close_pools())
+    if closed:
+        known.ready = None
     return closed
 
 
@@ -153,24 +162,26 @@ def other_threads() -> bool:
     return False
 
 
-_ready: dict[str, tuple[dict[Name, list[Any]], Any]] = {}
-"""By client what the next child will need. Forgotten after it: what the app drops must not live on through us."""
-os.register_at_fork(after_in_parent=_ready.clear)
+def prepare(*, anew: bool) -> None:
+    """Make, before the fork, what every child would have to make. Never raises.
 
-
-def prepare() -> None:
-    """Make, in the master, what every child would have to make. Never raises."""
-    _ready.clear()
+    Unless `anew`, that of the last fork is kept where no code of the app's has run since: each page of memory that
+    the master touches between two forks is one more that the kernel copies.
+    """
+    if not anew and known.ready is not None and not other_threads():
+        return
+    known.ready = []
     for client in known.clients:
         module = clients.load(client)
+        names = getattr(module, "RENEWED", module.CLASSES)
+        if not known.things.any_of(names):
+            continue
         make = getattr(module, "prepare", None)
-        if make is None:
-            continue
-        living = known.things.living(module.CLASSES)
         try:
-            _ready[client] = (living, make(living))
-        except Exception:  # noqa: BLE001, S112 - the child makes it, then
-            continue
+            prepared = () if make is None else (make(known.things.living(module.CLASSES)),)
+        except Exception:  # noqa: BLE001 - the child makes it, then
+            prepared = ()
+        known.ready.append((client, names, module.renew, prepared))
 
 
 def explain(present: tuple[Connected, ...]) -> tuple[Inherited, ...]:
@@ -214,18 +225,14 @@ def _explain(present: tuple[Connected, ...]) -> tuple[tuple[Inherited, ...], boo
 def renew(dead: set[int]) -> list[tuple[str, str, int]]:
     """Let each client make good what leads to a dead socket; return client, word and number."""
     done: list[tuple[str, str, int]] = []
-    for client in known.clients:
-        module = clients.load(client)
+    # What this process opens from here on is its own, and looks different.
+    ready, known.ready = known.ready or (), None
+    for client, names, make_good, prepared in ready:
         try:
-            if client in _ready:
-                living, prepared = _ready[client]
-                made = module.renew(living, dead, prepared)
-            else:
-                made = module.renew(known.things.living(getattr(module, "RENEWED", module.CLASSES)), dead)
+            made = make_good(known.things.living(names), dead, *prepared)
             done += [(client, word, count) for word, count in made.items() if count]
         except Exception as exc:  # noqa: BLE001 - one library's surprise must not cost the others
             done.append((client, f"failed ({type(exc).__name__})", 0))
-    _ready.clear()
     return done
 
 
@@ -279,7 +286,7 @@ def _place(hidden: Sequence[Claim], present: Sequence[Connected], claims: dict[i
 def _name_holders(present: Sequence[Connected], claims: dict[int, Claim]) -> None:
     """Find the holder of each connection that is new: of its owner, else of the Python socket that it is."""
     sockets: dict[int, Any] = {}
-    depth = NEAR
+    find = near
     for one in known.sockets.living().get(SOCKET, ()):
         sockets[_fileno(one)] = one
     targets: dict[int, Any] = {}
@@ -288,11 +295,12 @@ def _name_holders(present: Sequence[Connected], claims: dict[int, Claim]) -> Non
             claim = claims.get(item.fd)
             thing = sockets.get(item.fd) if claim is None else claim.thing
             known.holders[item.inode] = None
+            # What is repaired has a name already, its owner's: where it is held is worth a glance only.
             if claim is None or claim.remedy != RENEW:
-                depth = DEPTH
+                find = holders_of
             if thing is not None:
                 targets[item.inode] = thing
-    names = holders_of(list(targets.values()), depth) if targets else {}
+    names = find(list(targets.values())) if targets else {}
     for inode, thing in targets.items():
         known.holders[inode] = names.get(id(thing))
 

@@ -54,7 +54,7 @@ def line(record: Mapping[str, Any]) -> bytes:
 
 
 def _dumps(record: Mapping[str, Any]) -> bytes:
-    return json.dumps(record, default=_last_resort, separators=(",", ":")).encode("ascii")
+    return _encode(record).encode("ascii")
 
 
 def _cut(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,3 +122,7 @@ def _safe_repr(value: object) -> str:
         return str(value) if isinstance(value, str) else repr(value)
     except Exception as exc:  # noqa: BLE001 - a user's __repr__ may raise anything
         return f"<{type(value).__name__} whose repr raised {type(exc).__name__}>"
+
+
+_encode = json.JSONEncoder(default=_last_resort, separators=(",", ":")).encode
+"""Made once: `json.dumps` makes an encoder for every record."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
-from types import CellType, FrameType, FunctionType, ModuleType
+from collections.abc import Collection, Sequence
+from types import CellType, FrameType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 from bootcheck.probes.heap import thawed
-from bootcheck.probes.objects import bases
+from bootcheck.probes.objects import attributes, bases, module_of, standard
 
 _module: Any = type.__dict__["__module__"].__get__
 
@@ -23,6 +23,7 @@ DEPTH = 7
 """Steps from the object to its module: an attribute takes one or two, a container one."""
 WIDTH = 48
 """Objects of one level whose holders are looked for: each costs a pass's time."""
+_LARGE = 1_000
 SKIPPED = ("bootcheck", "threading", "weakref", "gc", "sys")
 """Modules whose holding says nothing: registries of Python's own, and us."""
 
@@ -42,6 +43,48 @@ def holders_of(things: Sequence[Any], depth: int = DEPTH) -> dict[int, str]:
                 break
             walk.up(ours)
     return found
+
+
+def near(things: Sequence[Any]) -> dict[int, str]:
+    """Return, by `id`, the `module.name` of each object, or `module.name.attribute`, `module.name['key']`.
+
+    Looks from the modules down, not from the objects up: some 10 ms where a level of `holders_of` takes 25, and what
+    lies deeper is left out.
+    """
+    modules = _modules()
+    found = _globals(things, modules)
+    left = {id(thing): thing for thing in things if id(thing) not in found}
+    leaves: dict[type, bool] = {}
+    for module, namespace in modules.values() if left else ():
+        if standard(module):
+            continue
+        for name, value in list(namespace.items()):
+            kind = type(value)
+            leaf = leaves.get(kind)
+            if leaf is None:
+                leaf = leaves[kind] = _leaf(kind)
+            if leaf or name.startswith("__"):
+                continue
+            for one in left.keys() & set(map(id, _inside(value))):
+                step, _ = _step(value, left[one], inner=False)
+                found.setdefault(one, f"{module}.{name}{step}")
+    return found
+
+
+def _leaf(kind: type) -> bool:
+    """Tell whether these hold nothing that is looked for: classes, and most of the standard library's."""
+    above = bases(kind)
+    holds = dict in above or kind in (list, tuple, SimpleNamespace)
+    return type in above or (not holds and standard(module_of(kind)))
+
+
+def _inside(value: Any) -> Collection[Any]:
+    """Return what an object or a container that is not large holds itself."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return list(value) if len(value) <= _LARGE else ()
+    held = value if dict in bases(kind) else attributes(value)
+    return list(dict.values(held)) if held is not None and dict.__len__(held) <= _LARGE else ()
 
 
 def _modules() -> _Modules:

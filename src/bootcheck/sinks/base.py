@@ -7,7 +7,10 @@ from typing import Any, Protocol
 
 
 class Sink(Protocol):
-    """A destination of records. It may raise: the recorder says so once and drops it."""
+    """A destination of records. It may raise: the recorder says so once and drops it.
+
+    One that can take several at once has `write_all(records, lines)` as well.
+    """
 
     def write(self, record: Mapping[str, Any], line: bytes) -> None:
         """Take one record, and the same as a JSON line with its newline."""

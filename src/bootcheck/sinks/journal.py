@@ -1,4 +1,4 @@
-"""The journal file of one process: one `write(2)` per line, locked while its owner lives.
+"""The journal file of one process: whole lines with each `write(2)`, locked while its owner lives.
 
 Once a write fails or takes longer than 100 ms the process goes on in memory (an anonymous file
 that the master can still read after the process died), and says so.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bootcheck.model.journal import HEAD, READY, Key
@@ -56,16 +56,23 @@ class Journal:
 
     def write(self, record: Mapping[str, Any], line: bytes) -> None:
         """Append one line."""
+        self._append(line, essential=record["t"] in _ESSENTIAL)
+
+    def write_all(self, records: Iterable[Mapping[str, Any]], lines: Iterable[bytes]) -> None:
+        """Append several lines, with one `write(2)` for all."""
+        self._append(b"".join(lines), essential=any(record["t"] in _ESSENTIAL for record in records))
+
+    def _append(self, lines: bytes, *, essential: bool) -> None:
         # A child that did not open a journal of its own must not write into its parent's.
         if self._owner != os.getpid():
             return
-        on_disk = self._fd >= 0 and self._to_disk(line)
+        on_disk = self._fd >= 0 and self._to_disk(lines)
         # The master finds the file by the head and counts on `ready` whatever the disk does.
-        essential = not on_disk or record["t"] in _ESSENTIAL
+        essential = essential or not on_disk
         if essential and self._spare >= 0 and identity_of(self._spare) == self._spare_identity:
-            os.write(self._spare, line)
+            os.write(self._spare, lines)
 
-    def _to_disk(self, line: bytes) -> bool:
+    def _to_disk(self, lines: bytes) -> bool:
         before = time.monotonic()
         if identity_of(self._fd) != self._identity:
             # Somebody closed every descriptor, and the number is another file's, or a socket's, by now.
@@ -73,7 +80,7 @@ class Journal:
             self._notify(f"bootcheck: the journal of pid {os.getpid()} was closed by somebody else and stops here.")
             return False
         try:
-            written = os.write(self._fd, line)
+            written = os.write(self._fd, lines)
         except OSError as exc:
             self._lose(f"{exc.strerror or exc}")
             return False
@@ -81,7 +88,7 @@ class Journal:
         if took > self._directory.SLOW:
             self._directory.slow = True
             self._lose(f"one write took {took:.1f} s")
-        elif written != len(line):
+        elif written != len(lines):
             self._lose("the disk is full")
             return False
         return True

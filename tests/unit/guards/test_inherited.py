@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
+
+import pytest
 
 from bootcheck.guards import inherited
 from bootcheck.guards.clients.base import RENEW, Claim
 from bootcheck.probes.sockets import Connected
+from tests.unit.children import interpreter
 
 
 def hidden(port: int) -> Claim:
@@ -53,3 +57,53 @@ def test_what_the_app_drops_does_not_live_on():
     del thing
     gc.collect()
     assert things.living() == {("a", "B"): []}
+
+
+@pytest.mark.parametrize(
+    ("between", "times"),
+    [
+        ("pass", 1),
+        ("kept.append(Thing())", 2),
+        ("kept.pop().sock.close()", 2),
+        ("threading.Thread(target=threading.Event().wait, daemon=True).start()", 2),
+    ],
+)
+def test_what_children_need_is_made_again_only_where_something_moved(between, times):
+    """A connection that came or went, or a thread of the app's: it may have changed anything."""
+    done = interpreter(
+        """
+import json, socket, sys, threading, types
+from bootcheck.guards import clients, fresh_pools, inherited
+from bootcheck.guards.clients.base import RENEW, Claim
+
+listener = socket.create_server(("127.0.0.1", 0))
+made = []
+
+class Thing:
+    def __init__(self):
+        self.sock = socket.create_connection(listener.getsockname())
+
+def claims(found):
+    for thing in found[client.CLASSES[0]]:
+        if thing.sock.fileno() >= 0:
+            yield Claim(fd=thing.sock.fileno(), library="its", owner="it", remedy=RENEW, thing=thing)
+
+sys.modules["its"] = types.ModuleType("its")
+sys.modules["its"].Thing = Thing
+client = types.ModuleType("client")
+client.CLASSES = (("its", "Thing"),)
+client.prepare = lambda found: made.append(len(found[client.CLASSES[0]]))
+client.renew = lambda found, dead, ready: {}
+client.claims = claims
+clients._loaded["its"] = client
+clients.CLIENTS, clients.LIBRARIES = ("its",), {"its": ("its",)}
+
+kept = [Thing(), Thing()]
+first = fresh_pools.before_fork(2)
+BETWEEN
+second = fresh_pools.before_fork(2)
+print(json.dumps([first.trouble, second.trouble, len(first.inherited), len(made)]))
+""".replace("BETWEEN", between)
+    )
+
+    assert json.loads(done.stdout) == [None, None, 2, times], done.stderr

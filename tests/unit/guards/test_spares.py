@@ -231,11 +231,60 @@ def test_a_pool_that_was_replaced_after_the_look_is_renewed_all_the_same(url):
     """By a thread of the master's, in the middle of the fork."""
     engine = create_engine(url, poolclass=pool.QueuePool)
     ready = client.prepare(found(engine))
+    made_before = getattr(engine.pool, spares.NAME).pool
     engine.dispose()
     between = engine.pool
     client.renew(found(engine), set(), ready)
 
-    assert engine.pool not in (between, ready.pools[0][2].pool)
+    assert engine.pool not in (between, made_before)
+
+
+def test_a_listener_that_comes_after_the_look_is_the_workers_too(url):
+    """The look is kept for the forks that follow; a hook may do this in between."""
+    engine = create_engine(url, poolclass=pool.QueuePool)
+    heard: list[str] = []
+    ready = client.prepare(found(engine))
+    event.listen(engine, "checkout", lambda *_: heard.append("checkout"))
+    event.listen(engine, "engine_disposed", lambda _: heard.append("disposed"))
+    client.renew(found(engine), set(), ready)
+    query(engine)
+
+    assert heard == ["disposed", "checkout"]
+
+
+def test_one_that_goes_while_another_one_comes_is_seen(url):
+    """The number of listeners is the same."""
+    engine = create_engine(url, poolclass=pool.QueuePool)
+    heard: list[str] = []
+
+    def first(*_: Any) -> None:
+        heard.append("first")
+
+    event.listen(engine, "checkout", first)
+    ready = client.prepare(found(engine))
+    event.remove(engine, "checkout", first)
+    event.listen(engine, "checkout", lambda *_: heard.append("second"))
+    client.renew(found(engine), set(), ready)
+    query(engine)
+
+    assert heard == ["second"]
+
+
+def test_a_look_keeps_nothing_alive(url):
+    """It holds until the next connection comes or goes, which may be never."""
+    import gc
+    import weakref
+
+    engine = create_engine(url, poolclass=pool.QueuePool)
+    connection = engine.connect()
+    everything = {engines.ENGINE: [engine], engines.CONNECTION: [connection], engines.RECORD: []}
+    ready = client.prepare(everything)
+    gone = [weakref.ref(thing) for thing in (engine, engine.pool, connection, connection._dbapi_connection)]
+    del everything, engine, connection
+    gc.collect()
+
+    assert ready.held
+    assert [one() for one in gone] == [None] * 4
 
 
 def test_data_in_memory_stay():

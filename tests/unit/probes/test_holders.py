@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sys
 import types
+from types import SimpleNamespace
 
 import pytest
 
-from bootcheck.probes.holders import holders_of
+from bootcheck.probes.holders import holders_of, near
 from tests.unit.children import interpreter
 
 
@@ -37,6 +38,12 @@ def module():
     sys.modules["its_app"] = made
     yield made
     del sys.modules["its_app"]
+
+
+def by_attribute(module, thing):
+    """Hold it in an object's own attributes."""
+    module.REPOSITORY = Thing()
+    module.REPOSITORY.db = thing
 
 
 def by_slot(module, thing):
@@ -81,6 +88,27 @@ def test_the_way_from_a_module_is_named(module, hold, name):
     module.lazy = Lazy()
 
     assert holders_of([thing]) == {id(thing): name}
+
+
+@pytest.mark.parametrize(
+    ("hold", "name"),
+    [
+        (lambda module, thing: setattr(module, "conn", thing), "its_app.conn"),
+        (lambda module, thing: setattr(module, "CACHE", {"pg": thing}), "its_app.CACHE['pg']"),
+        (lambda module, thing: setattr(module, "PAIR", (None, thing)), "its_app.PAIR[1]"),
+        (lambda module, thing: setattr(module, "STATE", SimpleNamespace(db=thing)), "its_app.STATE.db"),
+        (by_attribute, "its_app.REPOSITORY.db"),
+        (deep, None),
+        (lambda module, thing: setattr(module, "MANY", [thing] * 2_000), None),
+    ],
+)
+def test_a_glance_finds_what_a_module_or_one_of_its_things_holds(module, hold, name):
+    """And leaves out what lies deeper, or among many."""
+    thing = Thing()
+    hold(module, thing)
+    module.lazy = Lazy()
+
+    assert near([thing]) == ({} if name is None else {id(thing): name})
 
 
 def test_several_are_found_in_one_walk(module):

@@ -18,6 +18,7 @@ from bootcheck.recorder import Recorder
 from bootcheck.sinks import journal as module
 from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.journal import Journal
+from bootcheck.sinks.memory import Memory
 from tests.unit.children import forked
 
 KEY = Key("worker", 412, 99)
@@ -85,6 +86,23 @@ def test_a_line_is_one_write(reports: ReportDirectory, monkeypatch: pytest.Monke
 
     assert len(writes) == 2
     assert all(data.endswith(b"\n") and data.count(b"\n") == 1 for data in writes)
+
+
+def test_records_that_come_together_are_one_write(reports: ReportDirectory, monkeypatch: pytest.MonkeyPatch):
+    """A worker tells of ten connections at once; a sink that takes one at a time has each."""
+    writes: list[bytes] = []
+
+    def count(fd: int, data: bytes) -> int:
+        writes.append(data)
+        return os.write(fd, data)
+
+    journal, memory = Journal(reports, KEY), Memory()
+    monkeypatch.setattr(module, "os", SimpleNamespace(write=count, getpid=os.getpid, fstat=os.fstat))
+    Recorder([journal, memory]).masked_facts("guard", [{"name": "x", "fd": number} for number in range(3)])
+
+    assert [data.count(b"\n") for data in writes] == [3]
+    told, _ = read_lines(b"".join(writes).splitlines(keepends=True))
+    assert [one["fd"] for one in told] == [one["fd"] for one in memory.records] == [0, 1, 2]
 
 
 def test_the_spare_gets_the_essentials_while_the_disk_works(reports: ReportDirectory, spare: int):

@@ -8,6 +8,7 @@ own classes have one: the code of others may connect.
 
 from __future__ import annotations
 
+import sys
 from operator import is_
 from typing import Any
 
@@ -15,6 +16,7 @@ from bootcheck.probes import engines
 from bootcheck.probes.objects import attributes, module_of
 
 NAME = "_bootcheck_spare"
+Stamp = tuple[int, int, object]
 _ABSENT = object()
 _READ = (
     *("_creator_arg", "_creator", "_max_overflow", "_timeout", "_recycle", "_pre_ping", "_reset_on_return", "echo"),
@@ -26,21 +28,24 @@ _READ = (
 class Spare:
     """The pool that will take another one's place, and what that one was like when it was made."""
 
-    __slots__ = ("_listeners", "_setup", "heard", "pool")
+    __slots__ = ("__weakref__", "_listeners", "_old", "_setup", "pool")
 
     def __init__(self, old: Any, inside: dict[str, Any]) -> None:
         """Make the spare of a pool; raises what SQLAlchemy raises."""
+        self._old = id(old)
         self._setup = [inside.get(name, _ABSENT) for name in _READ]
         self._listeners = _listeners(inside)
         self.pool = old.recreate()
-        self.heard = False
-        """True where somebody listens for `engine_disposed`."""
 
-    def fits(self, inside: dict[str, Any]) -> bool:
-        """Tell whether the pool that it stands for is set up as it was, with the same listeners.
+    def fits(self, pool: Any, *, as_then: bool = False) -> bool:
+        """Tell whether this is the pool that it stands for, set up as it was, with the same listeners.
 
-        By identity: to ask values whether they are equal would run their code.
+        By identity: to ask values whether they are equal would run their code. `as_then`: nothing of the app's has
+        run since somebody looked.
         """
+        if as_then or id(pool) != self._old:
+            return id(pool) == self._old
+        inside = attributes(pool) or {}
         for number, name in enumerate(_READ):
             if inside.get(name, _ABSENT) is not self._setup[number]:
                 return False
@@ -57,16 +62,26 @@ def make_ready(engine: Any, pool: Any) -> Spare | None:
         return None
     spare: Spare | None = inside.get(NAME)
     try:
-        if spare is None or not spare.fits(inside):
+        if spare is None or not spare.fits(pool):
             if engines.in_memory(engine) or not module_of(type(pool)).startswith("sqlalchemy.pool"):
                 return None
             spare = inside[NAME] = Spare(pool, inside)
-        if engine.dispatch.engine_disposed:
-            spare.heard = True
     except Exception:  # noqa: BLE001 - a SQLAlchemy that looks unlike any known one makes its pools in the worker
         inside.pop(NAME, None)
         return None
     return spare
+
+
+def stamp() -> Stamp | None:
+    """Return what changes whenever a listener is added or removed; None where that cannot be known.
+
+    SQLAlchemy has one register of all listeners (1.4 to 2.1), in the order in which they were added.
+    """
+    register = attributes(sys.modules.get("sqlalchemy.event.registry")) or {}
+    keys, collections = register.get("_key_to_collection"), register.get("_collection_to_key")
+    if not isinstance(keys, dict) or not isinstance(collections, dict):
+        return None
+    return len(keys), len(collections), next(reversed(keys), None)
 
 
 def _listeners(inside: dict[str, Any]) -> list[Any]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, ref
 
 from bootcheck.guards.clients import spares
 from bootcheck.guards.clients.base import RENEW, Claim, Found
@@ -21,12 +21,17 @@ from bootcheck.probes.sockets import inode_of
 
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306}
 CLASSES = (engines.ENGINE, engines.CONNECTION, engines.RECORD)
+RENEWED = (engines.ENGINE, engines.CONNECTION)
 
 _descriptors: WeakKeyDictionary[Any, tuple[int, int]] = WeakKeyDictionary()
 """Descriptor and inode of each record's connection."""
 _labels: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 """Each engine's URL without its secrets: to mask one costs more than all else at a fork."""
 _kept: list[Any] = []
+"""In a worker: the pools that were left, which hold what lay idle, and what was checked out of them.
+
+Not the engines, nor who holds a connection: what the app drops must not live on through us.
+"""
 _UNSEEN = (None, None, True)
 
 
@@ -73,12 +78,14 @@ def close_idle(found: Found, alone: Callable[[], bool]) -> dict[str, int]:
 
 @dataclass(slots=True)
 class Ready:
-    """What the master has looked up for its children, right before the fork."""
+    """What the master has looked up for its children; it keeps nothing alive that the app drops."""
 
-    pools: list[tuple[Any, Any, spares.Spare | None]] = field(default_factory=list)
-    """Every engine with a pool of its own, that pool, and its spare."""
-    held: dict[int, tuple[Any, int | None, bool]] = field(default_factory=dict)
+    held: dict[int, tuple[ReferenceType[Any], int | None, bool]] = field(default_factory=dict)
     """By the id of each open connection what it holds, the descriptor, and whether somebody wants to know its end."""
+    pools: dict[int, tuple[ReferenceType[spares.Spare] | None, bool]] = field(default_factory=dict)
+    """By the id of each engine with a pool of its own its spare, and whether somebody listens for `engine_disposed`."""
+    listeners: spares.Stamp | None = None
+    """Tells whether the listeners are those of then."""
 
 
 def prepare(found: Found) -> Ready:
@@ -88,7 +95,8 @@ def prepare(found: Found) -> Ready:
         # An engine of `execution_options()` has none of its own.
         pool = (attributes(engine) or {}).get("pool")
         if pool is not None:
-            ready.pools.append((engine, pool, spares.make_ready(engine, pool)))
+            spare = spares.make_ready(engine, pool)
+            ready.pools[id(engine)] = (None, False) if spare is None else (ref(spare), _disposal_heard(engine))
     heard: dict[int, bool] = {}
     for connection in _held_connections(found):
         fairy = getattr(connection, "_dbapi_connection", None)
@@ -96,17 +104,18 @@ def prepare(found: Found) -> Ready:
             pool = getattr(fairy, "_pool", None)
             if id(pool) not in heard:
                 heard[id(pool)] = _heard(pool)
-            ready.held[id(connection)] = (fairy, _leads_to(fairy), heard[id(pool)])
+            ready.held[id(connection)] = (ref(fairy), _leads_to(fairy), heard[id(pool)])
+    # Now, for a spare has the listeners of the pool that it stands for.
+    ready.listeners = spares.stamp()
     return ready
 
 
 def renew(found: Found, dead: set[int], ready: Ready | None = None) -> dict[str, int]:
     """Invalidate what leads to a dead socket, and give every engine a new pool."""
     ready = prepare(found) if ready is None else ready
-    # Not the engines, nor who holds a connection: what the app drops must not live on through us.
-    _kept.append((found[engines.RECORD], ready.held, [pool for _, pool, _ in ready.pools]))
-    let_go = _let_go(found, dead, ready)
-    _renew_pools(ready)
+    as_then = ready.listeners is not None and ready.listeners == spares.stamp()
+    let_go = _let_go(found, dead, ready, as_then=as_then)
+    _renew_pools(found, ready, as_then=as_then)
     return {"invalidated": let_go}
 
 
@@ -148,7 +157,7 @@ def _by_pool(every: Iterable[Any]) -> list[Any]:
     return list({id(engine.pool): engine for engine in every}.values())
 
 
-def _let_go(found: Found, dead: set[int], ready: Ready) -> int:
+def _let_go(found: Found, dead: set[int], ready: Ready, *, as_then: bool) -> int:
     """Invalidate the connections that somebody held across the fork, if they lead to a dead socket."""
     let_go = 0
     for connection in _held_connections(found):
@@ -156,11 +165,12 @@ def _let_go(found: Found, dead: set[int], ready: Ready) -> int:
             fairy = getattr(connection, "_dbapi_connection", None)
             if fairy is None:
                 continue
+            _kept.append(fairy)
             seen, number, heard = ready.held.get(id(connection), _UNSEEN)
-            if seen is not fairy:
+            if seen is None or seen() is not fairy:
                 number, heard = _leads_to(fairy), True
             if number in dead:
-                let_go += _invalidate(connection, fairy, heard=heard)
+                let_go += _invalidate(connection, fairy, heard=heard or not as_then)
         except Exception:  # noqa: BLE001, S112 - its first use will fail loudly, and reconnect
             continue
     for session in _open_sessions():
@@ -256,15 +266,28 @@ def _connections_of(session: Any) -> list[Any]:
     return list(found.values())
 
 
-def _renew_pools(ready: Ready) -> None:
+def _renew_pools(found: Found, ready: Ready, *, as_then: bool) -> None:
     made: dict[int, Any] = {}
-    for engine, pool, spare in ready.pools:
-        if spare is None or engine.pool is not pool:
+    for engine in found[engines.ENGINE]:
+        reference, heard = ready.pools.get(id(engine), (None, False))
+        if id(engine) not in ready.pools:
+            continue
+        pool = engine.pool
+        _kept.append(pool)
+        spare = None if reference is None else reference()
+        if spare is None or not spare.fits(pool, as_then=as_then):
             _make_anew(engine, made)
             continue
         engine.pool = spare.pool
-        if spare.heard:
+        if heard or not as_then:
             _tell(engine)
+
+
+def _disposal_heard(engine: Any) -> bool:
+    try:
+        return bool(engine.dispatch.engine_disposed)
+    except AttributeError:
+        return True
 
 
 def _tell(engine: Any) -> None:
@@ -279,7 +302,6 @@ def _make_anew(engine: Any, made: dict[int, Any]) -> None:
     if engines.in_memory(engine):
         return
     pool = engine.pool
-    _kept.append(pool)
     if id(pool) in made:
         engine.pool = made[id(pool)]
         return
