@@ -104,7 +104,7 @@ def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR
     return None
 
 
-def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:
+def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR0911
     if server.stopping and life.context is None and life.killed in _STOPS:
         # One signal to the whole group: a worker may say that it exits before the master says why.
         life.context = "signal"
@@ -115,6 +115,8 @@ def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:
             return Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP
         if _among_the_timed_out(life, server):
             return Cause.GUNICORN_TIMEOUT, REQUEST
+        if _like_those_after_it(life, server):
+            return Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server)
         return None if life.context == "failure" else (Cause.OOM, UNKNOWN)
     if server.reason is not None and life.killed in _STOPS:
         # The master says later than its workers die that one of them could not boot.
@@ -128,6 +130,15 @@ def _among_the_timed_out(life: Life, server: Server) -> bool:
         return False
     ends = (item.ended_at for item in server.lives.values() if item.timed_out and item.booted_at is None)
     return any(end is not None and abs(end - life.ended_at) <= LATE for end in ends)
+
+
+def _like_those_after_it(life: Life, server: Server) -> bool:
+    """Tell whether it was killed where the log begins, and all that were started in its place were timed out."""
+    if life.booted_at is not None or server.seen_start or life.ended_at is None or life.context is not None:
+        return False
+    later = [item for item in server.lives.values() if item.booted_at is not None and item.ended_at is not None]
+    first = min((item.booted_at for item in later if item.booted_at is not None), default=None)
+    return first is not None and life.ended_at <= first + LATE and all(item.timed_out for item in later)
 
 
 def _when_timed_out(life: Life, server: Server) -> str:

@@ -117,8 +117,9 @@ class Log:
         self._ran = self._ran or container.ran
         if container.lone is not None and len(self._lone) < MAX_LONE:
             self._lone.append(container.lone)
-        if container.around.version is not None or self.around.version is None:
-            self.around = container.around
+        known, new = self.around, container.around
+        if new.version is not None or (known.version is None and (new.listening or not known.listening)):
+            self.around = new
 
 
 def _alone(loose: Loose, around: Surroundings, notes: list[Evidence]) -> Trouble:

@@ -24,9 +24,12 @@ SOON = 600.0
 GRACE = 60.0
 """Seconds from the platform's word that a stop takes too long to the end by its SIGKILL."""
 _ACCESS = re.compile(r"\b(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S.*HTTP/\d|\bmethod=[A-Z]+ path=")
+_UPSTREAM = " while connecting to upstream"
+"""A proxy that got no answer: it quotes the request."""
 _SUPERVISOR = re.compile(
     r"unicorn|spawnerr|\btini\b|exited: |[Cc]ontainer|[Ii]nstance|[Pp]robe|\b[Tt]ask |[Pp]orts?\b|\bsite\b|\bpod\b|"
-    r"can't find command|failed to launch: |[Ww]atchdog|systemd|kubelet|killing '[^']+' \(\d+\) with SIG"
+    r"can't find command|failed to launch: |[Ww]atchdog|systemd|kubelet|killing '[^']+' \(\d+\) with SIG|"
+    r"while connecting to upstream|Cannot start service|target-group|\bELB\b|terminated by SIGKILL\)"
 )
 """What a line with a level says where a supervisor, and not the app, logged it."""
 _PROCESS = re.compile(
@@ -45,7 +48,7 @@ _KILLED = re.compile(r"\b137\b")
 _SLOW_STOP = re.compile(r"Error R12 |[Tt]imed out\. Killing|with SIGKILL|using the force")
 """Who says so kills next, and tells of the status after that."""
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")
-_READINESS = re.compile(r"Readiness probe failed")
+_READINESS = re.compile(r"^(?!.*failed health checks after).*Readiness probe failed")
 _NAMED = re.compile(r"^(?P<stream>[\w.\-]+) exited with code \d")
 _DYNO = re.compile(r"^heroku(\[[\w\-]+\.\d+\])$")
 _PLATFORM = re.compile(
@@ -106,7 +109,7 @@ class Notes:
         """Keep a line that speaks of a trouble; False where it is somebody else's."""
         text = record.text
         unsaid = _is_talk(record) if symptom else _by_the_app(record)
-        if _ACCESS.search(text) is not None or unsaid or _of_another(text, knows):
+        if (_ACCESS.search(text) is not None and _UPSTREAM not in text) or unsaid or _of_another(text, knows):
             return False
         ends_all = _ENDS_ALL.search(text) is not None
         if ends_all and self._over and self._over == self._streams:
@@ -179,7 +182,7 @@ class Notes:
         dyno = _DYNO.match(note.stream)
         if dyno is not None and any(stream.startswith("app[") for stream in self._streams):
             return f"app{dyno[1]}" in self._streams
-        about = "unicorn" in note.said.text or " while connecting to upstream" in note.said.text
+        about = "unicorn" in note.said.text or _UPSTREAM in note.said.text
         return about or _PLATFORM.match(note.stream) is not None
 
     def _drop(self, note: _Note) -> None:

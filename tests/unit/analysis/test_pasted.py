@@ -129,3 +129,11 @@ def test_only_the_end_of_a_traceback_that_the_import_machinery_raised(module: st
     assert [name for name, _ in classes(told(f"{text}ModuleNotFoundError: No module named '{module}'\n{END}"))] == [
         expected
     ]
+
+
+def test_a_traceback_that_was_printed_as_a_list_of_lines():
+    """As a program shows what another one wrote on stderr."""
+    lines = [*TAIL.partition("[2026")[0].splitlines(), ""]
+
+    assert [name for name, _ in classes(told(f"web failed: {lines}\n"))] == [MISSING]
+    assert classes(told(start() + GET + "INFO labels: ['a', 'b', 'File c']\n" + GET + TERM)) == []

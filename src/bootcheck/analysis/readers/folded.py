@@ -12,6 +12,9 @@ _ESCAPED = re.compile(r"#012|(?:\\r)?\\n|\\u000a", re.IGNORECASE)
 _PLACE = re.compile(
     r'(?<! ) +(?=File "[^"]{1,400}", line \d)|(?<!\s)\s+(?=(?:During handling of|The above exception was) )'
 )
+_LISTED = re.compile(r"""(?:\\n)?['"], ?['"]|\[['"](?= *(?:File "|Traceback ))""")
+_OF_LIST = re.compile(r"""(?:['"], ?|\[)['"] +File "[^"]{1,400}", line \d""")
+"""Where one line of a traceback ends and the next begins in the repr of a list of them."""
 _JOINED = re.compile(r'^(?P<frame>File "[^"]+", line \d+(?:, in (?:<\w+>|[\w.]+))?)\s+(?P<code>\S.*)$')
 _RAISED = re.compile(
     r"(?:^|\s)(?P<raised>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|NotFound|DoesNotExist|"
@@ -56,6 +59,8 @@ def printed(text: str) -> list[str] | None:
 
 def unfolded(text: str) -> list[str] | None:
     """Return the lines that a line was before it was folded, None where it holds no folded traceback."""
+    if _OF_LIST.search(text) is not None:
+        return [piece.rstrip("]'\"") for piece in _LISTED.split(text)[:MAX_PIECES]]
     start = text.find(_HEAD)
     if start < 0:
         return _continued(text)

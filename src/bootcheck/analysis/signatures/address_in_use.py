@@ -30,7 +30,8 @@ CAUSE_CLASS = "address-in-use"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(
-    r"Connection in use: |Address already in use|EADDRINUSE|\[Errno (?:98|48)\]|WinError 10048", re.IGNORECASE
+    r"Connection in use: |Address already in use|EADDRINUSE|\[Errno (?:98|48)\]|port is already in use|WinError 10048",
+    re.IGNORECASE,
 )
 TELLTALE = re.compile(
     r"Bind for \S+ failed: port is already allocated|listen tcp\S* \S+ bind: address already in use|"

@@ -55,6 +55,7 @@ TELLTALE = re.compile(
     r"respond to HTTP pings on port|Detected open ports on localhost|STARTUP \w+ probe failed .{1,80} on port \d|"
     r"(?:[Ll]iveness|[Ss]tartup) probe failed: .{1,200}connection refused|replicas never became healthy|"
     r"connect\(\) failed \(111: .{1,200}upstream: \"\w+://(?!127\.|localhost|unix)|curl: \((?:52|56)\) |"
+    r"gunicorn[^|]{0,80}\| +(?:127\.0\.0\.1|localhost|\[::1\]):\d+|"
     r"no process is listening on|port the app is listening on|is your app listening on|"
     # The command as the platform prints it: App Service, Render, Heroku reach no loopback.
     r"(?:appCommandLine: |==> Running '|process with command [`'])[^`]{0,200}gunicorn[^`]{0,200}"
@@ -77,6 +78,7 @@ WORDS = (
     "replicas never",
     "connect() failed",
     "curl: (5",
+    "unicorn",
     "appCommandLine: ",
     "==> Running '",
     "process with command ",
@@ -90,6 +92,8 @@ _LISTENS = re.compile(r":(\d{2,5})(?:$|\D*$)")
 _ROUTER = re.compile(r"Error R10|[Ff]ailed to bind to \$PORT")
 _CHOSEN = re.compile(r":\d{2,4}(?:$|\D*$)")
 """A port that a person writes; those that Heroku gives have five digits."""
+_LISTED = re.compile(r"\| +((?:127\.0\.0\.1|localhost|\[::1\]):\d+)")
+"""A row of the platform's own table of who listens where."""
 _LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
 
@@ -112,6 +116,7 @@ def _missed(trouble: Trouble) -> Finding | None:
     """Conclude where a platform, a probe or a proxy asks where gunicorn does not listen."""
     missed = trouble.line(TELLTALE)
     loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
+    loopback = loopback or next((first(_LISTED, line.text) for line in missed if _LISTED.search(line.text)), None)
     if missed and loopback:
         return _bad(trouble, f"it listens at {loopback}, which nobody outside reaches", missed, code="BC524")
     expected = first(_EXPECTED, missed[0].text) if missed else ""

@@ -55,10 +55,15 @@ WORDS = (
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 _FORKED = re.compile(r"We cannot safely call it or ignore it in the fork\(\) child process|when fork\(\) was called")
 
+_WATCHDOG = re.compile(r"Watchdog timeout")
+"""systemd sends SIGABRT to a server that gave no sign of life in time."""
+
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the signal that ended it; macOS kills a process that is not safe to fork, and says so."""
     if trouble.cause is not Cause.NATIVE_CRASH and not (trouble.cause is Cause.OOM and trouble.says(_FORKED)):
+        return None
+    if trouble.signal in (None, "SIGABRT") and trouble.says(_WATCHDOG):
         return None
     name = trouble.signal or "a fault signal"
     around = trouble.line(TELLTALE)

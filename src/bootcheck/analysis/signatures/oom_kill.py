@@ -38,14 +38,14 @@ TELLTALE = re.compile(
     r"[Mm]emory cgroup out of memory|oom-kill:|OOMKilled|killed by the OOM killer|"
     r"Error R1[45] \(Memory|"
     r"[Mm]emory limit of .{1,40} exceeded|[Ee]xceeded (?:its|the|soft|hard)? ?(?:private )?memory limit|"
-    r"Container killed due to memory|"
+    r"Container killed due to memory|using too much memory and was terminated|"
     r"[Oo]ut of memory \(used over|result 'oom-kill'|OutOfMemoryError: [Cc]ontainer|"
     r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+137\b"
 )
 WORDS = ("emory", "Killed", "SIGKILL", "oom-kill", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
 _STATUS_ALONE = re.compile(r"^(?!.*(?:[Mm]emory|OOM|oom)).*\b137\b")
-_BY_PROBE = re.compile(r"failed (?:liveness|startup) probe|Liveness probe failed")
+_BY_PROBE = re.compile(r"failed (?:liveness|startup) probe|Liveness probe failed|unhealthy container")
 _ASK = (
     "Get the kernel's word, and analyze it with this log: journalctl -k, kubectl describe pod POD (OOMKilled), docker "
     "inspect CONTAINER (OOMKilled); under bootcheck the report has the count of the control group."

@@ -36,9 +36,20 @@ TELLTALE = re.compile(
     r"State '(?:stop|final)-sig\w+' timed out\. Killing|stop-sigterm timed out|Error R12 \(Exit timeout\)|"
     r"did not (?:exit|stop) within the grace period|Stopping timed out\. Killing|"
     # supervisord after stopwaitsecs, dockerd after its own limit
-    r"killing '[^']+' \(\d+\) with SIGKILL|failed to exit within .{1,20} of signal \d+ - using the force"
+    r"killing '[^']+' \(\d+\) with SIGKILL|stopped: \S+ \(terminated by SIGKILL\)|"
+    # podman
+    r"in \d+ seconds, resorting to SIGKILL|"
+    r"failed to exit within .{1,20} of signal \d+ - using the force"
 )
-WORDS = ("timed out", "Error R12", "grace period", "with SIGKILL", "using the force")
+WORDS = (
+    "terminated by SIGKILL",
+    "resorting to",
+    "timed out",
+    "Error R12",
+    "grace period",
+    "with SIGKILL",
+    "using the force",
+)
 TELLTALE_CAUSE = Cause.SIGKILL_GRACEFUL_TIMEOUT
 _HANGS = (
     "Nothing shows that it had served: where it never was ready, its start hangs, and somebody lost patience. Look at "

@@ -44,7 +44,13 @@ TELLTALE = re.compile(
     r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|"
     r"start operation timed out|Timed out waiting for (?:the )?health|"
     r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|"
-    r"LIVENESS \w+ probe failed|[Hh]ealth check on port \d+ has failed|unhealthy container|"
+    r"is unhealthy in \(?target-group|found to be unhealthy - |is unhealthy, Stopping site|"
+    r"waiting for internal health check|failed health checks after|[Hh]ealth ?checks? (?:is |are )?failing|"
+    r"[Hh]ealth check (?:never passed|failures?\b)|"
+    r"ELB system health check|failed its (?:liveness|health) checks?|"
+    r"[Hh]ealthcheck (?:failed!|failure)|healthcheck: check \"[^\"]+\" unhealthy|respond to health check|"
+    r"is unhealthy, it will be killed|LIVENESS \w+ probe failed|"
+    r"[Hh]ealth check on port \d+ has failed|unhealthy container|"
     r"No response from gunicorn master within|[Ss]ome workers seem to have died and gunicorn did not restart them|"
     r"State changed from up to crashed|"
     # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
@@ -53,6 +59,7 @@ TELLTALE = re.compile(
 WORDS = (
     "probe",
     "ealth",
+    "liveness check",
     "atchdog",
     "timed out",
     "Back-off",
