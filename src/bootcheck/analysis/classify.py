@@ -18,6 +18,10 @@ _ROOTS = frozenset({"native-library", "resource-limit"})
 """Facts of the system: whatever is raised because of them only paraphrases them."""
 _PARAPHRASES = frozenset({"dependency-missing", "app-import-error"})
 """What is said of a module that does not import, whatever the reason."""
+_FOR_A_SERVER = re.compile(
+    r"(?:^|/)(?:wsgi|asgi|app|main|application|server|api|run|index|__init__|settings|urls)\.py$"
+)
+_BY_OTHERS = re.compile(r"/(?:manage|setup|conftest|env|celery)\.py$|/bin/(?!gunicorn)\w|<frozen runpy>|/runpy\.py$")
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
 
 
@@ -84,7 +88,7 @@ class Diagnoser:
         best = best or self._by_complaint(trouble)
         if best is not None:
             return best
-        if not trouble.died or trouble.facts.get(LONE):
+        if not trouble.died or (trouble.facts.get(LONE) and not _of_an_import(trouble)):
             return None
         for item in self._general:
             finding = self._ask(item, trouble)
@@ -138,6 +142,13 @@ class Diagnoser:
                     f"the signature {name} failed ({type(exc).__name__}: {exc}) and was passed over; please report this"
                 )
             return None
+
+
+def _of_an_import(trouble: Trouble) -> bool:
+    """Tell whether modules of an app were being imported, by nobody else than a server: of that a worker dies."""
+    begun = [frame for link in trouble.chain for frame in link.frames if frame.function == "<module>"]
+    asked = any(_FOR_A_SERVER.search(frame.file) for frame in begun)
+    return asked and not any(_BY_OTHERS.search(frame.file) for frame in begun)
 
 
 def _is_the_root(found: Diagnosis, outer: Diagnosis, link: Trouble) -> bool:

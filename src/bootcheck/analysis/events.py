@@ -131,6 +131,10 @@ def _starting(server: Server, _: re.Match[str], record: Record) -> None:
         life.say(evidence(record))
 
 
+def _finished(server: Server, match: re.Match[str], record: Record) -> None:
+    server.life(pid_of(match), evidence(record)).retiring = True
+
+
 def _serving(server: Server, _: re.Match[str], __: Record) -> None:
     server.served = True
 
@@ -239,6 +243,7 @@ HANDLERS: Mapping[str, Handler] = {
     said.RELOAD: _reload,
     said.READY: _ready,
     said.STARTING: _starting,
+    said.FINISHED: _finished,
     said.SERVING: _serving,
     said.NESTED: _nested,
     said.HALT: _halt,

@@ -25,6 +25,8 @@ RELOAD = "reload"
 SERVING = "serving"
 READY = "ready"
 STARTING = "starting"
+FINISHED = "finished"
+"""A worker of uvicorn has shut down in good order: the signal that it then sends itself again is no fault."""
 REQUEST_ERROR = "request_error"
 NESTED = "nested"
 """The app starts a development server of its own, and that call never returns."""
@@ -57,6 +59,7 @@ _LINES = (
     (RELOAD, r"Hang up: Master|Worker reloading: |Parent changed, shutting down"),
     (RELOAD, r"Autorestarting worker after current request"),
     (NESTED, r"^\s*\* Serving (?:Flask|Quart) app\b"),
+    (FINISHED, r"Finished server process \[(?P<pid>\d+)\]"),
     (STARTING, r"Waiting for application startup\."),
     (READY, r"Application startup complete|Booted, ready to serve"),
     (LIFESPAN_FAILED, r"Application startup failed\. Exiting|ASGI lifespan startup failed"),
@@ -86,7 +89,7 @@ WORDS = (
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
     "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "usage: ",
-    "Function ref", "* Serving ",
+    "Finished server", "Function ref", "* Serving ",
     "Error: ", "rror: ", "loading ASGI app",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""

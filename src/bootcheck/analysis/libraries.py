@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from bootcheck.analysis.trouble import Raised, is_library
 
@@ -41,6 +42,23 @@ _KNOWN = frozenset(  # names are read more easily without quotes
     adminsortable2 auditlog baton cachalot cacheops channels_redis compressor constance dal dbbackup djmoney filer
     formtools grappelli hitcount imagekit impersonate jet loginas markdownx martor parler post_office ratelimit simpleui
     smart_selects sslserver tailwind treebeard two_factor unfold waffle
+    annotated_types alembic_utils altair asgiref astropy atlassian autobahn bokeh catboost charset_normalizer chardet
+    chromadb clickhouse_connect cohere colorama crewai dash_bootstrap_components dask deepface diffusers
+    dns easyocr email_validator engineio exceptiongroup fakeredis fastai feedparser ffmpeg filelock
+    flask_assets flask_compress flask_httpauth flask_moment flask_pymongo flask_smorest flask_sock flask_talisman
+    folium fsspec geopandas geopy gradio gotrue graphql groq gspread h11 hiredis httptools hvac hydra idna imblearn
+    importlib_metadata inflection influxdb ipywidgets ibm_db jsonpickle kubernetes langgraph lightgbm
+    loguru mediapipe minio mlflow mongomock msal msgpack multidict multipart mypy_extensions neo4j networkx
+    nibabel numba numexpr oauth2client onnxruntime opencensus optimum oracledb orjson oscrypto packaging paho
+    paramiko parso pdfkit pdfminer pdfplumber pendulum peft pinecone playwright plotly portalocker postgrest
+    prometheus_client prometheus_flask_exporter prompt_toolkit protobuf psutil ptvsd pyarrow pyasn1 pycparser pycurl
+    pygments pymupdf pyodbc pyparsing pyproj pyspark pytesseract pytest python_http_client qdrant_client rasterio
+    redisvl regex reportlab rich ruamel safetensors seaborn selenium sendgrid shap shapely simplejson
+    simple_websocket skimage slack_sdk slowapi smart_open sniffio snowflake soundfile sqlparse statsmodels storage3
+    structlog supafunc sympy tabulate telebot telegram tenacity textblob tiktoken timm toml torchaudio toolz tortoise
+    trafilatura tweepy twilio typeguard typer tzlocal ujson ultralytics umap unidecode watchdog
+    weasyprint webob websocket whisper wordcloud wrapt wsproto xgboost xlrd xlsxwriter xlwt xmltodict yarl yfinance
+    zeep zipp zmq zstandard
     rangefilter rest_auth rest_framework_gis reversion rosetta sass_processor sorl wagtail
     """.split()  # noqa: SIM905
 )
@@ -99,6 +117,16 @@ def is_ours(module: str) -> bool:
     return module.partition(".")[0] in _OURS
 
 
+def is_shared(module: str) -> bool:
+    """Tell whether several packages put their parts under this name: who has one of them need not have the others."""
+    return module.partition(".")[0] in _SHARED
+
+
+def is_pythons(module: str) -> bool:
+    """Tell whether Python itself brings this module."""
+    return module.partition(".")[0] in sys.stdlib_module_names
+
+
 def is_installed(module: str, error: Raised) -> bool:
     """Tell whether the package that a module belongs to is a library that is there, as far as one can see."""
     top = module.partition(".")[0]
@@ -122,7 +150,7 @@ def is_by_convention(module: str, error: Raised) -> bool:
     inner = next((frame for frame in reversed(error.frames) if not _IMPORTING.search(frame.file)), None)
     if inner is None:
         # Nobody publishes a package of such a name, and its part is what is missing.
-        return not error.frames and top in _OURS and "." in module
+        return not error.frames and top in _OURS
     if inner.file.endswith("/django/conf/__init__.py"):
         # It asks for nothing but the settings, and who reads only the end of a traceback sees no file of the app's.
         return not is_known(module)

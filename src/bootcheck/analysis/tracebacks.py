@@ -27,6 +27,7 @@ _BARE = re.compile(
     r"Name|Password|Connections|Failure|Failed|Available|ByBroker|Allowed|Exceeded|URI|Path|Down|DOWN|Disconnected|"
     r"Reconnect|Shutdown|Locked)"
     r"|(?:[a-z_]\w*\.)+(?:Error|Exception)|(?:[a-z_]\w*\.)*_?(?:errors?|exceptions?|exc|_error|errorfactory)\.[A-Z]\w*"
+    r"|(?:[A-Za-z_]\w*\.)*(?:Exception|BadDsn|APIRemovedIn\w+|[A-Z]\w*Conflict)"
     r"|(?:socket|select)\.(?:error|gaierror|timeout)|error(?=: \[Errno ))(?:: (?P<message>.*))?$"
 )
 _ANY = re.compile(r"^(?P<type>(?:[A-Za-z_]\w*\.)+[A-Z]\w*)(?:: (?P<message>.*))?$")

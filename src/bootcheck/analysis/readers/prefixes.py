@@ -47,7 +47,7 @@ class Record:
 
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?(?:Z|UTC|[+-]\d\d:?\d\d))?"
 _GUNICORN = re.compile(
-    rf"\[(?:(?P<time>{_TIME})|[^\[\]]{{0,30}}\d[^\[\]]{{0,30}})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?"
+    rf"\[(?P<time>{_TIME}|[^\[\]]{{0,30}}\d[^\[\]]{{0,30}})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?"
 )
 """Whatever the time is written like, or what a page made of it."""
 _GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
@@ -85,6 +85,8 @@ _PREFIXES = (
         r"[A-Z][a-z]{2} \d{1,2} \d{4} \d\d:\d\d:\d\d ?|##\[(?:error|warning|debug)\]|\[(?:err|inf|out)\] +|"
         r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\dZ? [\w.\-]+ (?:app|heroku)/[\w.\-]+:? "
     ),
+    # Rich's handler, as apps configure it for Gunicorn: `[11/27/26 09:15:37] INFO     `
+    re.compile(r"\[(?P<time>\d\d/\d\d/\d\d \d\d:\d\d:\d\d)\] (?=(?:DEBUG|INFO|WARNING|ERROR|CRITICAL)\b)"),
     # how long ago, as consoles of containers show it: `2 mins ago `
     re.compile(r"(?:an?|\d{1,3}) (?:sec|second|min|minute|hr|hour|day)s? ago[ \t]+"),
     # compose, pm2 and foreman: `web-1  | `, `0|web  | `, `09:15:37 web.1  | `
@@ -268,10 +270,19 @@ def epoch(text: str) -> float | None:
 _PARTS = re.compile(r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,9})\d*)? ?(Z|UTC|[+-]\d\d:?\d\d)?")
 
 
+_OTHERS = (
+    (re.compile(r"(\d\d)/(\d\d)/(?:20)?(\d\d),? (\d\d:\d\d:\d\d)"), "20{2}-{0}-{1} {3}"),
+    (re.compile(r"(\d{4})/(\d\d)/(\d\d) (\d\d:\d\d:\d\d)"), "{0}-{1}-{2} {3}"),
+    (re.compile(r"(\d\d)[-.](\d\d)[-.](\d{4}) (\d\d:\d\d:\d\d)"), "{2}-{1}-{0} {3}"),
+)
+"""Times that are written in another order; of months and days nobody knows which comes first, and it seldom matters."""
+
+
 def _epoch(text: str) -> float | None:
     match = _PARTS.match(text)
     if match is None:
-        return None
+        other = next(((found, form) for pattern, form in _OTHERS if (found := pattern.match(text))), None)
+        return None if other is None else _epoch(other[1].format(*other[0].groups()))
     day = _midnight(match[1], match[2], match[3])
     hour, minute, second = int(match[4]), int(match[5]), int(match[6])
     if day is None or hour > 23 or minute > 59 or second > 61:

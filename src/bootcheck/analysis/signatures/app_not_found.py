@@ -32,6 +32,7 @@ from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-not-found"
 RULES = ("BC502",)
+WHILE_SERVING = True
 
 _SAID = re.compile(
     r"Failed to find (?:attribute|application object) u?'[^']*' in u?'[^']*'|Failed to find application(?: object)?: |"
@@ -40,6 +41,7 @@ _SAID = re.compile(
 )
 _MISSING = re.compile(r"No module named '?([^'\s;]+)'?")
 _NO_NAME = re.compile(r"^Empty module name$|argument is required to perform a relative import for '")
+_BY_TWO = re.compile(r"positional arguments? but 2 were given|takes (?:no|exactly \d|at most \d) arguments? \(2 given")
 _ENTRIES = frozenset({"wsgi", "asgi", "app", "main", "application", "server", "run", "api", "manage", "index", "py"})
 
 
@@ -54,9 +56,12 @@ def match(trouble: Trouble) -> Finding | None:
         or (bool(target or _NO_NAME.search(error.message)) and _ends_in_gunicorn(error))
         or _is_the_target(trouble, error, target)
         or _evaluates_target(error)
+        or _is_a_factory(error)
         or _names_nothing(error)
     )
     if trouble.cause is not Cause.APP_NOT_FOUND and not by_gunicorn:
+        return None
+    if not trouble.died and not (error is not None and _is_a_factory(error)):
         return None
     if error is not None and trouble.cause is Cause.EXCEPTION and not by_gunicorn:
         return None
@@ -95,6 +100,12 @@ def _evaluates_target(error: Raised) -> bool:
         and (len(own) < len(error.frames) or "eval(" in own[-1].code)
         and error.is_a("NameError", "AttributeError", "SyntaxError")
     )
+
+
+def _is_a_factory(error: Raised) -> bool:
+    """Tell whether what was named makes the app and is none: Gunicorn calls it with a request's two arguments."""
+    called = bool(error.frames) and "self.wsgi(" in error.frames[-1].code and "gunicorn" in error.frames[-1].file
+    return called and error.is_a("TypeError") and bool(_BY_TWO.search(error.message))
 
 
 def _names_nothing(error: Raised) -> bool:

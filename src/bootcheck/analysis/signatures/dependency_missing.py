@@ -44,6 +44,7 @@ _SAID = re.compile(
     r"Could not load (\w+)'s bindings|"
     r"Can't find model '([\w\-]+)'|Please use the NLTK Downloader|"
     r"\brequires? ([\w.\-]+\[[\w,\-]+\])|No such DBAPI|"
+    r"cannot import name '?\w+'? from '?((?:google(?:\.cloud)?|azure|opentelemetry)[\w.]*)'? \(unknown location|"
     r"Can't load plugin: sqlalchemy\.dialects:(?!postgres$)(\S+)|No package metadata was found for (\S+)",
     re.IGNORECASE,
 )
@@ -58,6 +59,7 @@ _IMPORT = (
     "AssertionError",
     "Exception",
     "SystemCheckError",
+    "InvalidTemplateLibrary",
     "LookupError",
     "OSError",
     "ValueError",

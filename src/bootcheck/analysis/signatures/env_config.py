@@ -47,10 +47,23 @@ _SAID = re.compile(
     r"InvalidURI:|ProfileNotFound:|for connection option \"|is required in env \w|"
     r"Missing [\"'][\w.-]+[\"'] in (?:settings|config)|Request URL is missing an 'http|"
     r"\b(?:[Tt]oken|API [Kk]ey|[Ss]ecret) must (?:not )?(?:be|contain)\b|"
-    r"settings\.DATABASES is improperly configured",
+    r"settings\.DATABASES is improperly configured|"
+    r"\b[Mm]ust (?:pass|provide|supply|specify|set|give) (?:an? |the |your |either )?[\"'`]?\w*(?:token|key|secret|"
+    r"cloud_name|dsn|url|credentials|password|region)\b|[Cc]redentials are required|Credentials were not found|"
+    r"default credentials|determined from the environment|"
+    r"\b\w*(?:api_key|auth_token|token|secret|password)\w* (?:or \w+ )?to be (?:set|given|provided)|"
+    r"No default database name defined|Empty host \(or|Fernet object|"
+    r"module '(?:[\w.]+\.)?(?:config|settings|configuration|local_settings|conf)' has no attribute '([A-Z][A-Z0-9_]+)'",
 )
-_CONFIGURED = re.compile(r"^(?:django\.core\.exceptions\.)?ImproperlyConfigured$")
-"""Django's word for settings that are missing, empty or contradict each other."""
+_CONFIGURED = re.compile(
+    r"(?:^|\.)(?:ImproperlyConfigured|\w*(?:Configuration|Config|Setting|Settings)(?:Error|Exception))$|"
+    r"^(?:dj_database_url|environs?|decouple|dynaconf|dotenv|pydantic_settings|configparser|ConfigParser)\."
+)
+"""What is raised of settings that are missing, empty or contradict each other: by its name, or a library's for them."""
+_REFUSED = re.compile(
+    r"^['\"]?(?:Invalid|Missing|Wrong|Bad|Empty) (?:API [Kk]ey|api_key|[Uu]rl|URL|URI|DSN|[Tt]oken)\W*$"
+)
+"""A client that is made refuses what it was handed, before it asks its service."""
 _SETTINGS = re.compile(
     r"/(?:decouple|environs?|dynaconf|pydantic_settings|dj_database_url|configparser)(?:/\w+)*(?:/__init__)?\.py$|"
     r"/starlette/config\.py$|/sqlalchemy/engine/url\.py$"
@@ -123,7 +136,8 @@ def _missing_key(error: Raised, *, reads: bool, from_environ: bool) -> bool:
 
 
 def _names_setting(error: Raised) -> bool:
-    if _SAID.search(error.text) or _CONFIGURED.match(error.type):
+    configured = _CONFIGURED.search(error.type) and not _SERVER_SAYS.search(error.type)
+    if _SAID.search(error.text) or _REFUSED.match(error.message) or configured:
         return True
     if error.frames and _SETTINGS.search(error.frames[-1].file) and error.is_a("ValueError", "TypeError", "KeyError"):
         return True
@@ -146,8 +160,7 @@ def _empty(error: Raised, *, reads: bool) -> bool:
     text = error.text
     return bool(
         re.search(
-            r"invalid literal for int\(\)|could not convert string to float|'NoneType' object|not '?NoneType|"
-            r"argument of type 'NoneType'",
+            r"invalid literal for int\(\)|could not convert string to float|\bNoneType\b",
             text,
         )
     )
@@ -156,4 +169,5 @@ def _empty(error: Raised, *, reads: bool) -> bool:
 def _unreadable(error: Raised) -> bool:
     """Tell whether the app handed a variable to a parser, and the parser refused it."""
     own = next((frame for frame in reversed(error.frames) if not is_library(frame.file)), None)
-    return own is not None and bool(_VALUE.search(own.code)) and error.is_a("ValueError", "JSONDecodeError")
+    refused = error.is_a("ValueError", "JSONDecodeError", "ParseError", "InvalidToken", "InvalidURL", "Error")
+    return own is not None and bool(_VALUE.search(own.code)) and refused

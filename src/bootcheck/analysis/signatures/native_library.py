@@ -46,6 +46,8 @@ _SAID = re.compile(
     r"Could not find the \w+ library|Could not find lib \S+ or load any|\[WinError (?:126|193)\]|"
     r"Could not find module '[^']+\.dll'|dlopen\(.{1,300}(?:image not found|tried: )|libcurl link-time ssl backend|"
     r"(?:could not|failed to) load (?:dynamic|shared) (?:object|library)|library version mismatch|"
+    r"C-extensions failed|No module named '?(?:\w+\.)*(\w+)\._\1'?|"
+    r"cannot import name '_(?:imaging\w*|psycopg|mysql|multiarray_umath|rust|ssl|speedups)' from '?\w+|"
     r"No module named '?_(?:sqlite3|ctypes|bz2|lzma|ssl|hashlib|curses|uuid|zstd)\b",
     re.IGNORECASE,
 )

@@ -26,7 +26,15 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.libraries import file_of_syntax_error, is_installed, is_ours, is_part
+from bootcheck.analysis.libraries import (
+    file_of_syntax_error,
+    is_installed,
+    is_known,
+    is_ours,
+    is_part,
+    is_pythons,
+    is_shared,
+)
 from bootcheck.analysis.trouble import SYNTAX, Frame, Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
@@ -43,12 +51,15 @@ _SAID = re.compile(
     r"unsupported operand type\(s\) for \|: '(?:type|[\w.]*GenericAlias|_SpecialForm|\w*Meta\w*)' and|"
     r"unsupported operand type\(s\) for \|: 'NoneType' and 'type'|'(?:type|ABCMeta)' object is not subscriptable|"
     r"\bha(?:s|ve) been removed (?:in|from)|was removed in|(?:is|are) removed\b|"
-    r"is no longer (?:supported|available)|"
+    r"is no longer (?:supported|available)|not yet supported (?:by|in)\b|currently installed version|"
+    r"unsupported pickle protocol|Unrecognized keyword arguments(?: passed)?: ?[\[{]'|only supports V3 `|"
+    r"Unknown layer: '?\"?Functional|duplicate base class (?:TimeoutError|\w*Generic)|Plain typing\.|"
+    r"Too (?:few|many) (?:parameters|arguments) for (?:typing\.|<class|\w*Generic)|required field \"\w+\" missing from|"
     r"Descriptors cannot (?:not )?be created directly|(?:is|are) not supported (?:by|on|in) (?:this version|Python)|"
     r"only supports (?:OpenSSL|Python)|unsupported version of|"
     r"\d[\w.]{0,20} or (?:newer|later|higher|above|greater) (?:is|are) (?:required|needed)|"
     r"requires (?:at least )?(?:version |Python )?['\"]?\d[\w.]{0,20}['\"]? or (?:newer|later|higher|above|greater)|"
-    r"requires [\w.\-]+(?:\[\w+\])? ?(?:[<>=!~]=?|version) ?['\"]?\d+\.\d|is too old\b|"
+    r"requires [\w.\-]+(?:\[\w+\])? ?(?:[<>=!~]=?|versions?) ?['\"]?\d+\.\d|is too old\b|"
     r"[\w\-] ?(?:[<>=!~]=|<|>) ?\d+\.\d[\w.,<>=!~*]* is required|depends on [\w.\-]+[<>=]=?\d|"
     r"but (?:found|you have|this version of|the (?:generated|installed))\b.{0,60}(?:\d|version)|"
     r"[Yy]our (?:\w+ )?version (?:is|of)|[Pp]lease (?:up|down)grade (?:to |your )?[\w.\-]+|"
@@ -68,7 +79,7 @@ _KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
 _FIELDS = re.compile(r"/django/(?:db/models|forms)/|/wtforms/|/sqlalchemy/sql/schema\.py")
 _CALLEE = re.compile(
     r"^(?:(?:\w+\.)*[A-Z]\w*(?:\.\w+)*|(?:\w+\.)*(?:__init__|__new__|create_engine|sessionmaker|declarative_base|conlist|constr|conint|"
-    r"confloat|validator|root_validator|field_validator|as_view|re_path|url_for|include_router|add_middleware|"
+    r"confloat|entry_points|validator|root_validator|field_validator|as_view|re_path|url_for|include_router|add_middleware|"
     r"jsonify|lru_cache|dataclass|field|namedtuple|load_dotenv|basicConfig|from_pretrained|read_csv))\(\) got|"
     r"^[A-Z]\w*\(\) missing \d"
 )
@@ -103,6 +114,14 @@ _REMOVED = re.compile(
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
 )
 """What well-known libraries say of code that was written for another release of theirs."""
+_GONE = re.compile(
+    r"(?:python_2_unicode_compatible|[nu]?u?gettext(?:_lazy|_noop)?|(?:force|smart)_text|url_(?:quote|unquote|decode|encode|"
+    r"parse)|soft_unicode|(?:Mutable)?(?:Mapping|Sequence|Set)|Iterable|Callable|OrderedDict|i(?:zip|map|filter)|"
+    r"getargspec|_(?:request|app)_ctx_stack|JSONEncoder|contextfunction|contextfilter|environmentfilter|"
+    r"safe_str_cmp|SchemaABC|available_attrs|render_to_response|RequestContext|urlquote|is_safe_url|QUERY_TERMS)$"
+)
+"""Names that well-known libraries, and Python, once had: Python up to 3.6 says no more than the name."""
+_COMPILED = re.compile(r"^partially initialized module '[\w.]+' has no attribute '\w*__\w+'")
 _LACKING = re.compile(r"^(?:'_?[A-Z]\w*' object|type object '_?[A-Z]\w*') has no attribute '")
 _READ_ONLY = re.compile(r"^can't set attribute|object has no setter$")
 """A library sets what another one has made read-only."""
@@ -141,9 +160,11 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     if error.is_a(*SYNTAX):
         told = file_of_syntax_error(error) or ""
         return _package(told) if is_library(told) else None
-    if ("partially initialized" in text and not is_library(inner)) or "consider renaming '" in text:
+    if (
+        "partially initialized" in text and not (is_library(inner) or _compiled(error))
+    ) or "consider renaming '" in text:
         return None
-    if _SAID.search(text) or _REMOVED.search(text):
+    if _SAID.search(text) or _REMOVED.search(text) or _compiled(error):
         return _package(inner) if is_library(inner) else "the library that is named"
     if _PYTHON_2.search(text):
         return "Python"
@@ -162,10 +183,16 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     return _by_call(error, inner) or _of_library(error) or _of_object(error, inner)
 
 
+def _compiled(error: Raised) -> bool:
+    """Tell whether a library's compiled half is of another release than the rest: no app asks for such a name."""
+    return error.is_a("AttributeError") and _COMPILED.search(error.message) is not None
+
+
 def _by_call(error: Raised, inner: str) -> str | None:
     attribute = _ATTRIBUTE.search(error.message)
     if error.is_a("AttributeError") and attribute is not None:
-        return None if error.is_own(attribute[1]) or is_ours(attribute[1]) else attribute[1].partition(".")[0]
+        ours = error.is_own(attribute[1]) or (not is_known(attribute[1]) and any(map(is_ours, attribute[1].split("."))))
+        return None if ours else attribute[1].partition(".")[0]
     if not error.is_a("TypeError") or not _CALL.search(error.text) or inner == "<string>":
         return None
     if is_library(inner):
@@ -188,9 +215,12 @@ def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
     path = name["path"] or ""
     asked = _FROM.match(error.frames[-1].code if error.frames else "")
     module = name[2] or (asked["module"] if asked is not None else "")
+    if path == "unknown location" and is_shared(module):
+        return None
     foreign = is_library(path) or "/lib/python" in path or (path == "unknown location" and not is_ours(module))
     if not path:
         foreign = is_library(inner) or (not module.startswith(".") and is_installed(module, error))
+        foreign = foreign or (not error.is_own(module) and (is_pythons(module) or bool(_GONE.match(name[1]))))
     return (module or "the library") if foreign and not (module and error.is_own(module) and not path) else None
 
 
