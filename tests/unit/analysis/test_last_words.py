@@ -23,6 +23,7 @@ READS = 'KEY = os.environ["SHOP_KEY"]'
         ("airflow.exceptions.AirflowConfigException: cannot use sqlite with the LocalExecutor", "env-config"),
         ("celery.exceptions.ImproperlyConfigured: Cannot mix new and old setting keys", "env-config"),
         ("AttributeError: module 'shop.settings' has no attribute 'MAIL_HOST'", "env-config"),
+        ("cryptography.fernet.InvalidToken: ", "env-config"),
         ("pymongo.errors.ConfigurationError: No default database name defined or provided.", "env-config"),
         ("Exception: Missing required environment variables: DB_HOST", "env-config"),
         ("sentry_sdk.utils.BadDsn: Unsupported scheme ''", "env-config"),
@@ -57,7 +58,7 @@ def test_the_last_line_tells_its_class(text: str, expected: str):
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("cryptography.fernet.InvalidToken", READS),
+        ("binascii.Error: Incorrect padding", READS),
         ('TypeError: can only concatenate str (not "NoneType") to str', 'URL = "pg://" + os.getenv("SHOP_HOST")'),
         ("dj_database_url.ParseError: This string is not a valid url", READS),
     ],

@@ -52,7 +52,7 @@ _SAID = re.compile(
     r"cloud_name|dsn|url|credentials|password|region)\b|[Cc]redentials are required|Credentials were not found|"
     r"default credentials|determined from the environment|"
     r"\b\w*(?:api_key|auth_token|token|secret|password)\w* (?:or \w+ )?to be (?:set|given|provided)|"
-    r"No default database name defined|Empty host \(or|Fernet object|"
+    r"No default database name defined|Empty host \(or|Fernet object|fernet\.InvalidToken|"
     r"module '(?:[\w.]+\.)?(?:config|settings|configuration|local_settings|conf)' has no attribute '([A-Z][A-Z0-9_]+)'",
 )
 _CONFIGURED = re.compile(
