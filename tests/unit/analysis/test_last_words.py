@@ -23,7 +23,6 @@ READS = 'KEY = os.environ["SHOP_KEY"]'
         ("airflow.exceptions.AirflowConfigException: cannot use sqlite with the LocalExecutor", "env-config"),
         ("celery.exceptions.ImproperlyConfigured: Cannot mix new and old setting keys", "env-config"),
         ("AttributeError: module 'shop.settings' has no attribute 'MAIL_HOST'", "env-config"),
-        ("cryptography.fernet.InvalidToken: ", "env-config"),
         ("pymongo.errors.ConfigurationError: No default database name defined or provided.", "env-config"),
         ("Exception: Missing required environment variables: DB_HOST", "env-config"),
         ("sentry_sdk.utils.BadDsn: Unsupported scheme ''", "env-config"),
