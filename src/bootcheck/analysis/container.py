@@ -74,8 +74,8 @@ class Container:
         self._event: str | None = None
         self._last_at: float | None = None
         self._host: str | None = None
-        self.ran = False
-        """A server of it showed signs of life."""
+        self.ran = self.worked = False
+        """A server of it showed signs of life; it had a worker, or gave up."""
         self.lone: Loose | None = None
         """The last traceback before any sign of life: of a process that did not come up, or of something else."""
         self._held: Trouble | None = None
@@ -103,7 +103,7 @@ class Container:
 
     def knows(self, pid: int) -> bool:
         """Tell whether a process of a running server has this pid."""
-        return any(_speaks_of(server, pid) for server in (self._server, *self._others))
+        return any(server.speaks_of(pid) for server in (self._server, *self._others))
 
     def feed(self, record: Record, *, telltale: bool) -> tuple[str, re.Match[str]] | None:
         """Take the next line; return what Gunicorn says by it, None where it is somebody else's."""
@@ -129,12 +129,18 @@ class Container:
                 return None
         if event is not None:
             self._on_event(event[0], event[1], record)
-        elif record.level in _BAD and not telltale:
-            self._server.complaint = evidence(record)
-            self._sink.unexplained(record.text, record.source, record.line)
+        elif not telltale:
+            self._complaint(record)
         if record.headed:
             self._event = event[0] if event is not None else None
         return event
+
+    def _complaint(self, record: Record) -> None:
+        if record.level in _BAD:
+            self._server.complaint = evidence(record)
+            self._sink.unexplained(record.text, record.source, record.line)
+        elif not record.headed:
+            self._server.complains_on(record.line, record.text)
 
     def end(self) -> None:
         """Tell what is open at the end."""
@@ -164,8 +170,8 @@ class Container:
         else:
             self._last_at = record.at
         self._host = record.host or self._host
-        if self._others and record.pid is not None and not _speaks_of(self._server, record.pid):
-            other = next((server for server in self._others if _speaks_of(server, record.pid)), None)
+        if self._others and record.pid is not None and not self._server.speaks_of(record.pid):
+            other = next((server for server in self._others if server.speaks_of(record.pid)), None)
             if other is not None:
                 self._others = [self._server if server is other else server for server in self._others]
                 self._server = other
@@ -342,7 +348,7 @@ class Container:
             self._forget_lone()
             self.lone, server.loose = server.loose, None
             self._known = self.lone.chain
-        self.ran = self.ran or not server.unseen
+        self.ran, self.worked = self.ran or not server.unseen, self.worked or server.worked
         self._forget_loose()
         if server.version is not None or server.listening:
             self.around = server.around(self._notes)
@@ -391,7 +397,3 @@ def _event_of(record: Record, *, telltale: bool) -> tuple[str, re.Match[str]] | 
     event = said.event_of(record.text)
     # A shell or a container says "Error: " as well, in words that Gunicorn does not have.
     return None if telltale and event is not None and event[0] == said.CONFIG_ERROR else event
-
-
-def _speaks_of(server: Server, pid: int) -> bool:
-    return server.pid == pid or pid in server.lives

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bootcheck.analysis.lives import Life, Server
-from bootcheck.analysis.trouble import BOOT, REQUEST, STOP, UNKNOWN, Frame, Raised, Trouble
+from bootcheck.analysis.trouble import BOOT, LONE, REQUEST, STOP, UNKNOWN, Frame, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -270,6 +270,9 @@ def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
     quick = [life for life in server.silent if _uptime(life) is not None and (_uptime(life) or 0.0) <= SHORT]
     if len(quick) >= 3 and not server.served:
         return [_silent(life, server, notes, Cause.SYS_EXIT) for life in quick]
+    if server.complaint is not None and server.silent and not (server.served or server.reloaded_at or server.stopping):
+        # What it said last may tell why; that it ended without a word may be anything.
+        return [_silent(server.silent[-1], server, notes, Cause.SYS_EXIT, LONE, **server.complained)]
     times = [at for at in server.boots if at is not None]
     if server.explained_ends or server.silent or server.served or server.reloaded_at or not server.seen_start:
         return []
@@ -280,7 +283,7 @@ def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
     return []
 
 
-def _silent(life: Life, server: Server, notes: list[Evidence], cause: Cause) -> Trouble:
+def _silent(life: Life, server: Server, notes: list[Evidence], cause: Cause, *facts: str, **told: object) -> Trouble:
     return Trouble(
         cause=cause,
         pid=life.pid,
@@ -289,7 +292,7 @@ def _silent(life: Life, server: Server, notes: list[Evidence], cause: Cause) -> 
         since=life.booted_at,
         said=tuple(life.said),
         around=server.around(notes),
-        facts={"silent": True},
+        facts={"silent": True, **dict.fromkeys(facts, True), **told},
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bootcheck.analysis.trouble import Raised, Surroundings
 from bootcheck.model.finding import Evidence
 
 MAX_SAID = 12
+COMPLAINT = 2
+"""Lines over which an app's error goes on: a viewer may put the time on a line of its own."""
 RELOAD_GRACE = 300.0
 """Seconds after a reload in which old workers may still be ending."""
 
@@ -137,9 +139,18 @@ class Server:
         return self.empty and not (self.listening or self.served or self.troubles or self.boots)
 
     @property
+    def worked(self) -> bool:
+        """True where it did more than listen: it had a worker, or gave up."""
+        return bool(self.lives or self.boots or self.served or self.troubles or self.fatal or self.reason)
+
+    @property
     def refused(self) -> bool:
         """True once it said that it gives up to bind: the lines of other pids are those of who holds the address."""
         return any("Can't connect to" in item.text for item in self.fatal)
+
+    def speaks_of(self, pid: int) -> bool:
+        """Tell whether a process of it has this pid."""
+        return self.pid == pid or pid in self.lives
 
     def context(self, life: Life, at: float | None) -> str | None:
         """Return why a worker may be ending just now: signal, failure, reload, or None."""
@@ -180,6 +191,15 @@ class Server:
         """What the app itself said last, as facts of a boot that failed without an exception to be seen."""
         said = self.complaint
         return {} if said is None else {"complaint": Raised(type="Exception", message=said.text, line=said.line)}
+
+    def complains_on(self, line: int, text: str) -> bool:
+        """Take the line below the app's last error where it is indented as a part of it."""
+        said = self.complaint
+        further = said is not None and said.line is not None and 0 < line - said.line <= COMPLAINT
+        if said is None or not further or not text[:1].isspace() or not text.strip():
+            return False
+        self.complaint = replace(said, text=f"{said.text}\n{text.strip()}")
+        return True
 
     def recovered(self) -> None:
         """Forget what the master complained of: it went on."""

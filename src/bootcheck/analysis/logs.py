@@ -46,7 +46,7 @@ class Log:
         self._last: Container | None = None
         self._line = 0
         self._times: dict[int | None, float] = {}
-        self._ran = False
+        self._ran = self._worked = False
         self._lone: list[Loose] = []
 
     @property
@@ -104,7 +104,7 @@ class Log:
             self._end(container)
         self._containers.clear()
         for lone in self._lone:
-            if self._ran:
+            if self._worked:
                 self._sink.unexplained(lone.text, lone.source, lone.line)
             else:
                 self._sink.trouble(_alone(lone, self.around, self.notes))
@@ -114,7 +114,7 @@ class Log:
 
     def _end(self, container: Container) -> None:
         container.end()
-        self._ran = self._ran or container.ran
+        self._ran, self._worked = self._ran or container.ran, self._worked or container.worked
         if container.lone is not None and len(self._lone) < MAX_LONE:
             self._lone.append(container.lone)
         known, new = self.around, container.around

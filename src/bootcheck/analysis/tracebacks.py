@@ -31,7 +31,7 @@ _BARE = re.compile(
     r"|(?:socket|select)\.(?:error|gaierror|timeout)|error(?=: \[Errno ))(?:: (?P<message>.*))?$"
 )
 _ANY = re.compile(r"^(?P<type>(?:[A-Za-z_]\w*\.)+[A-Z]\w*)(?:: (?P<message>.*))?$")
-_QUOTED = re.compile(r"^\((?P<type>[a-z_]\w*\.(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))\) (?P<message>\S.*)$")
+_QUOTED = re.compile(r"^\((?P<type>[A-Za-z_]\w*\.(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))\) (?P<message>\S.*)$")
 """A driver's exception as SQLAlchemy quotes it, without the one that quotes it."""
 _SMALL = frozenset({"error", "timeout", "gaierror", "herror"})
 """What Python 2 prints of its socket's exceptions: without a module, and they have small names."""

@@ -100,3 +100,56 @@ def test_lines_cut_at_the_edge_of_a_pager_are_frames():
     )
 
     assert classes(told("".join(f"{head}{line}\n" for line in lines))) == [("native-library", 1)]
+
+
+REFUSED = (
+    "Traceback (most recent call last):\n"
+    + frame("/srv/shop/setup.py", "prepare", "os.mkdir(path)")
+    + "PermissionError: [Errno 13] Permission denied: '/srv/data/sessions'\n"
+)
+
+
+def test_what_a_script_met_before_a_start_of_which_nothing_more_is_known():
+    """The log ends before any worker is started: what was seen before it is all there is."""
+    listening = start().partition("[2026-11-27 09:00:00 +0000] [11]")[0]
+
+    assert classes(told(REFUSED + listening)) == [("permission-denied", 1)]
+    assert classes(told(REFUSED + start() + GET + TERM)) == []
+
+
+COMPLAINT = (
+    "ERROR  : Failed to create the directory /srv/data/sessions:\n"
+    "           [Errno 13] Permission denied: '/srv/data/sessions'\n"
+)
+
+
+@pytest.mark.parametrize("between", ["", "27/11/2026 09:00:03\n"])
+def test_a_worker_that_exits_without_a_word_and_an_app_that_says_why(between: str):
+    """The app prints over two lines what it met; a worker that exits alone is not known to have died."""
+    gone = "[2026-11-27 09:00:03 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+    complaint = COMPLAINT.replace("\n", "\n" + between, 1)
+
+    assert classes(told(start() + gone + complaint)) == [("permission-denied", 1)]
+    assert classes(told(start() + gone)) == []
+    assert classes(told(start() + gone + "ERROR  : it rains:\n           all day\n")) == []
+    assert classes(told(start() + GET + complaint + TERM)) == []
+
+
+def test_a_driver_with_a_capital_that_is_quoted_alone():
+    """As SQLAlchemy quotes it, and nothing around it."""
+    assert classes(told("(MySQLdb.OperationalError) (1049, \"Unknown database 'shop'\")\n")) == [("db-auth-failed", 1)]
+
+
+def test_one_member_of_a_json_object_between_ticks():
+    """As a person quotes a line of a viewer."""
+    text = '`"message":"redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."`\n'
+
+    assert classes(told(text)) == [("backend-unavailable", 1)]
+
+
+def test_a_platform_that_waited_for_a_port():
+    """Nothing more is known than that the start took too long; an app that raised is the cause."""
+    waited = "==> Port scan timeout reached, no open ports detected. Bind your service to at least one port.\n"
+
+    assert [name for name, _ in classes(told(waited))] == ["boot-timeout"]
+    assert [name for name, _ in classes(told(raising(NO_FLASK) + waited))] == ["dependency-missing"]

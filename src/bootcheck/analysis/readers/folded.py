@@ -22,8 +22,8 @@ _RAISED = re.compile(
 )
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _PRINTED = re.compile(
-    r'\s*(?:"(?:textPayload|@?message|msg|log|event|exc_info|exception|traceback|stack_?trace)"\s*:\s*|)'
-    rf"(?P<value>{_STRING}),?\s*$"
+    r'[\s`]*(?:"(?:textPayload|@?message|msg|log|event|exc_info|exception|traceback|stack_?trace)"\s*:\s*|)'
+    rf"(?P<value>{_STRING}),?[\s`]*$"
 )
 """A member of a JSON object, or an element of a list in it, on a line of its own."""
 _ENTITY = re.compile(r"&(?:quot|lt|gt|amp|apos|#x?[0-9a-fA-F]{1,4});")

@@ -282,7 +282,7 @@ class _Lines:
             head = record_of(text[:start] + " ", self._source, number)
             if inner is not None and not head.text.strip() and self._inner(inner, head):
                 return
-        pieces = printed(text) if text.rstrip(" \r,")[-1:] == '"' else None
+        pieces = printed(text) if text.rstrip(" \r,`")[-1:] == '"' else None
         for piece in pieces or [text]:
             self._record(record_of(piece, self._source, number))
 

@@ -34,12 +34,22 @@ RULES: tuple[str, ...] = ()
 
 TELLTALE = re.compile(
     r"Error R10 \(Boot timeout\)|start operation timed out\. Terminating|"
+    r"Port scan timeout reached, no open ports|[Ff]ailed to start and (?:then )?listen on the port|"
     r"did not start within expected time limit|didn't respond to HTTP pings on port|"
     r"STARTUP \w+ probe failed .{1,120}The instance was not started|"
     # A server that answers, with whatever status, has started.
     r"Startup probe failed(?!.*statuscode: [1-5]\d\d)"
 )
-WORDS = ("did not start within", "respond to HTTP pings", "STARTUP", "Error R10", "timed out", "tartup probe")
+WORDS = (
+    "Port scan",
+    "listen on the port",
+    "did not start within",
+    "respond to HTTP pings",
+    "STARTUP",
+    "Error R10",
+    "timed out",
+    "tartup probe",
+)
 TELLTALE_CAUSE = Cause.SIGTERM
 
 

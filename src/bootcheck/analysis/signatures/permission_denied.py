@@ -31,6 +31,7 @@ CAUSE_CLASS = "permission-denied"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
+_CODE = re.compile(r"\[Errno (?:13|1)\] (?:Permission denied|Operation not permitted)")
 TELLTALE = re.compile(r"connect\(\) to unix:\S+ failed \(13: Permission denied\)")
 """A proxy that may not use gunicorn's socket."""
 WORDS = ("connect() to unix:",)
@@ -65,6 +66,8 @@ def match(trouble: Trouble) -> Finding | None:
     )
     if error is not None and not refused and error.is_a("ValueError", "RuntimeError") and _SAID.search(error.text):
         # logging.config wraps what its handler met.
+        refused = True
+    if error is not None and error.is_a("Exception") and _CODE.search(error.text):
         refused = True
     no_write = error is not None and trouble.died and _NO_WRITE.search(error.text) is not None
     refused = refused or no_write
