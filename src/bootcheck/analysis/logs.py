@@ -10,6 +10,7 @@ from bootcheck.analysis.container import Container, Sink
 from bootcheck.analysis.libraries import target_of
 from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
+from bootcheck.analysis.overheard import overheard
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import BOOT, LONE, Surroundings, Trouble
 from bootcheck.model.cause import Cause
@@ -48,6 +49,8 @@ class Log:
         self._times: dict[int | None, float] = {}
         self._ran = self._worked = False
         self._lone: list[Loose] = []
+        self._overheard: Loose | None = None
+        """The last thing that a line quotes, as long as no server has spoken."""
 
     @property
     def attentive(self) -> bool:
@@ -92,6 +95,8 @@ class Log:
             self._times[record.line] = record.at
         if event is not None:
             self._notes.heard(event, record)
+        elif not telltale and self._notes.quiet:
+            self._overheard = overheard(record) or self._overheard
 
     @property
     def killed_in_stop(self) -> list[Evidence]:
@@ -103,6 +108,8 @@ class Log:
         for container in self._containers.values():
             self._end(container)
         self._containers.clear()
+        if self._overheard is not None and not (self._lone or self._ran):
+            self._lone.append(self._overheard)
         for lone in self._lone:
             if self._worked:
                 self._sink.unexplained(lone.text, lone.source, lone.line)

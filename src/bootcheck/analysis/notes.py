@@ -95,6 +95,11 @@ class Notes:
         return len(self._streams) <= 1 and any(not note.settled for note in self._notes)
 
     @property
+    def quiet(self) -> bool:
+        """True while Gunicorn has said nothing."""
+        return not self._streams
+
+    @property
     def killed_in_stop(self) -> list[Evidence]:
         """A SIGKILL that ended the server after a stop had been ordered, at the end of the log."""
         return [note.said for note in self._late if self._counts(note)][:1]

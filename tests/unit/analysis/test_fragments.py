@@ -153,3 +153,38 @@ def test_a_platform_that_waited_for_a_port():
 
     assert [name for name, _ in classes(told(waited))] == ["boot-timeout"]
     assert [name for name, _ in classes(told(raising(NO_FLASK) + waited))] == ["dependency-missing"]
+
+
+QUOTED = [
+    (
+        "db-auth-failed",
+        'ERROR:root:no rows: (psycopg2.OperationalError) FATAL:  password authentication failed for user "a"',
+    ),
+    (
+        "db-too-many-connections",
+        '"exc_value": "connection failed: FATAL:  sorry, too many clients already", "frames": [',
+    ),
+    ("db-schema-missing", "Task orders.sync raised unexpected: ProgrammingError('relation \"orders\" does not exist')"),
+    (
+        "db-unreachable",
+        'psql: error: could not translate host name "db" to address: Temporary failure in name resolution',
+    ),
+    (
+        "backend-unavailable",
+        "Redis ping failed: Error -5 connecting to cache:6379. No address associated with hostname",
+    ),
+]
+
+
+@pytest.mark.parametrize(("expected", "line"), QUOTED)
+def test_what_a_line_quotes_where_nothing_else_is_known(expected: str, line: str):
+    """No server is seen, and no exception stands on a line of its own."""
+    assert classes(told(f"Waiting for services\n{line}\n")) == [(expected, 1)]
+
+
+@pytest.mark.parametrize("line", [line for _, line in QUOTED])
+def test_what_a_line_quotes_is_nothing_beside_a_server(line: str):
+    """Before a start it was a wait; in a server that goes on, one of its errors."""
+    assert classes(told(f"{line}\n{start()}{GET}{TERM}")) == []
+    assert classes(told(f"{start()}{GET}{line}\n{GET}{TERM}")) == []
+    assert classes(told(f"[2026-11-27 09:00:00 +0000] [10] [INFO] {line}\n")) == []

@@ -61,6 +61,7 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _OWN_WORDS = re.compile(
+    r"could not translate host name|FATAL: +the database system is |"
     r"Is the server running (?:on|locally)|connection to server (?:at|on) \"|Can't connect to (?:local )?MySQL server|"
     r"\(200[2356], [\"']|ServerSelectionTimeoutError|PostgreSQL server at \"|"
     r"Connect call failed \('[^']{1,80}', (?:1433|1521|3306|5432|6543|9042|27017)[,)]"
