@@ -12,6 +12,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+SAMPLE = 1 << 15
+"""Bytes of a text from which it is learnt how it is written."""
 _NEWLINE = 10
 _PASS, _LOOK, _HIT = 0.9, 0.9, 5_000.0
 """Nanoseconds: for each byte when letters are taken out, for each byte when a word is looked for, for a hit."""

@@ -8,7 +8,8 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from bootcheck.analysis.readers import Batch, Digester, Intake, crew
-from bootcheck.analysis.readers.sieve import SAMPLE, Matters, Sieve, Sifted
+from bootcheck.analysis.readers.projection import SAMPLE
+from bootcheck.analysis.readers.sieve import Matters, Sieve, Sifted
 from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Read, Stream, blocks
 
 LARGE = 1 << 25

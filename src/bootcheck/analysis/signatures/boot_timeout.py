@@ -48,7 +48,7 @@ WORDS = (
     "STARTUP",
     "Error R10",
     "timed out",
-    "tartup probe",
+    "tartup probe failed",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
 

@@ -37,7 +37,7 @@ TELLTALE = re.compile(
     r"MonkeyPatchWarning: |Monkey-patching ssl after ssl has already been imported|"
     r"RLock\(s\) were not greened"
 )
-WORDS = ("onkey", "greened")
+WORDS = ("onkey", "not greened")
 TELLTALE_CAUSE = Cause.NONE
 _RECURSION = re.compile(r"maximum recursion depth exceeded")
 

@@ -56,10 +56,17 @@ TELLTALE = re.compile(
     # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
     r"^\S+ is in [A-Z]+ state, restarting$|'[^']+' failed protocol test \[|Server \S+/\S+ is DOWN, reason: Layer7"
 )
+# No word of an ordinary request: `GET /health` and `kube-probe/1.31` stand in every other line.
 WORDS = (
-    "probe",
-    "ealth",
+    "probe failed",
+    "probe errored",
+    "failed liveness",
+    "failed startup",
     "liveness check",
+    "ealth check",
+    "ealthcheck",
+    "nhealthy",
+    "Timed out waiting for ",
     "atchdog",
     "timed out",
     "Back-off",
