@@ -261,9 +261,9 @@ class Container:
         server = self._server
         server.failing = True
         halt = next(link for link in chain if link.is_a("HaltServer"))
-        found = said.event_of(halt.text)
-        if found is not None and found[0] == said.REASON and server.reason is None:
-            server.reason, server.reason_at, server.reason_said = found[1]["reason"], owner.at, self._last_line((halt,))
+        reason = masters.reason_of(halt)
+        if reason is not None and server.reason is None:
+            server.reason, server.reason_at, server.reason_said = reason, owner.at, self._last_line((halt,))
 
     def _aborted(self, chain: tuple[Raised, ...], owner: Record, raising: Life | None) -> None:
         """Keep where a worker stood when its time was over: it says so itself where the master's line is missing."""

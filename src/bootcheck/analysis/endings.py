@@ -181,6 +181,8 @@ def _all_alike(life: Life, server: Server) -> bool:
     age = _uptime(life)
     others = [item for item in server.lives.values() if item.timed_out]
     ages = [other for item in others if (other := _uptime(item)) is not None]
+    if age is None and any(item.ready for item in others):
+        return False
     if _in_a_loop(ages) and (age is None or age <= 2 * DEFAULT_TIMEOUT[1]):
         return True
     if server.served:

@@ -118,9 +118,9 @@ def _reload(server: Server, _: re.Match[str], record: Record) -> None:
 
 
 def _ready(server: Server, _: re.Match[str], record: Record) -> None:
-    life = server.lives.get(record.pid) if record.pid is not None else None
-    if life is not None:
-        life.ready = True
+    if record.pid is not None:
+        # Where the log begins within its boot, this is the first that is known of it.
+        server.life(record.pid, evidence(record)).ready = True
 
 
 def _starting(server: Server, _: re.Match[str], record: Record) -> None:

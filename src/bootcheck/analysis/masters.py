@@ -12,6 +12,19 @@ SEEN_RETRIES = 2
 """Attempts to bind after which it is known that nothing was said of their reason."""
 
 
+_REASONS = {"WORKER_BOOT_ERROR": "Worker failed to boot", "APP_LOAD_ERROR": "App failed to load"}
+"""In the code that raises it, where the exception's own line is cut off."""
+
+
+def reason_of(halt: Raised) -> str | None:
+    """Return why a master halted, as its exception or the last line of code before it says."""
+    found = said.event_of(halt.text)
+    if found is not None and found[0] == said.REASON:
+        return str(found[1]["reason"])
+    code = halt.frames[-1].code if halt.frames else ""
+    return next((reason for name, reason in _REASONS.items() if name in code), None)
+
+
 def raised(server: Server, chain: tuple[Raised, ...], lines: tuple[Evidence, ...], notes: list[Evidence]) -> Trouble:
     """Return the end of a master by an exception; the chain is empty where the log does not hold it."""
     return Trouble(

@@ -80,7 +80,7 @@ class Block:
 
     def begin_headless(self, text: str, line: int) -> bool:
         """Take a frame as the first line: what stood above it was cut off."""
-        if _FRAME.match(text) is None:
+        if _FRAME.match(text) is None and _CUT_FRAME.match(text) is None:
             return False
         self._state, self._headless = "frames", True
         return self._in_frames(text, line)

@@ -108,3 +108,14 @@ def test_a_start_that_the_master_had_to_kill():
     killed = "[2026-11-27 09:05:40 +0000] [10] [ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?\n"
 
     assert classes(told(start() + STARTING + STOP + killed)) == [("shutdown-timeout", 1)]
+
+
+def test_workers_that_were_ready_before_their_timeout():
+    """The log begins within their boots, and all of them were up when their time was over."""
+    head = "[2026-11-27 09:{} +0000] [{}] "
+    ready = "".join(head.format("00:01", pid) + "[INFO] Application startup complete.\n" for pid in (12, 13))
+    over = "".join(head.format("00:31", 10) + f"[CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in (11, 12, 13, 14))
+    others = "".join(head.format("00:31", pid) + f"[INFO] Booting worker with pid: {pid}\n" for pid in (21, 22))
+
+    assert {name for name, _ in classes(told(ready + over + others))} == {"request-timeout"}
+    assert {name for name, _ in classes(told(over + others))} == {"boot-timeout"}

@@ -188,3 +188,13 @@ def test_what_a_line_quotes_is_nothing_beside_a_server(line: str):
     assert classes(told(f"{line}\n{start()}{GET}{TERM}")) == []
     assert classes(told(f"{start()}{GET}{line}\n{GET}{TERM}")) == []
     assert classes(told(f"[2026-11-27 09:00:00 +0000] [10] [INFO] {line}\n")) == []
+
+
+def test_a_journal_that_was_cut_at_the_right_edge():
+    """The lines of a master's end are cut, and the last one is the code that halts it."""
+    head = "Nov 27 09:00:01 web-1 gunicorn[10]: "
+    place = f'{head}  File "/venv/lib/python3.12/site-packages/gunicorn/arbi\n'
+    text = f"{place}{head}    self.reap_workers()\n{place}{head}    raise HaltServer(reason, self.WORKER_BOOT_ERROR)\n"
+
+    assert [name for name, _ in classes(told(text))] == ["app-exception"]
+    assert classes(told(place + f"{head}    self.sleep()\n")) == []
