@@ -154,7 +154,9 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
             [action for finding in errors for action in finding.action][:8],
         )
     if cause is Cause.EXCEPTION:
-        return f"{who} raised {message}{where}.", ["Read the traceback: its last lines name the place."]
+        from bootcheck.gunicorn.advice import of_exception
+
+        return f"{who} raised {message}{where}.", of_exception(exc)
     if cause is Cause.APP_NOT_FOUND:
         return (
             f"{who} did not find the app: {first_line}",
