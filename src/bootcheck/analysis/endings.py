@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from bootcheck.analysis.lives import Life, Server
 from bootcheck.analysis.trouble import BOOT, LONE, REQUEST, STOP, UNKNOWN, Frame, Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -17,6 +19,12 @@ LONGEST = 1_000.0
 """Seconds: who is timed out at a greater age had booted."""
 TENS, LATE = 10.0, 3.0
 """People set limits in tens of seconds, and the master notices some seconds late."""
+LIMITS = (60.0, 90.0, 100.0, 120.0, 150.0, 180.0, 200.0, 240.0, 300.0, 360.0, 400.0, 500.0, 600.0, 900.0, 1000.0)
+"""Seconds that people write behind --timeout."""
+AGAIN = 2
+"""Workers one after the other that make a loop."""
+NOTICED = 2.0
+"""Seconds within which a master that is not busy notices that one of them is over."""
 MANY = 4
 """Workers that no single request can have held all at once."""
 LIFESPAN = "app.lifespan"
@@ -24,6 +32,8 @@ LIFESPAN = "app.lifespan"
 STOP_ORDERS = {"term": "SIGTERM", "int": "SIGINT", "quit": "SIGQUIT"}
 SHORT = 10.0
 """Seconds: a silent end that soon after the start comes before the worker was ready."""
+SLOWLY = 2.0
+"""Seconds between starts of workers that nobody lets pass between the first ones of a server."""
 BOOT_ERROR = 3
 APP_LOAD_ERROR = 4
 NO_BOOT_TIMEOUT = (22,)
@@ -145,16 +155,24 @@ def _when_timed_out(life: Life, server: Server) -> str:
     frames = _frames(life.hung_in or life.chain)
     if is_request(frames):
         return REQUEST
-    if any(frame.function in _BOOT_FUNCTIONS for frame in frames) and not serving(frames):
-        return BOOT
-    around = server.around([])
-    if server.nested and _as_a_boot(life) and not (around.release and around.release >= NO_BOOT_TIMEOUT):
+    release = server.around([]).release
+    covered = not release or release < NO_BOOT_TIMEOUT
+    if _was_booting(life, frames) or (server.nested and covered and _as_a_boot(life)):
         return BOOT
     if life.ready or life.after_service:
         return REQUEST
-    if around.release and around.release >= NO_BOOT_TIMEOUT:
-        return BOOT if _outside_of_requests(life, server) else REQUEST
-    return BOOT if _all_alike(life, server) else REQUEST
+    if covered:
+        return BOOT if _all_alike(life, server) else REQUEST
+    return BOOT if _outside_of_requests(life, server) or _again_and_again(server) else REQUEST
+
+
+def _was_booting(life: Life, frames: tuple[Frame, ...]) -> bool:
+    """Tell whether it stood in its boot by its own traceback, or had said that its application starts."""
+    if life.starting and not life.ready:
+        return True
+    # Where a traceback's head was cut off, a module that was being imported is all that is left of the boot.
+    begun = (*_BOOT_FUNCTIONS, "<module>") if life.hung_in else _BOOT_FUNCTIONS
+    return any(frame.function in begun for frame in frames) and not serving(frames)
 
 
 def _outside_of_requests(life: Life, server: Server) -> bool:
@@ -165,6 +183,16 @@ def _outside_of_requests(life: Life, server: Server) -> bool:
     whole machine had slept: then its age is none that a limit has.
     """
     return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain and _as_a_boot(life)
+
+
+def _again_and_again(server: Server) -> bool:
+    """Tell whether each worker that was started was timed out at one limit, and none got as far as to say where."""
+    others = [item for item in server.lives.values() if item.booted_at is not None and item.ended_at is not None]
+    if server.served or len(others) < AGAIN or any(item.hung_in or item.chain or item.ready for item in others):
+        return False
+    ages = [age for item in others if item.timed_out and (age := _uptime(item)) is not None]
+    alone = len({item.booted_at for item in others}) == len(others)
+    return alone and len(ages) == len(others) and all(map(_by_limit, ages)) and max(ages) - min(ages) <= ALIKE
 
 
 def _as_a_boot(life: Life) -> bool:
@@ -183,7 +211,7 @@ def _all_alike(life: Life, server: Server) -> bool:
     ages = [other for item in others if (other := _uptime(item)) is not None]
     if age is None and any(item.ready for item in others):
         return False
-    if _in_a_loop(ages) and (age is None or age <= 2 * DEFAULT_TIMEOUT[1]):
+    if _in_a_loop(ages) and (age is None or age <= 2 * max(DEFAULT_TIMEOUT[1], min(ages))):
         return True
     if server.served:
         return False
@@ -191,19 +219,20 @@ def _all_alike(life: Life, server: Server) -> bool:
         starts = [item.booted_at for item in others if item.booted_at is not None]
         return max(starts) - min(starts) > ALIKE or max(ages) % TENS <= LATE
     if age is not None or ages:
-        return all(_by_default(other) for other in (ages if age is None else [age]))
+        return all(map(_by_limit, ages if age is None else [age]))
     ends = [item.ended_at for item in others if item.ended_at is not None]
     return len(ends) >= MANY and max(ends) - min(ends) <= ALIKE
 
 
-def _by_default(age: float) -> bool:
+def _by_limit(age: float) -> bool:
+    """Tell whether an age is one at which a boot is ended: the default limit, or one that people set."""
     low, high = DEFAULT_TIMEOUT
-    return low <= age <= high
+    return low <= age <= high or any(0 <= age - limit <= NOTICED for limit in LIMITS)
 
 
 def _in_a_loop(ages: list[float]) -> bool:
-    """Tell whether most were timed out at the default limit of a boot: a busy machine notices some of them late."""
-    found = sum(map(_by_default, ages))
+    """Tell whether most were timed out at the limit of a boot: a busy machine notices some of them late."""
+    found = sum(map(_by_limit, ages))
     return found > 1 and 2 * found >= len(ages)
 
 
@@ -280,7 +309,9 @@ def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
         return []
     span = times[-1] - times[0] if times else 0.0
     # The first workers of a server are forked ten or more a second.
-    if len(times) >= 6 and span >= 2 and len(times) / span < 5:
+    gaps = [later - earlier for earlier, later in pairwise(times)]
+    slow = len(times) >= MANY and min(gaps, default=0.0) >= SLOWLY
+    if slow or (len(times) >= 6 and span >= 2 and len(times) / span < 5):
         return [_silent(life, server, notes, Cause.OS_EXIT) for life in list(server.lives.values())[:-1]]
     return []
 

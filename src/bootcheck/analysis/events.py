@@ -37,6 +37,15 @@ def _exiting(server: Server, match: re.Match[str], record: Record) -> None:
     server.named(pid_of(match))
     life = server.life(pid_of(match), evidence(record))
     life.exiting = True
+    if (
+        server.fatal_kind == said.CONFIG_ERROR
+        and not life.chain
+        and any(_REFUSED in item.text for item in server.fatal)
+    ):
+        # Whoever reads Gunicorn's arguments in a worker is the app.
+        refused = next(item for item in server.fatal if _REFUSED in item.text)
+        life.chain = (Raised(type="SystemExit", message=refused.text, line=refused.line),)
+        server.recovered()
     server.end(life, record.at)
     ended = life.chain or life.timed_out or life.retiring or life.context not in (None, "failure")
     if server.just_raised and server.loose is not None and not ended and not server.served:

@@ -75,7 +75,7 @@ _LINES = (
     (APP_NOT_FOUND, r"Failed to parse '.*' as an attribute name or function call|Application object must be callable"),
     (
         CONFIG_ERROR,
-        r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?(?:gunicorn\S*|__main__\.py): error: ",
+        r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?(?:gunicorn\S*|__main__\.py) ?: error: ",
     ),
     (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: (?:gunicorn\S*|__main__\.py) "),
     (CONFIG_ERROR, r"^Error: (?!.*\bHTTP\b|.* in section ')|^Worker class '.*' not found"),

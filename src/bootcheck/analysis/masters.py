@@ -8,6 +8,12 @@ from bootcheck.analysis.trouble import BOOT, UNKNOWN, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
+_KINDS = (
+    ("AttributeError", "' has no attribute '"),
+    ("ModuleNotFoundError", "No module named "),
+    ("ImportError", "cannot import name "),
+)
+"""What an app passes on as a RuntimeError, by its words."""
 SEEN_RETRIES = 2
 """Attempts to bind after which it is known that nothing was said of their reason."""
 
@@ -91,5 +97,7 @@ def _plain_error(fatal: list[Evidence]) -> Raised | None:
     """Return what Gunicorn prints of a RuntimeError in the master: one line and no traceback."""
     for item in fatal:
         if item.text.startswith("Error: "):
-            return Raised(type="RuntimeError", message=item.text.removeprefix("Error: "), line=item.line)
+            message = item.text.removeprefix("Error: ")
+            kind = next((kind for kind, words in _KINDS if words in message), "RuntimeError")
+            return Raised(type=kind, message=message, line=item.line)
     return None

@@ -33,9 +33,11 @@ CAUSE_CLASS = "boot-timeout"
 RULES: tuple[str, ...] = ()
 
 TELLTALE = re.compile(
-    r"Error R10 \(Boot timeout\)|start operation timed out\. Terminating|"
+    r"Error R10 \(Boot timeout\)|[Ss]tart operation timed out\. Terminating|"
     r"Port scan timeout reached, no open ports|[Ff]ailed to start and (?:then )?listen on the port|"
     r"did not start within expected time limit|didn't respond to HTTP pings on port|"
+    r"^==> Timed Out$|Site startup probe failed after|because it failed during startup|instance never healthy after|"
+    r"INIT_REPORT .{1,80}Status: timeout|timeout reached waiting for health ?checks to pass for machine|"
     r"STARTUP \w+ probe failed .{1,120}The instance was not started|"
     # A server that answers, with whatever status, has started.
     r"Startup probe failed(?!.*statuscode: [1-5]\d\d)"
@@ -49,6 +51,11 @@ WORDS = (
     "Error R10",
     "timed out",
     "tartup probe failed",
+    "==> Timed Out",
+    "failed during startup",
+    "never healthy",
+    "INIT_REPORT",
+    "timeout reached waiting",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
 

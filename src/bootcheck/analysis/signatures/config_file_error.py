@@ -31,7 +31,7 @@ CAUSE_CLASS = "config-file-error"
 RULES = ("BC521",)
 
 _SAID = re.compile(
-    r"Failed to read config file: |^Invalid value for \w+: |(?:gunicorn\S*|__main__\.py): error: |"
+    r"Failed to read config file: |^Invalid value for \w+: |(?:gunicorn\S*|__main__\.py) ?: error: |"
     r"^usage: (?:gunicorn|__main__\.py) \[OPTIONS\]|"
     r"^Error: '.*' doesn't exist$|"
     r"^Error: (?:Value must|Not an? |Value is not|Unknown|Unable to|No such (?:user|group)|Invalid value|.*\barity\b)|"
@@ -39,7 +39,7 @@ _SAID = re.compile(
     r"^Error: (?:Error: )?(?:log config .* not found|can't chdir to |No application module specified|"
     r"invalid literal for |could not convert string to )"
 )
-_PLAIN = re.compile(r"(?:gunicorn\S*|__main__\.py): error: |Failed to read config file: |^Invalid value for \w+: ")
+_PLAIN = re.compile(r"(?:gunicorn\S*|__main__\.py) ?: error: |Failed to read config file: |^Invalid value for \w+: ")
 _HOOK = re.compile(
     r"\bcfg\.(?P<hook>on_starting|on_reload|when_ready|pre_fork|post_fork|post_worker_init|worker_int|"
     r"worker_abort|pre_exec|"
