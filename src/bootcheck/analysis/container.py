@@ -161,8 +161,8 @@ class Container:
             return
         if any(life.chain or life.app_not_found for life in self._server.lives.values()):
             return
-        before = () if self._known or self._event != said.RAISED else self._take_loose()
-        block.cut(self._known or before)
+        own = self._event == said.RAISED or self._server.unseen
+        block.cut(self._known or (self._take_loose() if own else ()))
 
     def _situate(self, record: Record) -> None:
         if record.at is None:

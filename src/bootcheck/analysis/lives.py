@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import Raised, Surroundings
 from bootcheck.model.finding import Evidence
 
@@ -72,6 +73,11 @@ class Loose:
     at: float | None = None
     starting: bool = False
     """The server was starting the app when it was raised."""
+
+    @property
+    def unread(self) -> bool:
+        """True where the log was cut before the exception's own line."""
+        return not self.chain[0].message and self.chain[0].type == UNREAD
 
     @property
     def text(self) -> str:

@@ -108,7 +108,7 @@ class Log:
         for container in self._containers.values():
             self._end(container)
         self._containers.clear()
-        if self._overheard is not None and not (self._lone or self._ran):
+        if self._overheard is not None and not self._ran and all(lone.unread for lone in self._lone):
             self._lone.append(self._overheard)
         for lone in self._lone:
             if self._worked:

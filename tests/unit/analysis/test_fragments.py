@@ -198,3 +198,39 @@ def test_a_journal_that_was_cut_at_the_right_edge():
 
     assert [name for name, _ in classes(told(text))] == ["app-exception"]
     assert classes(told(place + f"{head}    self.sleep()\n")) == []
+
+
+CUT = (
+    "Traceback (most recent call last):\n"
+    + frame(SITE + "django/db/backends/base/base.py", "connect")
+    + '  File "/venv'
+)
+NO_ROLE = 'FATAL:  role "shop" does not exist\n'
+
+
+def test_a_traceback_that_is_cut_after_one_that_is_whole():
+    """The earlier one tells why: they follow each other in one start."""
+    whole = "".join(f"{line}\n" for line in CUT.splitlines()[:-1]) + f"django.db.utils.OperationalError: {NO_ROLE}"
+
+    assert classes(told(f"{whole}0 static files copied\n{CUT}")) == [("db-auth-failed", 1)]
+    assert classes(told(CUT)) == []
+
+
+def test_a_traceback_that_is_cut_and_the_databases_own_log():
+    """In another container; where the traceback is whole, it alone counts."""
+    cut = "".join(f"web-1  | {line}\n" for line in CUT.splitlines())
+
+    assert classes(told(f"db-1   | {NO_ROLE}{cut}")) == [("db-auth-failed", 1)]
+    whole = cut.rpartition("web-1")[0] + f"web-1  | {NO_FLASK}\n"
+    assert classes(told(f"db-1   | {NO_ROLE}{whole}")) == [("dependency-missing", 1)]
+
+
+def test_a_halted_master_on_one_line():
+    """As Google's logs fold it."""
+    text = (
+        "2026-11-27 09:00:01 default[20261127t090000]  Traceback (most recent call last):  "
+        + "  ".join(line.strip() for line in HALTED.splitlines())
+        + "  gunicorn.errors.HaltServer: <HaltServer 'Worker failed to boot.' 3>\n"
+    )
+
+    assert [name for name, _ in classes(told(text))] == ["app-exception"]

@@ -17,8 +17,8 @@ _OF_LIST = re.compile(r"""(?:['"], ?|\[)['"] +File "[^"]{1,400}", line \d""")
 """Where one line of a traceback ends and the next begins in the repr of a list of them."""
 _JOINED = re.compile(r'^(?P<frame>File "[^"]+", line \d+(?:, in (?:<\w+>|[\w.]+))?)\s+(?P<code>\S.*)$')
 _RAISED = re.compile(
-    r"(?:^|\s)(?P<raised>(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit|Interrupt|NotFound|DoesNotExist|"
-    r"ImproperlyConfigured|Timeout|Refused)(?::\s.*)?)$"
+    r"(?:^|\s)(?P<raised>(?:[A-Za-z_]\w*\.)*(?:HaltServer|[A-Z]\w*(?:Error|Exception|Exit|Interrupt|NotFound|DoesNotExist|"
+    r"ImproperlyConfigured|Timeout|Refused))(?::\s.*)?)$"
 )
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _PRINTED = re.compile(
