@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import random
@@ -54,14 +55,27 @@ WORDS = [
     "drizzle",
     "engine",
 ]
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _STAMP = "[%Y-%m-%d %H:%M:%S +0000]"
 KILLED, TIMED_OUT, RECYCLED, FAILED_REQUESTS = 12, 6, 400, 25
 """What the log tells, whatever its size: workers killed, timed out, recycled, and requests that raised."""
 
 
-def log_lines(chance: random.Random, clock: Callable[[], datetime]) -> Iterator[str]:
-    """Yield ordinary lines for ever: requests, probes, and what an app says of itself."""
+def log_lines(chance: random.Random, clock: Callable[[], datetime], *, unlike: bool = False) -> Iterator[str]:
+    """Yield ordinary lines for ever: requests, probes, and what an app says of itself.
+
+    No two are alike, but for their numbers those of an app are often. With `unlike` these hold a
+    token and a person's name as well, so that hardly any is like another in its letters either.
+    """
     pick, number = chance.choice, chance.randrange
+
+    def token() -> str:
+        if not unlike:
+            return ""
+        name = "".join(chance.choices(_LETTERS, k=number(8) + 4)).capitalize()
+        secret = base64.b64encode(chance.randbytes(12)).decode()
+        return f" by {name}, {uuid.UUID(int=chance.getrandbits(128), version=4)} {secret}"
+
     while True:
         now = clock()
         stamp = now.strftime("%Y-%m-%d %H:%M:%S")
@@ -70,6 +84,7 @@ def log_lines(chance: random.Random, clock: Callable[[], datetime]) -> Iterator[
         if kind < 640:
             path = f"/{pick(WORDS)}/{pick(WORDS)}-{number(90_000)}"
             path += f"?page={number(40)}&sort={pick(WORDS)}" if number(3) == 0 else ""
+            path += f"/{uuid.UUID(int=chance.getrandbits(128), version=4)}" if unlike else ""
             method = pick(("GET", "GET", "GET", "GET", "POST", "PUT", "DELETE"))
             status = pick((200, 200, 200, 200, 201, 204, 301, 302, 304, 400, 401, 404, 404, 500))
             referer = f"https://shop.example.com/{pick(WORDS)}" if number(3) else "-"
@@ -85,22 +100,22 @@ def log_lines(chance: random.Random, clock: Callable[[], datetime]) -> Iterator[
         elif kind < 830:
             yield (
                 f"{stamp},{number(1000):03} INFO shop.{pick(WORDS)}: order {number(10**8)} of user {number(10**6)} "
-                f"placed: {number(9) + 1} items, {number(10**5) / 100:.2f} EUR, {number(900)} ms"
+                f"placed: {number(9) + 1} items, {number(10**5) / 100:.2f} EUR, {number(900)} ms{token()}"
             )
         elif kind < 900:
             yield (
                 f"[{stamp} +0000] [{pid}] [INFO] {pick(WORDS)}: {number(500)} rows in {number(900)} ms, "
-                f"cache {pick(('hit', 'miss'))} for key {pick(WORDS)}:{number(10**6)}"
+                f"cache {pick(('hit', 'miss'))} for key {pick(WORDS)}:{number(10**6)}{token()}"
             )
         elif kind < 970:
             yield (
                 f"{stamp} [debug    ] {pick(WORDS)}.{pick(WORDS)}  request_id={chance.getrandbits(64):016x} "
-                f"duration={number(10**4) / 10} user={number(10**6)} retries={number(3)}"
+                f"duration={number(10**4) / 10} user={number(10**6)} retries={number(3)}{token()}"
             )
         elif kind < 999:
             yield (
                 f"{stamp},{number(1000):03} WARNING shop.{pick(WORDS)}: slow query ({number(9000)} ms), Seq Scan on "
-                f"{pick(WORDS)}s  (rows={number(10**6)} width={number(100)})"
+                f"{pick(WORDS)}s  (rows={number(10**6)} width={number(100)}){token()}"
             )
         else:
             yield (
@@ -158,13 +173,13 @@ def _events(chance: random.Random) -> list[tuple[str, ...]]:
     return found
 
 
-def write_log(path: str, size: int) -> None:
+def write_log(path: str, size: int, *, unlike: bool = False) -> None:
     """Write a plain Gunicorn log of about this many bytes."""
     chance = random.Random(6)  # noqa: S311 - nothing here is secret
     lines = size // 150
     step = timedelta(seconds=7 * 86_400 / lines)
     now = BEGIN
-    ordinary = log_lines(chance, lambda: now)
+    ordinary = log_lines(chance, lambda: now, unlike=unlike)
     events = _events(chance)
     every = max(1, lines // (len(events) + 1))
     start = [

@@ -44,24 +44,24 @@ class Diagnoser:
         self._kinds: dict[tuple[object, tuple[Raised, ...]], tuple[Diagnosis | None]] = {}
         self._specific = signatures.specific()
         self._general = signatures.general()
-        self._telltale = _any_of(self._specific)
         self._symptom = _any_of([item for item in self._specific if signatures.telltale_cause(item) is Cause.NONE])
         self.words = tuple(dict.fromkeys(word for item in self._specific for word in signatures.words(item)))
         """One of them stands in every line that speaks of a trouble on its own."""
-        self._by_words = [
-            (signatures.words(item), None if "^" in pattern.pattern else pattern)
+        self._telltales = [
+            (signatures.words(item), pattern)
             for item in self._specific
             if (pattern := signatures.telltale(item)) is not None
         ]
 
     def is_telltale(self, text: str) -> bool:
         """Tell whether a line outside of any traceback speaks of a trouble on its own."""
-        return any(word in text for word in self.words) and self._telltale.search(text) is not None
+        # Each pattern only where a word of its own stands: all of them together take ten times as long.
+        return any(any(map(text.__contains__, words)) and pattern.search(text) for words, pattern in self._telltales)
 
     def patterns_of(self, word: str) -> tuple[re.Pattern[str], ...] | None:
         """Return the patterns whose lines may be found by a word; None where one must begin its line."""
-        found = [pattern for words, pattern in self._by_words if any(word in other for other in words)]
-        certain = [pattern for pattern in found if pattern is not None]
+        found = [pattern for words, pattern in self._telltales if any(word in other for other in words)]
+        certain = [pattern for pattern in found if "^" not in pattern.pattern]
         return tuple(certain) if len(certain) == len(found) else None
 
     def is_symptom(self, text: str) -> bool:
