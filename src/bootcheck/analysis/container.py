@@ -81,6 +81,7 @@ class Container:
         self._held: Trouble | None = None
         """A master that gave up to bind, where the log begins after it had said why."""
         self._bind_told = False
+        self._starts = tracebacks.Starts()
         self._known: tuple[Raised, ...] = ()
         """What ended an earlier start."""
 
@@ -118,11 +119,10 @@ class Container:
             self._close_block()
         if record.headed or record.text == _LOGGING_ERROR:
             self._unlogged = not record.headed
-        if record.headed:
-            self._head = record
+        self._head = record if record.headed else self._head
         self._echo = record.text.strip() == _ECHO or (self._echo and record.text.startswith(_ECHO_INDENT))
         if event is None or event[0] == said.CONFIG_ERROR:
-            block = tracebacks.start(record.text, record.line, expected=self._expects and not record.headed)
+            block = self._starts.of(record.text, record.line, expected=self._expects and not record.headed)
             if block is not None:
                 self._block, self._owner, self._echoed = block, self._head or record, self._echo
                 self._begun = record.at

@@ -122,6 +122,11 @@ def is_shared(module: str) -> bool:
     return module.partition(".")[0] in _SHARED
 
 
+def is_the_apps(module: str, error: Raised) -> bool:
+    """Tell whether a missing module is one of the app's own, as its paths say; a library's whole name is none."""
+    return error.is_own(module) and (module not in _KNOWN or "is not a package" in error.text)
+
+
 def is_pythons(module: str) -> bool:
     """Tell whether Python itself brings this module."""
     return module.partition(".")[0] in sys.stdlib_module_names

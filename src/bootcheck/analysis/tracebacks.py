@@ -12,6 +12,11 @@ MAX_MESSAGE_LINES = 30
 MAX_CHAIN = 12
 MAX_CODE = 200
 MAX_MESSAGE = 4_000
+NEAR = 2
+"""Lines between a line of code and its exception: carets may stand there."""
+CUT_OFF = "(cut off)"
+"""The file of a line of code whose frame is not in the log."""
+_ENVIRONMENT = re.compile(r"\bos\.environ\b|\bgetenv\(")
 UNREAD = "Exception"
 """The type of an exception whose last line is not in the log."""
 
@@ -96,6 +101,10 @@ class Block:
             self.chain, self._frames = list(reversed(known)), []
         else:
             self._type, self._message = UNREAD, [""]
+
+    def stood_in(self, code: str) -> None:
+        """Take the line of code that stood above it: of its file nothing is known."""
+        self._frames.append(Frame(CUT_OFF, 0, "", code))
 
     def close(self) -> tuple[Raised, ...]:
         """Return the exceptions, the last one raised first."""
@@ -191,6 +200,24 @@ def start(text: str, line: int, *, expected: bool = False) -> Block | None:
     block._type, block._message, block._line = bare["type"], [bare["message"] or ""], line  # noqa: SLF001
     block._state = "raised"  # noqa: SLF001
     return block
+
+
+class Starts:
+    """Finds where a traceback begins, and keeps the app's line above an exception whose frames were cut off."""
+
+    def __init__(self) -> None:
+        self._code = ""
+        self._line = 0
+
+    def of(self, text: str, line: int, *, expected: bool) -> Block | None:
+        """Return a block as `start` does; one without frames stands in a line that read the environment just above."""
+        block = start(text, line, expected=expected)
+        if block is None:
+            if _ENVIRONMENT.search(text) and not text.lstrip().startswith(("#", "$", "+ ", "echo")):
+                self._code, self._line = text.strip()[:MAX_CODE], line
+        elif block.raised and self._code and line - self._line <= NEAR:
+            block.stood_in(self._code)
+        return block
 
 
 def parse(text: str) -> tuple[Raised, ...]:

@@ -163,3 +163,48 @@ def test_a_worker_of_uvicorn_that_has_finished():
 
     assert told(done).incidents == ()
     assert classes(told(done.partition("\n")[2])) == [("external-stop", 1)]
+
+
+READING = "    size = int(os.getenv('SHOP_SIZE', 10))\n"
+REFUSED = "ValueError: invalid literal for int() with base 10: '10  # shelves'\n"
+
+
+@pytest.mark.parametrize("carets", ["", "           ^^^^^^^^^^^^^^^^^^^^^^^^^^\n"])
+def test_a_line_of_code_whose_frame_was_cut_off(carets: str):
+    """It reads the environment, so what was refused is a setting; another line tells nothing of that."""
+    assert classes(told(READING + carets + REFUSED)) == [("env-config", 1)]
+    assert told(READING + "\n\n\n" + REFUSED).incidents == ()
+    assert told("    size = int(boxes['size'])\n" + carets + REFUSED).incidents == ()
+
+
+def test_a_file_that_is_called_like_the_library_that_is_missing():
+    """Its package is the app's, the library is not; what would be a part of it is the app's."""
+    inner = frame("/srv/shop/celery.py", "<module>", "from celery import Celery")
+
+    assert classes(told(raising("ModuleNotFoundError: No module named 'celery'", inner))) == [("dependency-missing", 1)]
+    hidden = "ModuleNotFoundError: No module named 'celery.app'; 'celery' is not a package"
+    assert classes(told(raising(hidden, inner))) == [("app-import-error", 1)]
+
+
+def test_an_object_of_a_librarys_own_that_lacks_a_name():
+    """Its class is private, so no app asks for it; what Flask keeps for the app is another thing."""
+    lacks = "AttributeError: '{}' object has no attribute 'shelf'"
+
+    assert classes(told(lacks.format("_ShelfState") + "\n")) == [("version-incompatible", 1)]
+    assert classes(told(raising(lacks.format("_AppCtxGlobals")))) == [("app-exception", 1)]
+
+
+def test_a_table_of_cloudwatchs_as_a_page_shows_it():
+    """Each cell of the second column is a line of syslog's, with a day of one digit."""
+    head = "2026-04-05T22:49:58.289+03:00 | Apr 5 19:49:58 ip-172-31-0-1 web: "
+    lines = (
+        "[2026-04-05 19:49:58 +0000] [8] [ERROR] Exception in worker process",
+        *IMPORTS.splitlines(),
+        "KeyError: 7",
+    )
+    first, *others = (f"{head}{line}\n" for line in lines)
+    table = first + "-- | --\n" + "".join(f"  | {line}" for line in others)
+
+    (incident,) = told(table).incidents
+    assert "KeyError: 7" in incident.summary
+    assert incident.processes[0]["host"] == "ip-172-31-0-1"

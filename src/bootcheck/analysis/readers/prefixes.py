@@ -59,7 +59,7 @@ _GUNICORNS = (
     r"\d+\.\d+\.\d+\.\d+ |Failed to |Error: |usage: |$)"
 )
 """What may follow where a word alone would not prove that it is a prefix."""
-_SYSLOG_TIME = r"(?:[^\W\d_]{3,5}\.?|\d{1,2}\S) [ \d]\d \d\d:\d\d:\d\d(?:\.\d+)?"
+_SYSLOG_TIME = r"(?:[^\W\d_]{3,5}\.?|\d{1,2}\S) (?:[ \d]\d|\d) \d\d:\d\d:\d\d(?:\.\d+)?"
 """The month is written in the language of the machine."""
 _HOST = r"(?:[\w.\-<>*]+|<[^<>\s]*>|\[\w*\])"
 """Its name, or what a person put in its place."""
@@ -78,6 +78,8 @@ _PREFIXES = (
     # syslog, RFC 5424
     re.compile(r"<\d+>1 (?P<time>\S+) (?P<host>\S+) (?P<stream>\S+) (?:(?P<pid>\d+)|\S+) \S+ (?:-|\[.*?\]) ?"),
     _CLOCK,
+    # a table of CloudWatch's as a page shows it: `  | 2026-11-27T09:15:37.000+01:00 | `
+    re.compile(rf"\s*(?:\| )?(?P<time>{_TIME}) \| (?=\S)"),
     # Google Cloud, Coolify, Railway, Synology, Azure DevOps, Papertrail: what differs is not needed
     re.compile(
         rf"(?:DEFAULT|INFO|NOTICE|WARNING|ERROR|CRITICAL|DEBUG) {_TIME} |"
@@ -191,7 +193,7 @@ def _one_prefix(record: Record, text: str) -> str | None:
         match = _ISO.match(text)
         if match is not None:
             record.at = epoch(match["time"]) or record.at
-            return _after_time(record, _separated(text[match.end() :]))
+            return _after_time(record, _separated(text[match.end() :].removeprefix(" | ")))
     if record.at is not None and text.startswith("["):
         old = _GUNICORN_OLD.match(text)
         if old is not None:

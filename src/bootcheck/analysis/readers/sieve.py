@@ -29,6 +29,8 @@ ALWAYS = (
     "File “".encode(),
     b"xception",
     b"VersionConflict",
+    b"os.environ",
+    b"getenv(",
     b"BadDsn",
     b"APIRemovedIn",
     b"CRITICAL",

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.libraries import is_by_convention
+from bootcheck.analysis.libraries import is_by_convention, is_the_apps
 from bootcheck.analysis.trouble import Trouble, is_library
 from bootcheck.model.finding import Finding
 
@@ -59,7 +59,7 @@ def match(trouble: Trouble) -> Finding | None:
     circular = bool(_CIRCULAR.search(text))
     own_name = bool(_NAME.search(text)) and not is_library(first(_PATH, text)) and error.is_a("ImportError")
     module = first(_MISSING, text)
-    own = bool(module) and (error.is_own(module) or is_by_convention(module, error))
+    own = bool(module) and (is_the_apps(module, error) or is_by_convention(module, error))
     if not (circular or own_name or own or _SAID.search(text)):
         return None
     action = (

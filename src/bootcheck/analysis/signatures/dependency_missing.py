@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.libraries import is_by_convention
+from bootcheck.analysis.libraries import is_by_convention, is_the_apps
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.finding import Finding
 
@@ -102,7 +102,7 @@ def match(trouble: Trouble) -> Finding | None:
         module = first(_SAID, error.text)
         if not module and not _SAID.search(error.text):
             return None
-    elif error.is_own(module) or is_by_convention(module, error) or "is not a package" in error.text:
+    elif is_the_apps(module, error) or is_by_convention(module, error) or "is not a package" in error.text:
         return None
     top = module.partition(".")[0]
     package = PACKAGES.get(top, top.replace("_", "-"))

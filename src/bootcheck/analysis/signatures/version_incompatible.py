@@ -111,6 +111,7 @@ _REMOVED = re.compile(
     r"Expected maxsize to be an integer or None|Did you mean to say select\(|"
     r"missing 1 required keyword-only argument: 'recursive_guard'|"
     r"Can't get attribute '\w+' on <module '[\w.]+' from '[^']*-packages/|"
+    r"'_(?!AppCtx|Request|Environ|Gener|Context)[A-Z]\w+' object has no attribute '|"
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
 )
 """What well-known libraries say of code that was written for another release of theirs."""
