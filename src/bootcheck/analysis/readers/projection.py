@@ -24,11 +24,22 @@ Needle = tuple[bytes, tuple[bytes, ...]]
 
 def minimal(words: Iterable[bytes]) -> tuple[bytes, ...]:
     """Return the words without those that hold another one: they are found with it."""
-    kept: list[bytes] = []
-    for word in sorted(set(words), key=lambda word: (len(word), word)):
-        if not any(other in word for other in kept):
-            kept.append(word)
-    return tuple(kept)
+    return tuple(holding(words))
+
+
+def holding(words: Iterable[bytes]) -> dict[bytes, list[bytes]]:
+    """Return the words without those that hold another one, the shortest first; each with all that hold it."""
+    ordered = sorted(set(words), key=lambda word: (len(word), word))
+    text = b"\n".join(ordered)
+    found: dict[bytes, list[bytes]] = {}
+    covered: set[bytes] = set()
+    for word in ordered:
+        if word in covered:
+            continue
+        # Most stand in none but themselves: counted at once, because plans are weighed by the dozen.
+        found[word] = [other for other in ordered if word in other] if text.count(word) > 1 else [word]
+        covered.update(found[word])
+    return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,8 +138,8 @@ class _Scale:
         direct = left.pop(b"", [])
         cost = _PASS + self.cost_of_direct(direct)
         needles: list[Needle] = []
-        for needle in minimal(left):
-            held = [word for other, words in left.items() if needle in other for word in words]
+        for needle, others in holding(left).items():
+            held = [word for other in others for word in left[other]]
             looked = _LOOK * share + short.count(needle) * _HIT / len(self._sample)
             alone = self.cost_of_direct(held)
             if looked < alone:

@@ -16,7 +16,6 @@ from bootcheck.analysis.classify import Diagnoser
 from bootcheck.analysis.collector import Collector
 from bootcheck.analysis.readers import crew, lines, shared, sieve
 from bootcheck.analysis.readers.prefixes import epoch
-from bootcheck.analysis.readers.projection import planned
 from bootcheck.analysis.readers.sieve import ALWAYS, Sieve
 from tests.integration.harness import FULL
 from tests.unit.analysis.making import LOGS, classes, told
@@ -98,9 +97,9 @@ def mixed(chance: random.Random, every: int = 1) -> Iterator[tuple[str, bytes]]:
 def engines() -> dict[str, Sieve]:
     """Return a sieve for each way of looking."""
     found = {"find": Sieve(WORDS, engine=in_python), "projection": Sieve(WORDS, engine=in_python)}
-    templates = found["projection"]._templates
-    templates._plan = planned(tuple(templates._holding), "\n".join(ordinary(random.Random(1), 2_000)).encode())
-    assert templates._plan.needles, "the text is short of letters"
+    masked = found["projection"]._templates._masked
+    masked.learn("\n".join(ordinary(random.Random(1), 2_000)).encode())
+    assert masked.plan.needles, "the text is short of letters"
     fast, strict = Sieve(WORDS), Sieve(WORDS)
     strict.learn(b"\n".join((*strict.words, b"status 137")), Collector(print).patterns)
     assert b"137" in strict._strict.words or not strict.is_fast

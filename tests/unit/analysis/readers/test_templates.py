@@ -63,21 +63,23 @@ def test_the_same_lines_are_found_as_one_by_one(told: list[str]):
     assert taken.lines == len(told)
 
 
-def test_what_is_remembered_is_bounded(monkeypatch):
+@pytest.mark.parametrize("known", [40, 10_000])
+def test_what_is_remembered_is_bounded(monkeypatch, known: int):
     """Where no line is like another, templates are forgotten, and what is found stays the same."""
-    monkeypatch.setattr(templates, "MAX_KNOWN", 40)
-    monkeypatch.setattr(templates, "MAX_BYTES", 4_000)
+    monkeypatch.setattr(templates, "MAX_KNOWN", known)
+    monkeypatch.setattr(templates, "MAX_BYTES", known * 100)
     monkeypatch.setattr(templates, "LEARN_AFTER", 1_000)
     chance = random.Random(3)
     small = Templates(Sieve(WORDS, engine=in_python).words)
     for _ in range(60):
         pieces = [chance.choice(_PIECES) + chr(chance.randrange(103, 123)) for _ in range(40)]
-        text = "\n".join(pieces).replace("\r", "").encode()
+        text = "\n".join(["always the same", *pieces]).replace("\r", "").encode()
         expected = [line for line in text.split(b"\n") if SIEVE._held(line)]
 
         assert [line for line, _ in small.hits(text)] == expected
-        assert len(small._known) <= max(40, text.count(b"\n") + 1)
-    assert small._plan.needles
+        assert len(small._known) <= max(known, text.count(b"\n") + 1)
+    assert small._whole is not None, "none is like another"
+    assert small._whole.plan.needles
 
 
 def test_every_status_of_a_process_is_found():
