@@ -19,6 +19,7 @@ _NAMED = re.compile(
 )
 _BY_SERVER = re.compile(
     r"\bFATAL: +\S|\bERROR:  \S|Access denied for user '|Unknown database '|could not translate host name|"
+    r"\((?:10(?:40|44|45|49)|1129|1130|1146|1203|1226|200[2356]|201[34]), [\"']|"
     r"Is the server running on|Can't connect to (?:local )?(?:MySQL )?server|\b[Ee]rror -?\d+ connecting to \S+:\d"
 )
 """PostgreSQL's words, MySQL's, and those of redis-py for what the system told it."""

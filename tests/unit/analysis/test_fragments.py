@@ -173,6 +173,8 @@ QUOTED = [
         "backend-unavailable",
         "Redis ping failed: Error -5 connecting to cache:6379. No address associated with hostname",
     ),
+    ("db-forked-connection", 'ERROR worker: task 7 failed: (2014, "Commands out of sync; try again")'),
+    ("db-too-many-connections", "ERROR worker: task 7 failed: (1040, 'Too many connections')"),
 ]
 
 
