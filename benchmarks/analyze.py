@@ -257,6 +257,10 @@ def main() -> None:
     parser.add_argument("--only", choices=("text", "files", "jsonl"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    # What is installed has its bytecode, as the other tools have.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(options.folder / "bytecode")
+    run(analyze(os.devnull, jobs=1, pure=False))
     for name, part in (("text", text), ("files", small_files), ("jsonl", lines)):
         if options.only in (None, name):
             part(options.folder, options)

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+from bootcheck.analysis import deaths
 from bootcheck.analysis.readers.values import is_report, parsed
 
 REPORT = ("kind", "report_id", "timestamp", "role", "step", "findings", "path")
 VERDICT = ("cause", "code", "confidence", "summary", "evidence")
+_SENT = b"the master sent it"
 ATTRIBUTES = (
     "bootcheck.ready",
     "bootcheck.exit.signal.name",
@@ -37,7 +39,8 @@ ATTRIBUTES = (
 Brief = tuple[Any, ...]
 """What a report holds under the names of its verdict, of its attributes and its own, None where there is nothing.
 
-The first two are tuples; last comes whether there are checkpoints, None where there are none.
+The first two are tuples, with the evidence as `sender` reads it; last comes whether there are checkpoints, None
+where there are none.
 """
 Reader = Callable[[bytes], "Brief | None"]
 
@@ -53,7 +56,8 @@ def reader() -> Reader:
     def fields(names: Sequence[str], kind: Any = Any) -> list[tuple[str, Any, Any]]:
         return [(name.replace(".", "_"), kind, msgspec.field(name=name, default=None)) for name in names]
 
-    verdict = msgspec.defstruct("Verdict", fields(VERDICT), gc=False)
+    told = [*fields(VERDICT[:4]), *fields(VERDICT[4:], msgspec.Raw)]
+    verdict = msgspec.defstruct("Verdict", told, gc=False)
     attributes = msgspec.defstruct("Attributes", fields(ATTRIBUTES), gc=False)
     inner: list[tuple[str, Any]] = [("verdict", verdict), ("attributes", attributes)]
     outer = [*inner, *fields(REPORT), *fields(["checkpoints"], msgspec.Raw)]
@@ -70,13 +74,23 @@ def reader() -> Reader:
     return read
 
 
+def sender(evidence: Any) -> str | None:
+    """Return who sent the signal, by the evidence of a brief."""
+    if isinstance(evidence, list):
+        return deaths.sender(evidence)
+    text = bytes(evidence)
+    # It may be written with escapes.
+    return deaths.sender(parsed(text)) if _SENT in text or b"\\" in text else None
+
+
 def _plain(data: bytes) -> Brief | None:
     document = parsed(data)
     if not is_report(document) or not isinstance(document.get("attributes"), dict):
         return None
     verdict, attributes = document["verdict"], document["attributes"]
+    evidence = verdict.get("evidence")
     return (
-        tuple(map(verdict.get, VERDICT)),
+        (*map(verdict.get, VERDICT[:4]), evidence if isinstance(evidence, list) else None),
         tuple(map(attributes.get, ATTRIBUTES)),
         *map(document.get, REPORT),
         True if "checkpoints" in document else None,

@@ -190,7 +190,9 @@ class Collector:
 
     def files(self, batch: Batch, names: Sequence[str], lines: int) -> None:
         """Keep reports that another process has read, each from a file of its own."""
-        for name in names:
+        for name in names[:-1]:
+            self._progress(name, 0)
+        for name in names[-1:]:
             self.begin(name)
         self._keep_all(batch, names)
         self.inputs.files += len(names)
@@ -201,7 +203,11 @@ class Collector:
         for source, found in zip(sources, self._unpacker.unpacked(batch, sources), strict=True):
             if isinstance(found, Death):
                 identity = found.report_id or ""
-                if not self._knows(identity, source, full=found.kind != ANNOUNCEMENT):
+                if identity not in self._by_id:
+                    self._by_id[identity] = found
+                    self._classes.add(found.cause_class)
+                    self.inputs.reports += 1
+                elif not self._knows(identity, source, full=found.kind != ANNOUNCEMENT):
                     self._keep(found, identity, source)
                 continue
             identity, boot, place = found

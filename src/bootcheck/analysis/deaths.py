@@ -79,6 +79,29 @@ class Death:
     collateral: int = 0
     """Siblings that the master stopped because of it."""
 
+    def like(  # noqa: PLR0913, PLR0917 - by place, and field by field, because there may be a hundred thousand
+        self,
+        source: str,
+        pid: int | None,
+        host: str | None,
+        at: float | None,
+        since: float | None,
+        server: str | None,
+        report_id: str | None,
+        path: str | None,
+        place: int | None,
+    ) -> Death:
+        """Return the death of another process of the same, as its report tells it."""
+        new = object.__new__(Death)
+        new.kind, new.cause, new.cause_class = self.kind, self.cause, self.cause_class
+        new.told, new.subject, new.role, new.step = self.told, self.subject, self.role, self.step
+        new.origin, new.sent_here, new.ready = self.origin, self.sent_here, self.ready
+        new.stops, new.specific = self.stops, self.specific
+        new.source, new.pid, new.host, new.at, new.since = source, pid, host, at, since
+        new.server, new.report_id, new.path, new.place = server, report_id, path, place
+        new.told_in, new.collateral = (), 0
+        return new
+
     @property
     def key(self) -> tuple[str, str, str, str]:
         """The same for deaths that are alike."""

@@ -7,7 +7,7 @@ What cannot be told so in short is left to the readers.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bootcheck.analysis import briefs, deaths, durations
@@ -16,7 +16,7 @@ from bootcheck.analysis.classify import MAX_KINDS, Diagnoser
 from bootcheck.analysis.deaths import Alike, Death, number, text
 from bootcheck.analysis.readers import Batch
 from bootcheck.analysis.readers.places import piece
-from bootcheck.analysis.readers.prefixes import epoch
+from bootcheck.analysis.readers.stamps import Stamps
 from bootcheck.analysis.readers.values import is_report, parsed
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding, Severity
@@ -43,7 +43,7 @@ _SHARED = (
 )
 _WITH_TEXT = frozenset(cause.value for cause in deaths.BY_EXCEPTION)
 _SENDERS = ATTRIBUTES[11:16]
-_NOBODY = [None] * 4
+_NOBODY = (None,) * 4
 _ODD = (Cause.SYS_EXIT.value, "master")
 """What a port check of the same start had found decides: nothing is alike."""
 
@@ -64,6 +64,7 @@ class Digester:
     def __init__(self, diagnoser: Diagnoser) -> None:
         self._diagnoser = diagnoser
         self._read = briefs.reader()
+        self._stamps = Stamps()
         self._known: dict[tuple[Any, ...], _Kind] = {}
         self._batch = 0
         self._kinds: list[tuple[Any, ...]] = []
@@ -99,17 +100,17 @@ class Digester:
     def _crash(self, brief: Brief, data: bytes, source: str, place: int | None) -> Row | None:
         told, values, _, identity, timestamp, role, step, findings, path, full = brief
         cause, code, confidence, summary, evidence = told
-        ready, signal, exit_code, pid, uptime, raised, message, trace, host, server, origin, parent, *senders = values[
-            :16
-        ]
+        ready, signal, exit_code, pid, uptime, raised, message, trace, host, server, origin, parent = values[:12]
+        senders = values[12:16]
         pid = number(pid)
+        sent = None if evidence is None else briefs.sender(evidence)
         uptime = uptime if isinstance(uptime, (int, float)) else None
         if (cause, role) == _ODD or not -SANE < (uptime or 0) < SANE:
             return None
         # All that decides, as it stands; what is equal means the same, but for numbers that Python calls equal.
         key = (
-            *(cause, code, confidence, full is None, role, step, ready is True, ready is False, signal),
-            *(exit_code, type(exit_code) is int, raised, message, trace, origin, deaths.sender(evidence)),
+            (cause, code, confidence, full is None, role, step, ready is True, ready is False, signal),
+            (exit_code, type(exit_code) is int, raised, message, trace, origin, sent),
             (text(summary) or "")[: deaths.MAX_MESSAGE].replace(str(pid), "") if cause in _WITH_TEXT else None,
             "; ".join(deaths.error_codes({"findings": findings})) if findings else "",
             senders != _NOBODY and deaths.sent_here(dict(zip(_SENDERS, [parent, *senders], strict=True))),
@@ -123,18 +124,18 @@ class Digester:
         if kind.batch != self._batch:
             kind.batch, kind.number = self._batch, len(self._kinds)
             self._kinds.append(kind.packed)
-        at = epoch(str(timestamp).replace("T", " "))
+        at = self._stamps.epoch(timestamp)
         since = None if at is None or uptime is None else at - uptime
         path = None if full is not None else text(path)
         return (kind.number, identity, pid, text(host), at, since, text(server), full is not None, path, place)
 
 
 def _boot(brief: Brief, place: int | None) -> Row | None:
-    _, values, kind, identity, timestamp, role, _, findings, _, _ = brief
+    _, values, _, identity, timestamp, role, _, findings, _, _ = brief
     if role != "worker" or findings != []:
         return None
-    about = dict(zip(ATTRIBUTES, values, strict=True))
-    boot = durations.told({"kind": kind, "role": role, "timestamp": timestamp, "attributes": about})
+    _, _, _, pid, _, _, _, _, host, server, _, _, _, _, _, _, app, took = values
+    boot = durations.boot_of(timestamp, took, host, app, server, pid)
     return None if boot is not None and not -SANE < boot[3] < SANE else (_BOOT, identity, boot, place)
 
 
@@ -143,7 +144,7 @@ class Unpacker:
 
     def __init__(self, diagnoser: Diagnoser) -> None:
         self._diagnoser = diagnoser
-        self._shared: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+        self._shared: dict[tuple[Any, ...], Death] = {}
         self._same: dict[str | None, str | None] = {}
 
     def unpacked(self, batch: Batch, sources: Sequence[str]) -> Iterator[Death | Boot]:
@@ -156,24 +157,16 @@ class Unpacker:
                 yield row[1:]
                 continue
             kind, identity, pid, host, at, since, server, full, path, place = row
-            yield Death(
-                source=source,
-                pid=pid,
-                host=same.setdefault(host, host),
-                at=at,
-                since=since,
-                server=same.setdefault(server, server),
-                report_id=identity,
-                path=source if full else path,
-                place=place,
-                **shared[kind],
-            )
+            host, server = same.setdefault(host, host), same.setdefault(server, server)
+            path = source if full else path
+            yield shared[kind].like(source, pid, host, at, since, server, identity, path, place)
 
-    def _of_kind(self, kind: tuple[Any, ...]) -> Mapping[str, Any]:
+    def _of_kind(self, kind: tuple[Any, ...]) -> Death:
         cause, packed, *values = kind
         finding = _unpacked(packed)
         told = Alike(finding.code, finding.confidence, finding, self._again)
-        shared = {"cause": Cause(cause), "told": told, **dict(zip(_SHARED, values, strict=True))}
+        about = dict(zip(_SHARED, values, strict=True))
+        shared = Death(cause=Cause(cause), told=told, source="", **about)
         if len(self._shared) < MAX_KINDS:
             self._shared[kind] = shared
         return shared

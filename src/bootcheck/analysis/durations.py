@@ -53,6 +53,7 @@ SLOWER_BY = 2.0
 _OUTER = re.compile(r"worker\.boot|worker\.post_worker_init|app\.load|app\.lifespan|warmup\.turn|check\..*|once\..*")
 """Steps that hold others, or wait for others."""
 _IMPORT = "import "
+_NOTHING: frozenset[str] = frozenset()
 Steps = tuple[dict[str, float], frozenset[str]]
 """Seconds of steps and slow imports, and those steps that are inside another one that counts."""
 Told = tuple[tuple[str, str], str, str, float, "int | None"]
@@ -123,27 +124,31 @@ class Durations:
     def take(self, boot: Told, source: str, steps: Callable[[], Steps] | None = None, *where: Any) -> None:
         """Keep it, with its steps, or the report_id and the place of the report in which they are read when needed."""
         app, server, at, ready, pid = boot
-        start = self._start(app, server, at)
+        starts = self._apps.get(app)
+        start = None if starts is None else starts.get(server)
         if start is None:
-            return
-        starts = self._apps.setdefault(app, {})
-        start = starts.setdefault(server, start)
-        start.first = min(start.first, at)
+            start = self._begun(app, server, at)
+            if start is None:
+                return
+        elif at < start.first:
+            start.first = at
         if len(start.workers) < MAX_WORKERS:
-            taken, within = (None, frozenset[str]()) if steps is None else steps()
+            taken, within = (None, _NOTHING) if steps is None else steps()
             start.workers.append(Worker(ready, taken, source, pid, within, *where))
-        if len(starts) > MAX_STARTS:
+        if starts is not None and len(starts) > MAX_STARTS:
             del starts[min(starts, key=lambda server: starts[server].first)]
 
-    def _start(self, app: tuple[str, str], server: str, at: str) -> Start | None:
-        """Return the start that a boot belongs to, kept or new; None where it is older than all that are kept."""
+    def _begun(self, app: tuple[str, str], server: str, at: str) -> Start | None:
+        """Keep a start that was not known, and return it; None where it is older than all that are kept."""
         starts = self._apps.get(app)
         if starts is None:
-            return Start(at) if len(self._apps) < self._max_apps else None
-        if server in starts:
-            return starts[server]
-        old = len(starts) >= MAX_STARTS and at < min(start.first for start in starts.values())
-        return None if old else Start(at)
+            if len(self._apps) >= self._max_apps:
+                return None
+            starts = self._apps[app] = {}
+        elif len(starts) >= MAX_STARTS and at < min(start.first for start in starts.values()):
+            return None
+        start = starts[server] = Start(at)
+        return start
 
     def advice(self) -> Iterator[Finding]:
         """Yield what the newest start of each app shows."""
@@ -165,13 +170,15 @@ def told(document: Mapping[str, Any]) -> Told | None:
     attributes = document.get("attributes")
     if document.get("kind") != "boot" or document.get("role") != "worker" or not isinstance(attributes, Mapping):
         return None
-    ready, at = attributes.get("bootcheck.boot.duration_s"), document.get("timestamp")
+    names = ("bootcheck.boot.duration_s", "host.name", "bootcheck.gunicorn.app", "bootcheck.server.id", "process.pid")
+    return boot_of(document.get("timestamp"), *map(attributes.get, names))
+
+
+def boot_of(at: object, ready: object, host: object, app: object, server: object, pid: object) -> Told | None:  # noqa: PLR0913, PLR0917
+    """Return the same of a worker's boot, by what its report holds under these names."""
     if not isinstance(ready, (int, float)) or not isinstance(at, str):
         return None
-    app = (str(attributes.get("host.name")), str(attributes.get("bootcheck.gunicorn.app")))
-    pid = attributes.get("process.pid")
-    server = str(attributes.get("bootcheck.server.id"))
-    return (app, server, at, float(ready), pid if isinstance(pid, int) else None)
+    return ((str(host), str(app)), str(server), at, float(ready), pid if isinstance(pid, int) else None)
 
 
 def steps_of(document: Mapping[str, Any]) -> Steps:

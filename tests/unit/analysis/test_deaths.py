@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from bootcheck.analysis import analyze
+from bootcheck.analysis.deaths import Death
 from bootcheck.model.cause import Cause
 from bootcheck.model.codes import CODES
 from bootcheck.model.finding import Evidence, Finding, Severity
@@ -148,3 +150,14 @@ def test_a_key_of_a_later_release_is_no_obstacle(tmp_path: Path):
     (tmp_path / "crash.json").write_text(json.dumps(document, indent=1))
 
     assert len(analyze([str(tmp_path)]).incidents) == 1
+
+
+def test_one_that_died_alike():
+    """It has everything that they share, field by field, and nothing else of the first one."""
+    shared = {field.name: f"a {field.name}" for field in fields(Death)}
+    own = {
+        name: f"another {name}"
+        for name in ("source", "pid", "host", "at", "since", "server", "report_id", "path", "place")
+    }
+
+    assert Death(**shared).like(*own.values()) == replace(Death(**shared), **own, told_in=(), collateral=0)

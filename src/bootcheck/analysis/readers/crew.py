@@ -6,6 +6,7 @@ and all of them end with the reading, also when it is broken off.
 
 from __future__ import annotations
 
+import gc
 import marshal
 import os
 import signal
@@ -18,6 +19,8 @@ Task = TypeVar("Task")
 MAX_JOBS = 4
 _PIPE = 1 << 20
 _SIZE = 8
+_PATIENCE = 100_000
+"""Objects after which garbage is looked for."""
 
 
 def usable(wanted: int | None = None) -> int:
@@ -38,7 +41,10 @@ def spread(tasks: Sequence[Task], work: Callable[[Task], Any], jobs: int) -> Gen
     too early or fails, its tasks are done here, and raise here what they raise.
     """
     crew: list[tuple[int, int]] = []
+    patience = gc.get_threshold()
     try:
+        # What comes is kept, or let go at once: looking for garbage in it again and again would find none.
+        gc.set_threshold(patience[0] and max(patience[0], _PATIENCE), *patience[1:])
         for index in range(jobs):
             member = _forked(tasks[index::jobs], work, [fd for _, fd in crew])
             if member is None:
@@ -54,6 +60,7 @@ def spread(tasks: Sequence[Task], work: Callable[[Task], Any], jobs: int) -> Gen
             else:
                 yield marshal.loads(data)  # noqa: S302 - from a child of this process
     finally:
+        gc.set_threshold(*patience)
         for pid, fd in crew:
             os.close(fd)
             with suppress(ProcessLookupError):
@@ -80,7 +87,8 @@ def _forked(tasks: Sequence[Task], work: Callable[[Task], Any], others: list[int
             os.close(fd)
         _enlarge(write_end)
         for task in tasks:
-            _send(write_end, marshal.dumps(work(task)))
+            # In the second version nothing is looked for that might be in there twice.
+            _send(write_end, marshal.dumps(work(task), 2))
     except BaseException:  # noqa: BLE001 - the parent sees the end of the pipe, and does the rest itself
         os._exit(1)
     os._exit(0)

@@ -69,6 +69,9 @@ def _small(path: str) -> bytes:
 
 def _told(places: list[str | Place], batch: Batch, counts: list[int], intake: Intake) -> Iterator[Place]:
     """Give what was read to the intake, and yield the rest, all in order."""
+    if _NONE not in counts:
+        intake.files(batch, [place for place in places if isinstance(place, str)], sum(counts))
+        return
     kinds, rows = batch
     names: list[str] = []
     lines = given = 0

@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from typing import BinaryIO, NamedTuple
 
 from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Stream, Unreadable
@@ -20,6 +21,8 @@ _OWN_FOLDER = re.compile(r"^bootcheck-\d+$")
 """Where the directory that was named can be written to by others, reports lie in such a folder."""
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_PASSED = (".fault", ".dump", ".once")
+"""Dumps: of a fault, read with its journal, or asked for and no death. What begins with a dot is half-written."""
 
 
 class Place(NamedTuple):
@@ -69,9 +72,14 @@ def _directory(path: str) -> Iterator[Place]:
     except OSError as exc:
         yield Place(path, named=False, problem=reason(exc))
         return
+    begin = os.path.join(path, "")
+    if not others:
+        # There may be very many.
+        yield from map(Place, (begin + name for name in names), repeat(False))
+        return
     for name in names:
         if name not in others:
-            yield Place(os.path.join(path, name), named=False)
+            yield Place(begin + name, named=False)
             continue
         entry = others[name]
         try:
@@ -90,12 +98,12 @@ def _listed(path: str) -> tuple[list[str], dict[str, os.DirEntry[str]]]:
     others: dict[str, os.DirEntry[str]] = {}
     with os.scandir(path) as found:
         for entry in found:
-            if entry.name.startswith(".") or entry.name.endswith((".fault", ".dump", ".once")):
-                # Half-written reports; and dumps: of a fault, read with its journal, or asked for and no death.
+            name = entry.name
+            if name.startswith(".") or name.endswith(_PASSED):
                 continue
-            names.append(entry.name)
+            names.append(name)
             if not _is_file(entry):
-                others[entry.name] = entry
+                others[name] = entry
     names.sort()
     return names, others
 

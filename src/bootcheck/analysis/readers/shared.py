@@ -78,28 +78,34 @@ class _Look:
 
     def __call__(self, block: bytes, place: int) -> Seen:
         """Look at a block that begins at this place of the file."""
-        if self.digester is not None and block[:1] == b"{" and block.count(_REPORT) >= block.count(b"\n"):
+        if self.digester is not None and _is_likely(block):
             return self._reports(self.digester, block, place)
         taken = self.sieve.sift(block, self.matters)
         return taken.lines, taken.found, None, []
 
     def _reports(self, digester: Digester, block: bytes, begin: int) -> Seen:
-        """Read the reports of a block that holds nothing else; what is none may matter as well."""
+        """Read the reports of a block that holds little else; what is none may matter as well."""
         numbers: list[int] = []
         place = begin
         lines = block.split(b"\n")
         lines.pop()
         for number, line in enumerate(lines):
-            if digester.take(line, self.source, place):
+            if _REPORT in line and digester.take(line, self.source, place):
                 numbers.append(number)
             place += len(line) + 1
-        found: list[tuple[int, int]] = []
-        if len(numbers) < len(lines):
-            place = 0
-            for number, line in enumerate(lines):
-                found.append((place, number))
-                place += len(line) + 1
+        found = self.sieve.sift(block, self.matters).found if len(numbers) < len(lines) else []
         return len(lines), found, digester.taken(), numbers
+
+
+def _is_likely(block: bytes) -> bool:
+    """Tell whether a block seems to hold reports and nothing else: looking at all of it takes as long as reading it."""
+    last = block.rfind(b"\n", 0, len(block) - 1) + 1
+    return (
+        block.startswith(b"{")
+        and block.find(_REPORT, 0, block.index(b"\n")) >= 0
+        and block.startswith(b"{", last)
+        and block.find(_REPORT, last) >= 0
+    )
 
 
 class _File:

@@ -6,6 +6,7 @@ import json
 import marshal
 import os
 import random
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,71 @@ def test_whatever_stands_in_reports(
     lines.append(lines[0].replace(b"bootcheck", b"boot" + dirt + b"check", 1))
     lines.append(lines[0][:-1] + b',"role":"master","schema_version":1e500,"role":"worker"}')
     same(tmp_path / "reports.jsonl", lines)
+
+
+def shuffled(value: Any, chance: random.Random) -> Any:
+    """Return the same with its keys in another order, and with some that nobody knows."""
+    if isinstance(value, list):
+        return [shuffled(item, chance) for item in value]
+    if not isinstance(value, dict):
+        return value
+    items = [(name, shuffled(item, chance)) for name, item in value.items()]
+    items += [(f"x.{chance.randrange(9)}", chance.choice(ODD[:9]))] * chance.randrange(2)
+    chance.shuffle(items)
+    return dict(items)
+
+
+def escaped(data: bytes, chance: random.Random) -> bytes:
+    """Return the same JSON with some of its letters written as escapes."""
+    return b"".join(
+        b"\\u%04x" % byte if chr(byte) in "tsm" and chance.random() < 0.2 else bytes((byte,)) for byte in data
+    )
+
+
+def again(data: bytes, chance: random.Random) -> bytes:
+    """Return a report as another version or another tool may have written it, or as a crash left it."""
+    way = chance.randrange(7)
+    document = json.loads(data)
+    if way == 0:
+        return data[: chance.randrange(1, len(data))]
+    if way == 1:
+        document["schema_version"] = chance.choice((2, 99, "3"))
+    if way == 2:
+        document["report_id"] = "twice"
+    if way == 3:
+        document["verdict"]["evidence"] = [{"text": f"the master sent it to {chance.randrange(3)}"}, None]
+    if way < 5:
+        return json.dumps(shuffled(document, chance), separators=chance.choice(((",", ":"), (" , ", " : ")))).encode()
+    return data if way == 5 else escaped(data, chance).replace(b"\\u0074rue", b"true")
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize("seed", range(4))
+def test_however_a_report_is_written(tmp_path: Path, monkeypatch, seed: int, fast: bool):
+    """Other order, unknown keys, a newer version, escapes, cut ones, one identity twice; with msgspec and without."""
+    if not fast:
+        monkeypatch.setitem(sys.modules, "msgspec", None)
+    monkeypatch.setattr(crew, "spread", in_here)
+    chance = random.Random(seed)
+    briefs.reader.cache_clear()
+    try:
+        reports = [again(data, chance) for data in fleet(60)]
+        same(tmp_path / "reports.jsonl", reports)
+        for number, data in enumerate(reports):
+            (tmp_path / f"crash-{number:02}.json").write_bytes(data)
+        both(tmp_path)
+    finally:
+        briefs.reader.cache_clear()
+
+
+def test_a_log_between_reports(tmp_path: Path, monkeypatch):
+    """A part that begins and ends with a report is not taken for reports alone."""
+    monkeypatch.setattr(crew, "spread", in_here)
+    monkeypatch.setattr(shared, "PART", 1 << 20)
+    monkeypatch.setattr(shared, "CHUNK", 1 << 20)
+    log = (LOGS / "dependency-missing" / "worker-23.0.0.log").read_bytes().splitlines()
+    first, *rest = fleet(9)
+    same(tmp_path / "reports.jsonl", [first, *log, b'{"level": "info", "message": "x"}', *rest])
 
 
 def test_the_words_of_each_are_told(tmp_path: Path):
