@@ -32,6 +32,8 @@ LIFESPAN = "app.lifespan"
 STOP_ORDERS = {"term": "SIGTERM", "int": "SIGINT", "quit": "SIGQUIT"}
 SHORT = 10.0
 """Seconds: a silent end that soon after the start comes before the worker was ready."""
+QUICKLY = 60.0
+"""Seconds between them where the one before did not live long: a server that recycles its workers takes longer."""
 SLOWLY = 2.0
 """Seconds between starts of workers that nobody lets pass between the first ones of a server."""
 BOOT_ERROR = 3
@@ -310,7 +312,7 @@ def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
     span = times[-1] - times[0] if times else 0.0
     # The first workers of a server are forked ten or more a second.
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    slow = len(times) >= MANY and min(gaps, default=0.0) >= SLOWLY
+    slow = len(times) >= MANY and all(SLOWLY <= gap <= QUICKLY for gap in gaps)
     if slow or (len(times) >= 6 and span >= 2 and len(times) / span < 5):
         return [_silent(life, server, notes, Cause.OS_EXIT) for life in list(server.lives.values())[:-1]]
     return []

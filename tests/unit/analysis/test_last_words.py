@@ -26,6 +26,15 @@ READS = 'KEY = os.environ["SHOP_KEY"]'
         ("pymongo.errors.ConfigurationError: No default database name defined or provided.", "env-config"),
         ("Exception: Missing required environment variables: DB_HOST", "env-config"),
         ("sentry_sdk.utils.BadDsn: Unsupported scheme ''", "env-config"),
+        ("chat.errors.AccessError: `token` must be set", "env-config"),
+        ("ValueError: Connection string is either blank or malformed.", "env-config"),
+        ("ValueError: Please provide an OpenAI API key. You can get one at https://keys.example", "env-config"),
+        ("ValueError: Port could not be cast to integer value as 'None'", "env-config"),
+        ("queue.exceptions.QueueError: No such transport: None", "env-config"),
+        ("ValueError: Could not deserialize key data. The data may be in an incorrect format.", "env-config"),
+        # What only a worker class asks for.
+        ("RuntimeError: gevent worker requires gevent 1.4 or higher", "worker-class-unavailable"),
+        ("ImportError: cannot import name 'ALREADY_HANDLED' from 'eventlet.wsgi'", "worker-class-unavailable"),
         # Releases that do not fit.
         ("ImportError: cannot import name 'MutableMapping' from 'collections'", "version-incompatible"),
         ("ImportError: cannot import name python_2_unicode_compatible", "version-incompatible"),
@@ -76,6 +85,9 @@ def test_what_was_handed_to_a_parser_is_a_setting(text: str, code: str):
         ("shop.errors.ShelfError: Invalid token in line 3 of the price list", "app-exception"),
         ("shop.errors.ShelfError: the token must pass three gates", "app-exception"),
         ("AttributeError: module 'shop.settings' has no attribute 'load'", "app-exception"),
+        ("shop.errors.ShelfError: a token was found on shelf 3", "app-exception"),
+        ("ValueError: Port could not be cast to integer value as 'http'", "app-exception"),
+        ("openai.AuthenticationError: Error code: 401 - Incorrect API key provided", "backend-unavailable"),
         ("pymongo.errors.ConfigurationError: The DNS query name does not exist: db.example.", "db-unreachable"),
         (
             "ImportError: cannot import name 'Shelf' from 'shop.collections' (/srv/shop/collections.py)",

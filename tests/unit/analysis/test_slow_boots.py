@@ -118,6 +118,7 @@ def test_workers_that_are_started_slowly_one_after_the_other_have_ended():
     """A server starts its first ones within a second."""
     assert classes(told(booted("09:00:04", "09:00:08", "09:00:12"))) == [("app-exception", 3)]
     assert told(booted("09:00:00", "09:00:01", "09:00:01")).incidents == ()
+    assert told(booted("09:10:00", "09:20:00", "09:30:00")).incidents == ()
 
 
 def test_gunicorns_arguments_read_by_the_app_in_its_worker():

@@ -60,6 +60,19 @@ _CONFIGURED = re.compile(
     r"^(?:dj_database_url|environs?|decouple|dynaconf|dotenv|pydantic_settings|configparser|ConfigParser)\."
 )
 """What is raised of settings that are missing, empty or contradict each other: by its name, or a library's for them."""
+_ENTRY = (
+    r"(?:api[ _-]?key|access key|access token|auth token|bot token|secret key|dsn|connection string|"
+    r"instrumentation key|database ur[il]|credentials)"
+)
+_WITHOUT = re.compile(
+    rf"[`'\"]?(?:{_ENTRY}|\btoken)[`'\"]? (?:must be set|(?:is|are) (?:required|missing|empty|either blank|not set)|"
+    rf"missing\b|cannot be (?:none|empty)|(?:was )?not (?:set|found|provided|specified|configured))|"
+    rf"\b(?:no|missing|provide|specified|specify|without) (?:an? |the |your |any |valid )*(?:\w+ )?{_ENTRY}\b|"
+    rf"could not be cast to integer value as '(?:None|\$[^']*)?'|No such transport: (?:None|$)|"
+    rf"Could not (?:parse the provided (?:public|private) key|deserialize key data)",
+    re.IGNORECASE,
+)
+"""What clients say that are made without what lets them in, or with a key that is none."""
 _REFUSED = re.compile(
     r"^['\"]?(?:Invalid|Missing|Wrong|Bad|Empty) (?:API [Kk]ey|api_key|[Uu]rl|URL|URI|DSN|[Tt]oken)\W*$"
 )
@@ -92,7 +105,7 @@ _ABOUT = re.compile(r"^\W*(?!\w*(?:ERR_|ERROR|CUDA|CUDNN|HTTP_))[A-Z][A-Z0-9]*(?
 """A message that begins with a variable's name is about it, in whatever language."""
 _READS = re.compile(
     r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
-    r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
+    r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_ENTRY|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
 )
 _VALUE = re.compile(r"\bos\.environ\b|\bgetenv\(")
 _CAPITALS = re.compile(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
@@ -136,7 +149,9 @@ def _missing_key(error: Raised, *, reads: bool, from_environ: bool) -> bool:
 
 
 def _names_setting(error: Raised) -> bool:
-    configured = _CONFIGURED.search(error.type) and not _SERVER_SAYS.search(error.type)
+    configured = (_CONFIGURED.search(error.type) or _WITHOUT.search(error.message)) and not _SERVER_SAYS.search(
+        error.type
+    )
     if _SAID.search(error.text) or _REFUSED.match(error.message) or configured:
         return True
     if error.frames and _SETTINGS.search(error.frames[-1].file) and error.is_a("ValueError", "TypeError", "KeyError"):

@@ -33,7 +33,8 @@ RULES = ("BC522",)
 _SAID = re.compile(r"class uri (?:u?['\"](?P<uri>[^'\"]+)['\"]|(?P<bare>\S+)) invalid or not found")
 _NEEDS = re.compile(
     r"(?:gevent|eventlet|tornado)\w* worker requires|You need (?:gevent|eventlet|tornado)|"
-    r"requires (?:gevent|eventlet) \d|Entry point \('gunicorn\.workers', '\w+'\) not found"
+    r"requires (?:gevent|eventlet) \d|cannot import name '?ALREADY_HANDLED|"
+    r"Entry point \('gunicorn\.workers', '\w+'\) not found"
 )
 _MISSING = re.compile(r"No module named '?([\w.]+)")
 _PACKAGE = {
@@ -52,6 +53,7 @@ def match(trouble: Trouble) -> Finding | None:
         last = error.frames[-1]
         # Where the module exists and the class does not, Gunicorn calls the name itself.
         in_loader = in_loader or (last.function == "spawn_worker" and "worker_class(" in last.code)
+        in_loader = in_loader or _NEEDS.search(error.text) is not None
     line = (*trouble.line(_SAID), *trouble.line(_NEEDS))[:1]
     if not line and not in_loader:
         return None
