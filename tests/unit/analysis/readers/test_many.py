@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import marshal
 import os
@@ -310,6 +311,23 @@ def test_a_report_that_is_gone_meanwhile(tmp_path: Path, monkeypatch):
 
     assert incident.summary.startswith("said by ")
     assert [process["pid"] for process in incident.processes] == [*range(59, 39, -1)]
+
+
+@pytest.mark.parametrize("limit", [0, 700, 10**6])
+def test_garbage_is_looked_for_as_before(limit: int):
+    """While results come in it is looked for less often; not at all where nobody wanted that; then as before."""
+    kept = gc.get_threshold()
+    try:
+        gc.set_threshold(limit, 9, 8)
+        results = crew.spread([1, 2, 3], abs, 1)
+        next(results)
+        during = gc.get_threshold()
+        results.close()
+
+        assert during[0] == (limit and max(limit, 100_000))
+        assert gc.get_threshold()[:2] == (limit, 9)
+    finally:
+        gc.set_threshold(*kept)
 
 
 def test_a_timeline_has_every_report(tmp_path: Path):
