@@ -17,6 +17,9 @@ import scenarios_native
 import scenarios_second
 import scenarios_service
 import scenarios_start
+import scenarios_third
+import scenarios_third_app
+import scenarios_third_database
 from scene import Scenario
 
 SCENARIOS: dict[str, Scenario] = {
@@ -29,4 +32,7 @@ SCENARIOS: dict[str, Scenario] = {
     **scenarios_service.SCENARIOS,
     **scenarios_healthy.SCENARIOS,
     **scenarios_second.SCENARIOS,
+    **scenarios_third.SCENARIOS,
+    **scenarios_third_app.SCENARIOS,
+    **scenarios_third_database.SCENARIOS,
 }
