@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 from bootcheck.analysis.lives import Life, Server
@@ -52,6 +53,8 @@ _REQUEST_FUNCTIONS = frozenset(
         "handle_async_request",
     }
 )
+_OUTGOING = re.compile(r"/(?:httpx|httpcore)/")
+"""Clients whose functions have the names of a server's: they send a request, and handle none."""
 _BOOT_FUNCTIONS = frozenset({"init_process", "load_wsgi", "load_wsgiapp", "import_app", "spawn_worker"})
 _MASTER_FUNCTIONS = frozenset(
     {
@@ -241,7 +244,7 @@ def _in_a_loop(ages: list[float]) -> bool:
 def is_request(frames: tuple[Frame, ...]) -> bool:
     """Tell whether a traceback went through the handling of a request."""
     return any(
-        frame.function.rpartition(".")[2] in _REQUEST_FUNCTIONS
+        (frame.function.rpartition(".")[2] in _REQUEST_FUNCTIONS and not _OUTGOING.search(frame.file))
         or (frame.function == "handle" and "gunicorn/workers" in frame.file)
         for frame in frames
     )

@@ -159,6 +159,9 @@ def is_by_convention(module: str, error: Raised) -> bool:
     if inner.file.endswith("/django/conf/__init__.py"):
         # It asks for nothing but the settings, and who reads only the end of a traceback sees no file of the app's.
         return not is_known(module)
+    if inner.file.endswith("/django/apps/config.py") and "import_module(app_name)" in inner.code:
+        # The name that an AppConfig gives itself: the package that holds the class was imported before.
+        return True
     if _NAMED_BY_THE_APP.search(inner.file):
         # Its settings name it: a list of apps, the path of a class.
         return top in _OURS or (inner.function == "import_string" and top not in _KNOWN and top != top.lower())

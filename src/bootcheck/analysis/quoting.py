@@ -27,4 +27,5 @@ def quoted(text: str, limit: int = MAX_QUOTED) -> str:
 @lru_cache(maxsize=4096)
 def template(text: str, limit: int = 200) -> str:
     """Return the text with what differs between two tellings of the same replaced by `<n>`."""
-    return _TEMPLATE.sub("<n>", quoted(text, limit))
+    # Cut afterwards: half an identifier is none that the pattern knows.
+    return _TEMPLATE.sub("<n>", quoted(text))[:limit]

@@ -51,6 +51,7 @@ SCENARIOS: dict[str, Scenario] = {
         ("--user", "webapp", "-w", "2", "app:app"),
         by="a user who does not exist, in gunicorn's own setting",
     ),
+    "config-file-error/no-target": Scenario(app(HELLO), ("-w", "2"), by="no module is named at all"),
     "worker-class-unavailable/old-gevent": Scenario(
         {**app(HELLO), "gevent/__init__.py": "__version__ = '1.2.2'\n"},
         ("-k", "gevent", "app:app"),
@@ -265,5 +266,4 @@ SCENARIOS: dict[str, Scenario] = {
     "app-not-found/slash": Scenario(
         app("", backend__app=HELLO), ("--preload", "backend/app:app"), by="a path in place of a dotted name"
     ),
-    "app-not-found/no-target": Scenario(app(HELLO), ("-w", "2"), by="no module is named at all"),
 }

@@ -26,7 +26,7 @@ import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import is_by_convention, is_the_apps
-from bootcheck.analysis.trouble import Trouble, is_library
+from bootcheck.analysis.trouble import Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-import-error"
@@ -35,8 +35,11 @@ RULES: tuple[str, ...] = ()
 _CIRCULAR = re.compile(r"partially initialized module|most likely due to a circular import")
 _SAID = re.compile(
     r"attempted relative import|is not a package|No module named '?__main__\.|cannot perform relative import|"
-    r"issue is probably caused by a circular import|consider renaming '|Could not import settings '"
+    r"issue is probably caused by a circular import|consider renaming '|Could not import settings '|"
+    # Django, of an AppConfig whose app was moved.
+    r"Cannot import '[\w.]+'\. Check that '[\w.]+' is correct"
 )
+_NO_ATTRIBUTE = re.compile(r"^module '([\w.]+)' has no attribute '(\w+)'")
 _MISSING = re.compile(r"No module named '?([\w.]+)'?|import_string\(\) failed for '([\w.]+)'")
 _NAME = re.compile(r"cannot import name '?(\w+)'?")
 _PATH = re.compile(r"\(([^)]+\.py)\)")
@@ -56,7 +59,7 @@ def match(trouble: Trouble) -> Finding | None:
     ):
         return None
     text = error.text
-    circular = bool(_CIRCULAR.search(text))
+    circular = bool(_CIRCULAR.search(text)) or _is_half_made(error)
     own_name = bool(_NAME.search(text)) and not is_library(first(_PATH, text)) and error.is_a("ImportError")
     module = first(_MISSING, text)
     own = bool(module) and (is_the_apps(module, error) or is_by_convention(module, error))
@@ -73,4 +76,16 @@ def match(trouble: Trouble) -> Finding | None:
         f"{one_line(text)}",
         action,
         confirm="python -c 'import MODULE' in gunicorn's working directory",
+    )
+
+
+def _is_half_made(error: Raised) -> bool:
+    """Tell whether the submodule that a package lacks is being imported just then: Python says so from 3.12 on."""
+    found = _NO_ATTRIBUTE.search(error.message)
+    if found is None or not error.is_a("AttributeError"):
+        return False
+    file = f"/{found[1].replace('.', '/')}/{found[2]}"
+    return any(
+        frame.function == "<module>" and frame.file.endswith((f"{file}.py", f"{file}/__init__.py"))
+        for frame in error.frames[:-1]
     )

@@ -47,6 +47,7 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 _REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|replace|rmdir|rmtree)\(")
+_NOT_EMPTY = re.compile(r"\[Errno (?:39|66)\]")
 _LAZY = re.compile(r"Cannot copy out of meta tensor")
 """What PyTorch says of a model that another thread is still loading."""
 
@@ -60,7 +61,10 @@ def match(trouble: Trouble) -> Finding | None:
         error is None
         or trouble.moment != BOOT
         or not (
-            error.is_a("FileExistsError", "BlockingIOError", "LockError") or _SAID.search(error.text) or _gone(error)
+            error.is_a("FileExistsError", "BlockingIOError", "LockError")
+            or _SAID.search(error.text)
+            or _gone(error)
+            or _filled(error)
         )
     ):
         return None
@@ -81,6 +85,11 @@ def _gone(error: Raised) -> bool:
     removes = bool(error.frames) and _REMOVES.search(error.frames[-1].code) is not None
     # Of a move Python names both paths.
     return absent and (removes or "' -> '" in error.text)
+
+
+def _filled(error: Raised) -> bool:
+    """Tell whether a folder that was to be replaced or removed was filled by another worker in that moment."""
+    return error.is_a("OSError") and _NOT_EMPTY.search(error.text) is not None
 
 
 def _lazy(trouble: Trouble, said: str) -> Finding:

@@ -44,6 +44,7 @@ _GAVE_UP = re.compile(r"Can't connect to \(")
 _OTHER = re.compile(r"Connection in use|Errno (?:13|98|48)\]|Permission denied")
 _LOW_PORT = re.compile(r", (?:\d{1,3}|10[01]\d|102[0-3])\)")
 _BINDING = re.compile(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
+_OWN = re.compile(r"(?:^|/)gunicorn/(?:\w+/)*\w+\.py$")
 _RESOLVE = re.compile(
     r"Name or service not known|nodename nor servname|Name does not resolve|No address associated|"
     r"getaddrinfo"
@@ -139,8 +140,10 @@ def _is_wrong(text: str) -> bool:
 
 
 def _in_binding(error: Raised) -> bool:
+    # Under --preload the app is imported in the master, from Arbiter.__init__: Gunicorn's innermost frame counts.
     names = ("create_sockets", "bind", "__init__", "parse_address")
-    return any(_BINDING.search(frame.file) and frame.function in names for frame in error.frames)
+    own = [frame for frame in error.frames if _OWN.search(frame.file)]
+    return bool(own) and bool(_BINDING.search(own[-1].file)) and own[-1].function in names
 
 
 def _bad(trouble: Trouble, what: str, evidence: Sequence[Evidence] | None, *, code: str = "BC407") -> Finding:

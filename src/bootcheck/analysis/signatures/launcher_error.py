@@ -59,6 +59,8 @@ _SHELL = (
     r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
     r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)",
     r"[Uu]nknown (?:command|CMD)[:,]? \S*gunicorn|\bexec: \S*gunicorn\b.{0,400}: (?:not found|No such file)",
+    # The start script cannot go to the app's folder: dash, then bash and busybox.
+    r"(?:^|: )cd: (?:can't cd to \S|\S+: (?:No such file or directory|Not a directory|Permission denied)$)",
     r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
     # The start script, whatever its name: a shell's and tini's words.
     r"(?:^|/)(?:ba|da|a)?sh: (?:line )?(?:\d+: )?(?:exec: )?\S+: Permission denied$",
@@ -88,7 +90,8 @@ WORDS = (
     "ERROR (", "Cannot ", "sudo: ", "mount source",
     "to launch: ", "container process", "user process", "matching entries",
     "o such file", "xec format", "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit",
-    "find command", "couldn't ", "Job failed", "OCI runtime", "does not exist", "unknown user", "setpriv: ",
+    "find command", "couldn't ", "can't cd", "Not a directory", "Job failed",
+    "OCI runtime", "does not exist", "unknown user", "setpriv: ",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
 _OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")
@@ -108,7 +111,7 @@ _REASONS = (
         "the user or group does not exist",
     ),
     (re.compile(r"in section '"), "supervisord refuses the program's section"),
-    (re.compile(r"CHDIR|working directory|chdir"), "the working directory does not exist"),
+    (re.compile(r"CHDIR|working directory|chdir|cd: "), "the working directory does not exist"),
     (re.compile(r"[Ee]xec format error"), "the program is for another processor or system"),
     (re.compile(r"No module named|distribution was not|metadata"), "gunicorn is not in the Python that was started"),
     (re.compile(r"bad interpreter|/env: "), "the script names an interpreter that is not there"),

@@ -91,6 +91,8 @@ NO_FLASK = "ModuleNotFoundError: No module named 'flask'"
 
 POSITIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (
+        "entrypoint.sh: 7: cd: can't cd to /srv/books\n",
+        "/entrypoint.sh: line 3: cd: /srv/books: No such file or directory\n",
         "Nov 27 08:59:00 web systemd[1]: gunicorn.service: Main process exited, code=exited, status=203/EXEC\n"
         + start(),
         "The term 'gunicorn' is not recognized as the name of a cmdlet, function or program.\n",
@@ -271,6 +273,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + TERM.replace("[10]", "[7]"),
     ),
     "bad_bind_address": (
+        "Traceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log)")
+        + frame(SITE + "gunicorn/sock.py", "bind", "sock.bind(self.cfg_addr)")
+        + "socket.gaierror: [Errno -2] Name or service not known\n",
         master("connection to ('::', 8000) failed: [Errno 97] Address family not supported by protocol"),
         master("").rstrip("\n")
         + "\nTraceback (most recent call last):\n"
@@ -568,6 +574,21 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:snowflake"),
     ),
     "app_import_error": (
+        raising(
+            "AttributeError: module 'books' has no attribute 'stock'",
+            frame("/srv/books/stock.py", "<module>", "import books.prices"),
+            frame("/srv/books/prices.py", "<module>", "LOWEST = books.stock.lowest()"),
+        ),
+        raising(
+            "ModuleNotFoundError: No module named 'stock'\n\n"
+            "During handling of the above exception, another exception occurred:\n\n"
+            "Traceback (most recent call last):\n"
+            + frame("/srv/books/wsgi.py", "<module>", "application = get_wsgi_application()")
+            + frame(SITE + "django/apps/config.py", "create", "raise ImproperlyConfigured(")
+            + "django.core.exceptions.ImproperlyConfigured: Cannot import 'stock'. "
+            "Check that 'books.stock.apps.StockConfig.name' is correct.",
+            frame(SITE + "django/apps/config.py", "create", "app_module = import_module(app_name)"),
+        ),
         raising("ImportError: cannot import name 'Config' from 'config' (unknown location)"),
         raising(
             "AttributeError: module 'random' has no attribute 'choice' (consider renaming '/srv/shop/random.py' since it "
@@ -744,6 +765,16 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "backend_unavailable": (
+        "Traceback (most recent call last):\n"
+        + frame(SITE + "httpcore/_sync/connection_pool.py", "handle_request", "response = connection.handle_request(")
+        + "httpcore.ConnectError: [Errno 111] Connection refused\n\n"
+        "The above exception was the direct cause of the following exception:\n\n"
+        "Traceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/arbiter.py", "__init__", "self.setup(app)")
+        + frame(SITE + "gunicorn/util.py", "import_app", "mod = importlib.import_module(module)")
+        + frame("/srv/books/wsgi.py", "<module>", "RATES = httpx.get(URL).json()")
+        + frame(SITE + "httpx/_transports/default.py", "handle_request", "with map_httpcore_exceptions():")
+        + "httpx.ConnectError: [Errno 111] Connection refused\n",
         raising("amqp.exceptions.NotAllowed: Connection.open: (530) NOT_ALLOWED - vhost shop not found"),
         raising("httpx.RemoteProtocolError: Server disconnected without sending a response."),
         raising("httpx.ConnectError: All connection attempts failed"),
@@ -759,6 +790,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_startup_race": (
+        raising("OSError: [Errno 39] Directory not empty: 'index.new' -> 'index'", code="os.replace(NEW, INDEX)"),
         raising("filelock._error.Timeout: The file lock '/tmp/x.lock' could not be acquired."),
         'psycopg2.errors.UniqueViolation: duplicate key value violates unique\nconstraint "books_pkey"\n' + END,
         raising("FileNotFoundError: [Errno 2] No such file or directory: 'setup.lock'", code="os.remove(LOCK)"),
@@ -889,6 +921,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
 
 NEGATIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (
+        "entrypoint.sh: 7: cd: can't cd to /srv/books\n" + start() + GET + TERM,
         start() + GET + "web: ERROR (spawn error)\n" + TERM,
         raising(NO_FLASK),
         start() + GET + "sh: ffmpeg: not found\n" + TERM,
@@ -932,6 +965,11 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         master("Connection in use: ('0.0.0.0', 8000)\nRetrying in 1 second.") + start().partition("\n")[2] + GET + TERM,
     ),
     "bad_bind_address": (
+        "Traceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/arbiter.py", "__init__", "self.setup(app)")
+        + frame(SITE + "gunicorn/util.py", "import_app", "mod = importlib.import_module(module)")
+        + frame("/srv/books/wsgi.py", "<module>", "connection.ensure_connection()")
+        + "psycopg.OperationalError: failed to resolve host 'db.books': [Errno -2] Name or service not known\n",
         start().replace("8000", "34127") + "2026-11-27T09:01:00.1+00:00 heroku[web.1]: Error R10 (Boot timeout)\n",
         start() + "curl: (56) Recv failure: Connection reset by peer\n",
         "Site's appCommandLine: gunicorn --bind=0.0.0.0:8000 app:app\n" + start(),
@@ -1032,6 +1070,14 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         start() + "[2026-11-27 09:00:01 +0000] [11] [WARNING] ujson is not there\n" + NO_FLASK + "\n" + GET + TERM,
     ),
     "app_import_error": (
+        raising(
+            "AttributeError: module 'books' has no attribute 'stock'",
+            frame("/srv/books/prices.py", "<module>", "LOWEST = books.stock.lowest()"),
+        ),
+        raising(
+            "ModuleNotFoundError: No module named 'import_export'",
+            frame(SITE + "django/apps/config.py", "create", "module = import_module(entry)"),
+        ),
         raising("ModuleNotFoundError: No module named 'corsheaders'", frame(SITE + "django/apps/config.py", "create")),
         raising("ModuleNotFoundError: No module named 'redis'", frame(SITE + "werkzeug/utils.py", "import_string")),
         raising(NO_FLASK),
@@ -1076,11 +1122,13 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         request("psycopg2.OperationalError: could not connect to server: Connection refused"),
     ),
     "backend_unavailable": (
+        request("httpx.ConnectError: [Errno 111] Connection refused"),
         raising("sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out"),
         raising('psycopg2.OperationalError: connection to server at "db" failed: Connection refused'),
         request("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."),
     ),
     "app_startup_race": (
+        raising("OSError: [Errno 40] Too many levels of symbolic links: 'index.new'"),
         raising("FileNotFoundError: [Errno 2] No such file or directory: 'rates.csv'", code="open(RATES)"),
         request("sqlite3.IntegrityError: UNIQUE constraint failed: users.email"),
         request("NotImplementedError: this model cannot be copied"),
