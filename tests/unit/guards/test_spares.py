@@ -280,8 +280,10 @@ def test_a_look_keeps_nothing_alive(url):
     everything = {engines.ENGINE: [engine], engines.CONNECTION: [connection], engines.RECORD: []}
     ready = client.prepare(everything)
     gone = [weakref.ref(thing) for thing in (engine, engine.pool, connection, connection._dbapi_connection)]
+    of_the_driver = connection.connection.dbapi_connection
     del everything, engine, connection
     gc.collect()
+    of_the_driver.close()
 
     assert ready.held
     assert [one() for one in gone] == [None] * 4

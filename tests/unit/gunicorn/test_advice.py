@@ -37,7 +37,14 @@ def raised(code: str, tmp_path: Any) -> BaseException:
         ("from json import no_such_name", ["version of json that has no_such_name"], 1),
         ("open('no/such/file.yaml')", ["Create no/such/file.yaml", os.getcwd()], 1),
         ("import socket\nsocket.create_connection(('127.0.0.1', 1), 5)", ["up, and its host and port", "localhost"], 2),
-        ("import sqlite3\nsqlite3.connect(':memory:').execute('select 1 from users')", ["Run the migrations"], 2),
+        (
+            (
+                "import contextlib, sqlite3\nwith contextlib.closing(sqlite3.connect(':memory:')) as db:\n"
+                " db.execute('select 1 from users')"
+            ),
+            ["Run the migrations"],
+            3,
+        ),
         ("raise PermissionError(13, 'Permission denied', '/srv/secret')", ["/srv/secret", "owner, mode"], 1),
         ("raise OSError(28, 'No space left on device')", ["Make room"], 1),
         ("raise MemoryError", ["memory limit"], 1),
