@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -137,48 +138,59 @@ def test_deaths_are_classified_by_facts_not_by_words(cell, tmp_path):
 
 
 CYCLES = 200 if FULL else 12
+WORKERS = 2
 
 
 def reload(server, rng):
     """HUP: every worker is replaced."""
-    before = set(server.workers())
+    before = settled(server)
     server.signal(signal.SIGHUP)
     wait_until(
-        lambda: len(serving(server)) == len(before) and not before & serving(server),
+        lambda: len(serving(server)) == WORKERS and not before & serving(server),
         lambda: "new workers" + server.story(),
     )
 
 
 def more_then_fewer(server, rng):
     """TTIN, then TTOU."""
-    before = len(server.workers())
+    settled(server)
     server.signal(signal.SIGTTIN)
-    wait_until(lambda: len(serving(server)) == before + 1, lambda: "one more worker" + server.story())
+    wait_until(lambda: len(serving(server)) == WORKERS + 1, lambda: "one more worker" + server.story())
     server.signal(signal.SIGTTOU)
-    wait_until(lambda: len(server.workers()) == before == len(serving(server)), lambda: "one less" + server.story())
+    settled(server)
 
 
 def wear_out(server, rng):
     """max_requests: a worker that has served its number is replaced."""
-    before = set(server.workers())
+    before = settled(server)
 
     def replaced():
         # The connection that wears a worker out may be reset: that is how some classes end.
         server.get_in_vain("/")
-        return before - set(server.workers()) and len(serving(server)) == len(before)
+        return before - set(server.workers()) and len(serving(server)) == WORKERS
 
     wait_until(replaced, lambda: "a new worker" + server.story())
 
 
 def stop_a_worker(server, rng):
     """A worker that is ready is told to stop, and replaced."""
-    before = serving(server)
-    victim = min(before)
-    os.kill(victim, rng.choice([signal.SIGTERM, signal.SIGINT]))
+    victim = min(settled(server))
+    with contextlib.suppress(ProcessLookupError):  # one that was worn out a moment ago may be on its way
+        os.kill(victim, rng.choice([signal.SIGTERM, signal.SIGINT]))
     wait_until(
-        lambda: victim not in server.workers() and len(serving(server)) == len(before),
+        lambda: victim not in server.workers() and len(serving(server)) == WORKERS,
         lambda: "its successor" + server.story(),
     )
+
+
+def settled(server) -> set[int]:
+    """Return the workers once all are there and ready, and none that is on its way out is counted with them."""
+
+    def all_of_them():
+        found = serving(server)
+        return found if len(found) == WORKERS == len(server.workers()) else None
+
+    return wait_until(all_of_them, lambda: "all workers" + server.story())
 
 
 def serving(server) -> set[int]:
@@ -192,7 +204,7 @@ def serving(server) -> set[int]:
 def test_healthy_life_leaves_no_report(serve, kind):
     """HUP, TTIN, TTOU, max_requests and stops of workers that are ready, again and again: no death."""
     rng = random.Random(7)
-    server = serve(worker_class=kind, workers=2, options=["--max-requests", "20", "--graceful-timeout", "20"])
+    server = serve(worker_class=kind, workers=WORKERS, options=["--max-requests", "20", "--graceful-timeout", "20"])
     server.wait_ready(2)
     for number in range(CYCLES if FULL else CYCLES // 2):
         (reload, more_then_fewer, wear_out, stop_a_worker)[number % 4](server, rng)
