@@ -381,6 +381,8 @@ def test_summary_is_one_line_for_each_process(serve):
     """The default: one line for the master, one per worker, one for the stop, and nothing else while all is well."""
     server = serve(workers=2)
     server.wait_ready(2)
+    # A worker's report is there before its line.
+    wait_until(lambda: len(server.own_lines) >= 3, lambda: "a line for each" + server.story())
     assert len(server.own_lines) == 3
     server.stop()
 
