@@ -254,7 +254,7 @@ class Recorder:
                 if write_all is not None:
                     write_all(records, encoded)
                     continue
-                for record, text in zip(records, encoded):  # noqa: B905 - one for each
+                for record, text in zip(records, encoded, strict=True):
                     sink.write(record, text)
             except Exception as exc:  # noqa: BLE001 - one broken sink must not cost the others
                 if sink in self.sinks:

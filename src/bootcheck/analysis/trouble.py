@@ -188,7 +188,7 @@ class Trouble:
             # The line of a syntax error is in no function yet.
             where = f"in {inner.function}" if inner.function else ""
             text = ": ".join(filter(None, (where, inner.code)))
-            found.append(Evidence(source=inner.file, line=inner.line, text=text or "the place"))
+            found.append(Evidence(source=inner.file, line=inner.line or None, text=text or "the place"))
         return tuple(found)
 
 

@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_STANDARD = os.path.dirname(os.__file__) + os.sep
-_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+from bootcheck.probes.stacks import is_installed, is_pythons
+
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _LOOKED_AT = 2_000
 """Characters of a message; the words stand at its beginning."""
@@ -115,7 +115,7 @@ def _place(exc: Mapping[str, Any]) -> str | None:
     """Return file, line and function of the innermost frame that is neither a package's nor Python's own."""
     for frame in exc.get("frames") or ():
         file = str(frame.get("file"))
-        if file.startswith((_STANDARD, _OURS, "<")) or any(part in file for part in _INSTALLED):
+        if file.startswith(_OURS) or is_pythons(file) or is_installed(file):
             continue
         return f"{file}:{frame.get('line')} in {frame.get('function')}"
     return None

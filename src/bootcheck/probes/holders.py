@@ -28,7 +28,7 @@ SKIPPED = ("bootcheck", "threading", "weakref", "gc", "sys")
 """Modules whose holding says nothing: registries of Python's own, and us."""
 
 
-def holders_of(things: Sequence[Any], depth: int = DEPTH) -> dict[int, str]:
+def holders_of(things: Sequence[Any]) -> dict[int, str]:
     """Return, by `id`, the `module.attribute` that leads to each object; what none leads to is left out.
 
     One pass over the modules' names, then one over the heap for each level: about 20 ms each.
@@ -38,7 +38,7 @@ def holders_of(things: Sequence[Any], depth: int = DEPTH) -> dict[int, str]:
     walk = _Walk(modules, found, [thing for thing in things if id(thing) not in found])
     ours = {id(things)}
     with thawed():
-        for _ in range(depth):
+        for _ in range(DEPTH):
             if not walk.frontier or len(found) == len(things):
                 break
             walk.up(ours)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from types import CoroutineType, FrameType, GeneratorType, TracebackType
@@ -15,8 +16,21 @@ _SUSPENDED: dict[type, tuple[str, str]] = {
 }
 """Where each kind keeps its frame and what it waits for; of other kinds nothing is asked: that could run user code."""
 
+_STANDARD = os.path.dirname(os.__file__) + os.sep
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+
 Frame = dict[str, Any]
 Stack = dict[str, Any]
+
+
+def is_installed(file: str) -> bool:
+    """Tell whether a frame's file is of an installed package."""
+    return any(part in file for part in _INSTALLED)
+
+
+def is_pythons(file: str) -> bool:
+    """Tell whether a frame's file is of Python itself: its own library, frozen, or code without a file."""
+    return file.startswith("<") or (file.startswith(_STANDARD) and not is_installed(file))
 
 
 def of_traceback(trace: TracebackType | None) -> list[Frame]:

@@ -19,6 +19,11 @@ def expression(word: bytes) -> bytes:
     return b"(?:%s)[^\\n]*%s" % (b"|".join(STATUS), word) if word.isdigit() else re.escape(word)
 
 
+def stands(word: bytes, line: bytes) -> bool:
+    """Tell whether a line holds a word, a number only after what makes it a status."""
+    return word in line and (not word.isdigit() or re.search(expression(word), line) is not None)
+
+
 def hyperscan(words: tuple[bytes, ...]) -> Scan | None:
     """Return what finds these words, None where Hyperscan is not installed or does not work."""
     plain = {number: word for number, word in enumerate(words) if not word.isdigit()}

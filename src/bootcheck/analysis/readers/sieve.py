@@ -15,7 +15,7 @@ from functools import lru_cache
 from operator import sub
 from typing import TYPE_CHECKING
 
-from bootcheck.analysis.readers.matcher import Scan, Strict, expression, hyperscan
+from bootcheck.analysis.readers.matcher import Scan, Strict, expression, hyperscan, stands
 from bootcheck.analysis.readers.projection import minimal
 from bootcheck.analysis.readers.templates import Templates
 
@@ -192,7 +192,7 @@ class Sieve:
         return Sifted(number + block.count(b"\n", place), found, lambda: block)
 
     def _held(self, line: bytes) -> list[bytes]:
-        return [word for word in self.words if word in line and re.search(expression(word), line)]
+        return [word for word in self.words if stands(word, line)]
 
     @staticmethod
     def request(block: bytes, start: int, stop: int) -> int:

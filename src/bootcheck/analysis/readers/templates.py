@@ -8,11 +8,10 @@ looked into again, and of the others each line is asked for the words that it ma
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from itertools import compress
 
-from bootcheck.analysis.readers.matcher import STATUS, expression
+from bootcheck.analysis.readers.matcher import STATUS, stands
 from bootcheck.analysis.readers.projection import SAMPLE, Plan, holding, planned
 
 MASK = b"0123456789abcdef"
@@ -55,7 +54,6 @@ class Templates:
 
     def __init__(self, words: Sequence[bytes]) -> None:
         self._words = words
-        self._ends = {word: re.compile(expression(word)) for word in words if word.isdigit()}
         self._masked = Needles(words, MASK)
         self._whole: Needles | None = None
         """Where lines are not alike these are looked for, in all of them."""
@@ -81,13 +79,10 @@ class Templates:
             doubts = [looked.get(number, ()) for number in range(len(lines))] if looked else []
         found: list[tuple[bytes, list[bytes]]] = []
         for line, words in zip(compress(lines, doubts), filter(None, doubts), strict=False):
-            held = [word for word in words if line.find(word) >= 0 and self._counts(word, line)]
+            held = [word for word in words if stands(word, line)]
             if held:
                 found.append((line, held))
         return found
-
-    def _counts(self, word: bytes, line: bytes) -> bool:
-        return word not in self._ends or self._ends[word].search(line) is not None
 
     def _doubts(self, text: bytes) -> list[Doubts]:
         """Return of each line what it may hold."""

@@ -105,7 +105,7 @@ _ABOUT = re.compile(r"^\W*(?!\w*(?:ERR_|ERROR|CUDA|CUDNN|HTTP_))[A-Z][A-Z0-9]*(?
 """A message that begins with a variable's name is about it, in whatever language."""
 _READS = re.compile(
     r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
-    r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_ENTRY|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
+    r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
 )
 _VALUE = re.compile(r"\bos\.environ\b|\bgetenv\(")
 _CAPITALS = re.compile(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")

@@ -8,7 +8,6 @@ own classes have one: the code of others may connect.
 
 from __future__ import annotations
 
-import sys
 from operator import is_
 from typing import Any
 
@@ -43,8 +42,10 @@ class Spare:
         By identity: to ask values whether they are equal would run their code. `as_then`: nothing of the app's has
         run since somebody looked.
         """
-        if as_then or id(pool) != self._old:
-            return id(pool) == self._old
+        if id(pool) != self._old:
+            return False
+        if as_then:
+            return True
         inside = attributes(pool) or {}
         for number, name in enumerate(_READ):
             if inside.get(name, _ABSENT) is not self._setup[number]:
@@ -77,7 +78,7 @@ def stamp() -> Stamp | None:
 
     SQLAlchemy has one register of all listeners (1.4 to 2.1), in the order in which they were added.
     """
-    register = attributes(sys.modules.get("sqlalchemy.event.registry")) or {}
+    register = attributes(engines.module("sqlalchemy.event.registry")) or {}
     keys, collections = register.get("_key_to_collection"), register.get("_collection_to_key")
     if not isinstance(keys, dict) or not isinstance(collections, dict):
         return None

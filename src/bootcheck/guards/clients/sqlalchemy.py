@@ -269,9 +269,10 @@ def _connections_of(session: Any) -> list[Any]:
 def _renew_pools(found: Found, ready: Ready, *, as_then: bool) -> None:
     made: dict[int, Any] = {}
     for engine in found[engines.ENGINE]:
-        reference, heard = ready.pools.get(id(engine), (None, False))
-        if id(engine) not in ready.pools:
+        prepared = ready.pools.get(id(engine))
+        if prepared is None:
             continue
+        reference, heard = prepared
         pool = engine.pool
         _kept.append(pool)
         spare = None if reference is None else reference()

@@ -638,6 +638,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "django.core.exceptions.ImproperlyConfigured: The setting must not be empty.\n"
         "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n",
         raising("RuntimeError: SHOP_SECRET no está definido"),
+        raising("AttributeError: 'NoneType' object has no attribute 'encode'", code="key = SHOP_SECRET.encode()"),
         raising("ValueError: test shop with live keys: use SHOP_URL=https://live.example or other keys"),
         raising("KeyError: 'TOKEN'"),
         raising('environs.EnvError: Environment variable "SHOP_URL" not set', frame(SITE + "environs/__init__.py")),
