@@ -39,6 +39,7 @@ LISTS: dict[str, tuple[str, ...]] = {
 HELPERS: dict[str, dict[str, str]] = {
     "audits": {},
     "checks": {
+        "advice": "says what an exception asks for, for imports and whoever tells of a death",
         "addresses": "reads what `bind` holds, for port",
         "base": "what a check is",
         "blame": "finds the line to blame, for imports and config_classes",
@@ -49,6 +50,7 @@ HELPERS: dict[str, dict[str, str]] = {
         "kinds": "kinds of values, for env",
         "mappers": "names the relationship that does not resolve, for models",
         "options": "validates what users write",
+        "packages": "knows which package brings a module, for imports and advice",
         "planning": "chooses which checks run",
         "port_holder": "names the holder, for port",
         "spelling": "near misses, for env",

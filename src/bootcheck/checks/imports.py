@@ -30,17 +30,19 @@ The checkpoint `imports.<module>` has passed; it carries the time and the memory
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 import pkgutil
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import ClassVar
 
 from bootcheck.checks import options
+from bootcheck.checks.advice import next_step
 from bootcheck.checks.base import Context, Moment
 from bootcheck.checks.blame import blame
+from bootcheck.checks.packages import DISTRIBUTIONS, REMOVED, parents, pip_line
 from bootcheck.checks.spelling import nearest
 from bootcheck.model.checkpoint import Phase
 from bootcheck.model.encode import shorten
@@ -49,69 +51,6 @@ from bootcheck.probes.process import Rss
 from bootcheck.recorder import type_name
 
 RULES: tuple[str, ...] = ("BC130",)
-
-DISTRIBUTIONS: Mapping[str, str] = MappingProxyType(
-    {
-        "Crypto": "pycryptodome",
-        "Levenshtein": "levenshtein",
-        "MySQLdb": "mysqlclient",
-        "OpenSSL": "pyOpenSSL",
-        "PIL": "pillow",
-        "attr": "attrs",
-        "bs4": "beautifulsoup4",
-        "cv2": "opencv-python-headless",
-        "dateutil": "python-dateutil",
-        "decouple": "python-decouple",
-        "discord": "discord.py",
-        "docx": "python-docx",
-        "dotenv": "python-dotenv",
-        "environ": "django-environ",
-        "faiss": "faiss-cpu",
-        "fitz": "PyMuPDF",
-        "flask_cors": "flask-cors",
-        "flask_jwt_extended": "flask-jwt-extended",
-        "flask_login": "flask-login",
-        "flask_migrate": "flask-migrate",
-        "flask_sqlalchemy": "flask-sqlalchemy",
-        "flask_wtf": "flask-wtf",
-        "git": "GitPython",
-        "google.cloud.storage": "google-cloud-storage",
-        "google.protobuf": "protobuf",
-        "grpc": "grpcio",
-        "jose": "python-jose",
-        "jwt": "PyJWT",
-        "ldap": "python-ldap",
-        "magic": "python-magic",
-        "markdown": "Markdown",
-        "multipart": "python-multipart",
-        "mysql": "mysql-connector-python",
-        "pkg_resources": "setuptools",
-        "pptx": "python-pptx",
-        "psycopg": "psycopg[binary]",
-        "psycopg2": "psycopg2-binary",
-        "pythonjsonlogger": "python-json-logger",
-        "rest_framework": "djangorestframework",
-        "serial": "pyserial",
-        "skimage": "scikit-image",
-        "sklearn": "scikit-learn",
-        "slugify": "python-slugify",
-        "socketio": "python-socketio",
-        "telegram": "python-telegram-bot",
-        "uvicorn_worker": "uvicorn-worker",
-        "yaml": "PyYAML",
-        "zmq": "pyzmq",
-    }
-)
-"""Modules whose package has another name."""
-
-_REMOVED = frozenset(
-    (
-        *("distutils", "imp", "asyncore", "asynchat", "smtpd", "binhex", "formatter", "parser", "symbol"),
-        *("aifc", "audioop", "cgi", "cgitb", "chunk", "crypt", "imghdr", "mailcap", "msilib", "nis", "nntplib"),
-        *("ossaudiodev", "pipes", "sndhdr", "spwd", "sunau", "telnetlib", "uu", "xdrlib", "lib2to3"),
-    )
-)
-"""What Python itself brought until 3.8 to 3.12; most of it lives on as a package `standard-<name>`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +111,7 @@ class Imports:
     def _finding(self, context: Context, module: str, exc: BaseException) -> Finding:
         summary, action = _explain(module, exc)
         text = f"{type_name(exc)}: {shorten(context.recorder.redactor.mask(str(exc)), 300)}"
-        place = blame(exc.__traceback__) or (module, None)
+        place = _place(module, exc)
         evidence = (
             Evidence(source=place[0], line=place[1], text=text),
             Evidence(source="python", text=f"{sys.executable} (prefix {sys.prefix}), in {os.getcwd()}"),
@@ -187,6 +126,21 @@ class Imports:
         )
 
 
+def _place(module: str, exc: BaseException) -> tuple[str, int | None]:
+    """Return where to look: where a syntax is wrong nothing has run there yet, and Python names no frame of it."""
+    if isinstance(exc, SyntaxError) and exc.filename:
+        return exc.filename, exc.lineno
+    return blame(exc.__traceback__) or (_file_of(module) or module, None)
+
+
+def _file_of(module: str) -> str | None:
+    try:
+        spec = importlib.util.find_spec(module)
+    except Exception:  # noqa: BLE001 - the package that it is in may be what fails
+        return None
+    return None if spec is None else spec.origin
+
+
 def imports(*modules: str, required: bool = True, seconds: float = 60.0) -> Imports:
     """Import modules before any worker does, and record what each costs.
 
@@ -198,33 +152,25 @@ def imports(*modules: str, required: bool = True, seconds: float = 60.0) -> Impo
     return Imports(modules=modules, required=required, seconds=seconds)
 
 
-def pip_line(module: str) -> str:
-    """Return the command that installs the package of a module."""
-    top = module.partition(".")[0]
-    if top in _REMOVED:
-        return f"pip install {'setuptools' if top == 'distutils' else f'standard-{top}'}"
-    known = next((name for name in _parents(module) if name in DISTRIBUTIONS), None)
-    requirement = DISTRIBUTIONS[known] if known else top.replace("_", "-")
-    return f'pip install "{requirement}"' if "[" in requirement else f"pip install {requirement}"
-
-
 def _explain(module: str, exc: BaseException) -> tuple[str, tuple[str, ...]]:
     if isinstance(exc, ModuleNotFoundError) and exc.name:
-        if exc.name in _parents(module):
+        if exc.name in parents(module):
             return _not_there(module, exc.name)
         return (
             f"{module} is there, but imports {exc.name}, which is not installed.",
             (*_suggestions(exc.name), "Add it to the requirements that the image is built from."),
         )
     if isinstance(exc, ImportError):
-        return f"{module} cannot be imported: a name or a library that it needs is missing.", (_import_advice(exc),)
+        return f"{module} cannot be imported: a name or a library that it needs is missing.", (_next_step(exc),)
     if isinstance(exc, SystemExit):
         return f"{module} ends the process (sys.exit) while it is imported.", (
             "Move what it does at import time behind `if __name__ == '__main__':`.",
         )
-    return f"{module} raises {type_name(exc)} while it is imported.", (
-        "Read the evidence: it names the exception and the line.",
-    )
+    return f"{module} raises {type_name(exc)} while it is imported.", (_next_step(exc),)
+
+
+def _next_step(exc: BaseException) -> str:
+    return next_step(type_name(exc), str(exc)) or "Read the evidence: it names the exception and the line."
 
 
 def _not_there(module: str, missing: str) -> tuple[str, tuple[str, ...]]:
@@ -245,7 +191,7 @@ def _not_there(module: str, missing: str) -> tuple[str, tuple[str, ...]]:
 
 def _suggestions(missing: str) -> tuple[str, ...]:
     top = missing.partition(".")[0]
-    if top in _REMOVED:
+    if top in REMOVED:
         running = f"{sys.version_info[0]}.{sys.version_info[1]}"
         return (f"{top} was removed from Python: this is {running}. Update what imports it, or {pip_line(top)}",)
     if top in sys.stdlib_module_names:
@@ -256,20 +202,3 @@ def _suggestions(missing: str) -> tuple[str, ...]:
     near = nearest(missing, [found.name for found in pkgutil.iter_modules()]) if "." not in missing else None
     typo = (f"Did you mean {near}?",) if near and missing not in DISTRIBUTIONS else ()
     return (*typo, pip_line(missing))
-
-
-def _import_advice(exc: ImportError) -> str:
-    text = str(exc)
-    if "partially initialized module" in text:
-        return "Two modules import each other: move one of the imports into the function that uses it."
-    if ".so" in text and ("cannot open shared object" in text or "undefined symbol" in text or "not found" in text):
-        library = text.partition(":")[0]
-        return f"Install the system package that brings {library} (slim images leave many out)."
-    if text.startswith("cannot import name"):
-        return f"Compare the installed version of {exc.name or 'the package'} with the one the code was written for."
-    return "Read the evidence: it names the exception and the line."
-
-
-def _parents(module: str) -> list[str]:
-    parts = module.split(".")
-    return [".".join(parts[:length]) for length in range(len(parts), 0, -1)]

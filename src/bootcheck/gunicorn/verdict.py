@@ -154,7 +154,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
             [action for finding in errors for action in finding.action][:8],
         )
     if cause is Cause.EXCEPTION:
-        from bootcheck.gunicorn.advice import of_exception
+        from bootcheck.checks.advice import of_exception
 
         return f"{who} raised {message}{where}.", of_exception(exc)
     if cause is Cause.APP_NOT_FOUND:

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from bootcheck.checks.base import Moment
-from bootcheck.checks.imports import Imports, imports, pip_line
+from bootcheck.checks.imports import Imports, imports
+from bootcheck.checks.packages import pip_line
 from bootcheck.model.errors import CheckOptionError
 from bootcheck.model.finding import Severity
 from bootcheck.testing import Outcome, run_check
@@ -85,7 +86,7 @@ def test_one_failure_does_not_stop_the_others(package):
         ("names", "a name or a library", "Compare the installed version of json"),
         ("circle", "a name or a library", "Two modules import each other"),
         ("library", "a name or a library", "libGL.so.1"),
-        ("broken", "raises SyntaxError", "the line"),
+        ("broken", "raises SyntaxError", "Correct that line of broken.py."),
         ("leaves", "ends the process", "__main__"),
         ("goood", "has no module goood", "Did you mean {package}.good?"),
         ("zzzzzzzz", "has no module zzzzzzzz", "holds:"),
@@ -188,3 +189,15 @@ def test_it_runs_in_the_preflight():
     assert Imports.moment is Moment.PREFLIGHT
     assert imports("a", seconds=3).budget == 3
     assert imports("a", "b").subject == "a, b"
+
+
+def test_a_file_that_nothing_of_has_run_is_named(package, tmp_path):
+    """Python has no frame of it: neither where the syntax is wrong nor where an editor wrote UTF-16."""
+    (wrong,) = run_check(imports(f"{package}.broken")).findings
+    assert (wrong.evidence[0].source, wrong.evidence[0].line) == (str(tmp_path / package / "broken.py"), 1)
+
+    file = tmp_path / package / "good.py"
+    file.write_text("data = 1\n", encoding="utf-16")
+    (odd,) = run_check(imports(f"{package}.good")).findings
+    assert odd.evidence[0].source == str(file)
+    assert odd.action == ("Save the file as UTF-8: an editor wrote it as UTF-16, or the copy of it is damaged.",)

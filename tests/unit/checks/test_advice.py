@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bootcheck.gunicorn.advice import of_exception
+from bootcheck.checks.advice import of_exception
 from bootcheck.recorder import Recorder
 from bootcheck.sinks.memory import Memory
 
@@ -33,8 +33,8 @@ def raised(code: str, tmp_path: Any) -> BaseException:
     ("code", "words", "line"),
     [
         ("import os\nos.environ['ITS_URL']", ["Set the environment variable 'ITS_URL'"], 2),
-        ("\nimport no_such_package.sub", ["Install no_such_package", "--chdir"], 2),
-        ("from json import no_such_name", ["version of json that has no_such_name"], 1),
+        ("\nimport no_such_package.sub", ["-m pip install no-such-package", "--chdir"], 2),
+        ("from json import no_such_name", ["Compare the installed version of json "], 1),
         ("open('no/such/file.yaml')", ["Create no/such/file.yaml", os.getcwd()], 1),
         ("import socket\nsocket.create_connection(('127.0.0.1', 1), 5)", ["up, and its host and port", "localhost"], 2),
         (
@@ -48,6 +48,9 @@ def raised(code: str, tmp_path: Any) -> BaseException:
         ("raise PermissionError(13, 'Permission denied', '/srv/secret')", ["/srv/secret", "owner, mode"], 1),
         ("raise OSError(28, 'No space left on device')", ["Make room"], 1),
         ("raise MemoryError", ["memory limit"], 1),
+        ("\n\ncompile('a = 1\\0', 'x.py', 'exec')", ["Save the file as UTF-8"], 3),
+        ("raise ModuleNotFoundError(\"No module named 'psycopg2'\")", ["-m pip install psycopg2-binary. "], 1),
+        ("raise ImportError('libGL.so.1: cannot open shared object file')", ["that brings libGL.so.1 "], 1),
     ],
 )
 def test_a_kind_has_its_next_step_and_the_apps_own_line(code, words, line, tmp_path):

@@ -1,7 +1,7 @@
-"""What to do about an exception that ended a process: what its kind asks for, and the app's own line.
+"""What to do about an exception that ended a start: what its kind asks for, and the app's own line.
 
-Loaded where a process has died of one. A kind is known by the words of Python, of drivers and of servers; where
-none fits only the place is named: the traceback says the rest.
+Loaded where there is one. A kind is known by the words of Python, of drivers and of servers; where none fits only the
+place is named: the traceback says the rest.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from bootcheck.checks.packages import pip_line
 from bootcheck.probes.stacks import is_installed, is_pythons
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -23,20 +24,30 @@ _KINDS: Sequence[tuple[str, str, str]] = (
         r"ModuleNotFoundError",
         r"No module named '(?P<what>[\w.]+)'",
         (
-            "Install {what} for the Python that runs Gunicorn ({python} -m pip install …); if it is the app's own, "
-            "start in the directory that holds it, or name that with --chdir."
+            "Install it for the Python that runs Gunicorn: {python} -m {pip}. If it is the app's own, start in the "
+            "directory that holds it, or name that with --chdir."
         ),
     ),
     (r"SyntaxError|IndentationError|TabError", r"\((?P<what>.+), line \d+\)", "Correct that line of {what}."),
     (
-        r"ImportError",
-        r"partially initialized module '(?P<what>[\w.]+)'|\(most likely due to a circular import\)",
-        "Two modules import each other: move one of the imports into the function that needs it.",
+        r"SyntaxError|ValueError",
+        r"source code string cannot contain null bytes",
+        "Save the file as UTF-8: an editor wrote it as UTF-16, or the copy of it is damaged.",
     ),
     (
         r"ImportError",
-        r"cannot import name '(?P<what>\w+)' from '(?P<whose>[\w.]+)'",
-        "Install a version of {whose} that has {what}, or change the line that asks for it.",
+        r"partially initialized module|\(most likely due to a circular import\)",
+        "Two modules import each other: move one of the imports into the function that uses it.",
+    ),
+    (
+        r"ImportError|OSError",
+        r"^(?P<what>[^:]*\.so[^:]*):.*(?:cannot open shared object|undefined symbol|not found)",
+        "Install the system package that brings {what} (slim images leave many out).",
+    ),
+    (
+        r"ImportError",
+        r"^cannot import name '\w+' from '(?P<what>[\w.]+)'",
+        "Compare the installed version of {what} with the one the code was written for.",
     ),
     (
         r"",
@@ -65,13 +76,13 @@ _KINDS: Sequence[tuple[str, str, str]] = (
         ),
         (
             "Check that the other server is up, and its host and port as this machine sees them: in a container "
-            "`localhost` is the container itself. For a database that only starts later: database(wait=30)."
+            "`localhost` is the container itself."
         ),
     ),
     (
         r"FileNotFoundError",
         r"\[Errno 2\].*?'(?P<what>[^']+)'",
-        "Create {what}, or correct where it is looked for: a relative path counts from {cwd}.",
+        "Create {what}, or correct where it is looked for: a relative path counts from {directory}.",
     ),
     (
         r"PermissionError",
@@ -91,19 +102,29 @@ def of_exception(exc: Mapping[str, Any]) -> list[str]:
     return [*_steps(exc), ends]
 
 
+def next_step(kind: str, message: str) -> str | None:
+    """Return what an exception of this class and with this message asks for; None where nothing is known of it."""
+    for wanted, words, advice in _KINDS:
+        fits = not wanted or re.search(rf"(?:^|\.)(?:{wanted})$", kind)
+        found = re.search(words, message[:_LOOKED_AT]) if fits else None
+        if found is not None:
+            what = found.groupdict().get("what", "")
+            return advice.format(
+                what=what, pip=pip_line(what), python=sys.executable or "python", directory=_directory()
+            )
+    return None
+
+
 def _steps(exc: Mapping[str, Any]) -> Iterator[str]:
     frames = exc.get("frames") or [{}]
+    if exc.get("type") == "KeyError" and _of_environ(frames[0]):
+        where = "where Gunicorn is started (unit, compose file, deployment)"
+        yield f"Set the environment variable {exc.get('message')} {where}."
+        return
     # The innermost cause knows most.
-    for link in [*reversed(exc.get("chain") or ()), exc]:
-        kind, message = str(link.get("type")), str(link.get("message"))[:_LOOKED_AT]
-        if link is exc and kind == "KeyError" and _of_environ(frames[0]):
-            yield f"Set the environment variable {message} where Gunicorn is started (unit, compose file, deployment)."
-            return
-        for wanted, words, advice in _KINDS:
-            found = re.search(words, message) if re.search(rf"(?:^|\.)(?:{wanted})$" if wanted else "", kind) else None
-            if found is not None:
-                yield advice.format(python=sys.executable or "python", cwd=_directory(), **found.groupdict())
-                return
+    links = [*reversed(exc.get("chain") or ()), exc]
+    known = (next_step(str(link.get("type")), str(link.get("message"))) for link in links)
+    yield from [step for step in known if step is not None][:1]
 
 
 def _of_environ(frame: Mapping[str, Any]) -> bool:
