@@ -85,6 +85,11 @@ _KINDS: Sequence[tuple[str, str, str]] = (
         "Create {what}, or correct where it is looked for: a relative path counts from {directory}.",
     ),
     (
+        r"RuntimeError",
+        r"^(?P<what>.+) doesn't exist\. Can't create workertmp",
+        "Create {what}, or correct --worker-tmp-dir (worker_tmp_dir).",
+    ),
+    (
         r"PermissionError",
         r"\[Errno (?:1|13)\].*?'(?P<what>[^']+)'",
         "Give the user that the workers run as what they need on {what}: owner, mode, a read-only mount.",

@@ -156,7 +156,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.EXCEPTION:
         from bootcheck.checks.advice import of_exception
 
-        return f"{who} raised {message}{where}.", of_exception(exc)
+        return f"{who} raised {message if where else message.rstrip('.')}{where}.", of_exception(exc)
     if cause is Cause.APP_NOT_FOUND:
         return (
             f"{who} did not find the app: {first_line}",

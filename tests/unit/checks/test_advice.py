@@ -48,6 +48,11 @@ def raised(code: str, tmp_path: Any) -> BaseException:
         ("raise PermissionError(13, 'Permission denied', '/srv/secret')", ["/srv/secret", "owner, mode"], 1),
         ("raise OSError(28, 'No space left on device')", ["Make room"], 1),
         ("raise MemoryError", ["memory limit"], 1),
+        (
+            "raise RuntimeError(\"/nope/x doesn't exist. Can't create workertmp.\")",
+            ["Create /nope/x, or", "tmp-dir"],
+            1,
+        ),
         ("\n\ncompile('a = 1\\0', 'x.py', 'exec')", ["Save the file as UTF-8"], 3),
         ("raise ModuleNotFoundError(\"No module named 'psycopg2'\")", ["-m pip install psycopg2-binary. "], 1),
         ("raise ImportError('libGL.so.1: cannot open shared object file')", ["that brings libGL.so.1 "], 1),
