@@ -144,6 +144,7 @@ def test_a_pool_of_psycopg_is_built_anew(pg_any):
     assert [action for action, _ in told["workers"]] == [["neutralised"] * 2 + ["renewed"]] * 2
 
 
+@pytest.mark.wide
 def test_a_pool_without_connections_gets_its_threads_back(pg):
     """Nothing is inherited, and the worker's pool works all the same."""
     pytest.importorskip("psycopg_pool")

@@ -22,6 +22,8 @@ from tests.integration.harness import partly, wait_until
 from tests.integration.servers import running_mariadb, running_postgres
 
 CHOSEN = partly(list(KINDS), *(kind for kind in KINDS if kind.name in FEW))
+SLOW = {"psycopg-pool"}
+"""Kinds that the short run leaves to the wide one."""
 WRONG = [kind for kind in KINDS if kind.wrong]
 RECYCLED = 120 if FULL else 40
 """Requests after which a worker ends and another one is forked."""
@@ -119,7 +121,11 @@ def url_of(kind, request):
     return request.getfixturevalue("postgres").url(kind.scheme, user="app", database="app", query="sslmode=disable")
 
 
-@pytest.mark.parametrize("kind", CHOSEN, ids=str)
+@pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, marks=pytest.mark.wide) if getattr(kind, "name", "") in SLOW else kind for kind in CHOSEN],
+    ids=str,
+)
 @pytest.mark.parametrize("worker_class", partly(CLASSES, "sync"))
 @pytest.mark.parametrize("workers", WORKERS)
 def test_every_answer_is_right_and_the_master_lives_on(corruptible, kind, worker_class, workers):

@@ -189,6 +189,7 @@ def test_traps_inside_the_directory_do_no_harm(serve, tmp_path, plant):
             path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
+@pytest.mark.wide
 def test_a_hundred_thousand_old_reports_do_not_delay_a_start(serve, tmp_path):
     """Pruning goes by names, for 50 ms at most, and goes on at the next start."""
     folder = tmp_path / "reports"

@@ -204,6 +204,7 @@ def test_an_app_that_cannot_be_imported(dirty):
     assert "missing_dependency" in str(report["attributes"]["bootcheck.exception.chain"])
 
 
+@pytest.mark.wide
 def test_a_start_that_always_fails_is_slowed_and_stops_nobody(dirty):
     """Web workers serve on; pauses between the starts grow; each start is one report, the banner comes once."""
     server = dirty(init="raise ValueError('no such luck')").wait_ready()
@@ -235,6 +236,7 @@ def test_a_log_without_us_tells_of_dirty_workers(dirty):
     assert {process["role"] for process in incident["processes"]} == {"dirty-worker"}
 
 
+@pytest.mark.wide
 def test_a_reload_ends_a_pause(dirty):
     """What HUP brings is tried at once."""
     server = dirty(init="if not os.path.exists('fixed'): raise ValueError('no such luck')").wait_ready()
@@ -379,6 +381,7 @@ def test_a_forked_helper_of_a_dirty_worker_is_nobodys_death(dirty):
     assert not server.leftovers()
 
 
+@pytest.mark.wide
 def test_a_killed_master_takes_its_dirty_processes_along(dirty):
     """The dirty arbiter notices and stops; the next start reports the master alone."""
     server = wait_dirty(dirty())

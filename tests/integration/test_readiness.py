@@ -311,6 +311,7 @@ def test_a_port_that_is_taken_is_said_once_and_tried_again(serve: Callable[..., 
     assert server.stderr.count("cannot be opened") == 1
 
 
+@pytest.mark.wide
 def test_the_process_does_not_outlive_a_killed_master(serve: Callable[..., Server], tmp_path: Path):
     """And it leaves the port free for the next start, which finds how long boots take."""
     server = serve(app=WSGI, environ=SIDE, home=tmp_path / "one")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import pytest
+
 from tests.integration.commands import bootcheck
 from tests.integration.harness import SOURCE
 
@@ -22,6 +24,7 @@ def test_a_working_installation_passes_every_line(tmp_path: Path):
     assert os.listdir(tmp_path / "reports") == []
 
 
+@pytest.mark.wide
 def test_a_broken_installation_fails_and_says_where(tmp_path: Path):
     """With bootcheck switched off inside the servers, nothing is refused and no report is there."""
     broken = tmp_path / "broken"
