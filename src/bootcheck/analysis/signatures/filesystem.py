@@ -24,13 +24,14 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "filesystem"
 RULES: tuple[str, ...] = ()
 
-_TYPES = ("FileNotFoundError", "NotADirectoryError", "IsADirectoryError")
+_TYPES = ("FileNotFoundError", "NotADirectoryError", "IsADirectoryError", "NoSuchPathError", "NoSuchFile")
 _SAID = re.compile(
     r"\[Errno (?:2|5|16|18|20|21|26|27|28|30|36|40|116|122)\]|No space left on device|Read-only file system|"
     r"Can't create (?:workertmp|pidfile)|isn't writable \[|No usable temporary directory|"
@@ -44,6 +45,68 @@ _ABSENT = re.compile(
 )
 """In the words of h5py, Keras, TensorFlow, Google's credentials and Starlette."""
 _ABSENT_TYPES = ("OSError", "IOError", "NotFoundError", "ValueError", "RuntimeError", "DefaultCredentialsError")
+_CODE = re.compile(
+    r"(?<!script)(?:: |\()No such file or directory\b|No such file or directory \(os error 2\)|"
+    r"kind: NotFound, message: \"No such|\(os error (?:2|20|28|30)\)|NO_SUCHFILE|\[WinError [23]\]"
+)
+"""The system's own words, passed on by libraries that have exceptions of their own."""
+_THING = (
+    r"(?:(?:[Cc]onfig(?:uration)?|[Mm]odel|[Ss]ettings|[Cc]redentials?|[Kk]ey|[Dd]ata(?:set|base)?|[Ii]ndex|[Ll]og|"
+    r"[Tt]emplates?|[Ss]tatic\w*|[Uu]pload\w*|[Ss]chema|[Ww]eights?|[Ss]ervice account|JSON|YAML|\.env|[Cc]ert\w*) )?"
+    r"(?:[Ff]ile(?:name|path)?|[Ff]older|[Dd]ir(?:ectory)?|[Pp]ath|[Mm]odel|[Cc]heckpoint)\b"
+)
+_GONE = (
+    r"(?:was |is |were )?(?:not found|(?:does not|doesn't|do not|did not) exist|missing|not exist(?:ing)?\b|"
+    r"could not be (?:found|opened|read))"
+)
+_OWN_WORDS = re.compile(
+    rf"{_THING}[^\n]{{0,200}}? {_GONE}|"
+    rf"(?:[Nn]o|[Mm]issing) (?:\S+ )?{_THING}(?::| (?:was |were )?found| at | in | exists| named )|"
+    rf"(?:annot|can't|ould not|couldn't|[Uu]nable to|[Ff]ailed to) (?:find|open|locate) "
+    rf"(?:the |a |any )?(?:\S+ )?{_THING}|"
+    r"(?<=[\w/])/[\w.\-]+['\"]? (?:does not|doesn't) exist|cannot be opened for loading|"
+    r"(?:[Cc]an't|[Cc]annot|[Cc]ould not|[Uu]nable to) open ['\"]?[\w./\-]+\.\w{2,9}\b|"
+    r"does not appear to have a file named|no file named [^\n]+ found in directory|"
+    r"Path does not point to a (?:file|directory)|^cannot open resource$|"
+    r"Certificate argument must be a file path|Path doesn't exist: |[Ee]xecutable doesn't exist at /|"
+    r"(?:[Cc]an't|[Cc]annot|[Cc]ould not) open database \""
+)
+"""How an app and its libraries tell of a file that is not there."""
+_NAMES_PATH = re.compile(
+    r"(?<![:\w/])(?:[A-Za-z]:|\.{1,2}|~)?[/\\][\w.]|cannot open resource|"
+    r"(?:[Dd]irectory|[Ff]older|[Ff]ile|[Pp]ath) ['\"]|"
+    r"[\w\-]\.(?:py|json|ya?ml|toml|ini|cfg|conf|env|txt|csv|pkl|pickle|joblib|h5|hdf5|keras|pth?|bin|onnx|pb|tflite|"
+    r"model|safetensors|gguf|db|sqlite3?|duckdb|pem|key|crt|cert|html?|xml|xlsx?|parquet|np[yz]|dat|idx|index|faiss|mmdb|"
+    r"log|sock|ttf|otf|sh|zip|gz|md|sql|pdf|cbm|ckpt|weights|prototxt|caffemodel|shp|tiff?|nc|pid|properties|p12|jks)\b"
+)
+_LOCAL = re.compile(
+    r"(?:Can't load (?:the )?(?:tokenizer|config\w*|model|\w+ extractor|\w*processor) (?:for|of) |"
+    r"Incorrect path_or_model_id: |Repo id must [^\n]{1,120}: )['\"](?:\.{1,2})?/|"
+    r"^\.{0,2}/\S+ does not appear to have a file named|"
+    r"^['\"]?\.{0,2}/\S+ is not a (?:local folder|valid model)|"
+    r"(?:^| )[Pp]ath must be a valid (?:file|database) or directory"
+)
+"""A model that is looked for in a folder here, in the words of libraries that would fetch it from elsewhere."""
+_OTHERWISE = re.compile(
+    r"https?://|\b40[0-9]\b|\b50[0-9]\b|[Bb]ucket|s3:|gs:|(?<!/)\b[Mm]odule\b|attribute|\b[Tt]able\b|"
+    r"[Ee]nvironment variable|\$\{?[A-Z]|must be set|not set|[Pp]ermission|PATH\b|huggingface|column|relation |role "
+)
+"""What is missing is something else, or elsewhere."""
+_OF_OTHERS = re.compile(
+    r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|mysql|django\.db|pymongo|redis|requests|urllib3|httpx|aiohttp|botocore|boto3|"
+    r"google|azure|elasticsearch|opensearchpy|kubernetes|hvac|openai|docker|grpc|subprocess|django\.core\.exceptions)\b"
+)
+_OWN_FAULTS = (
+    *("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "KeyError", "TypeError"),
+    *("UnicodeDecodeError", "TemplateSyntaxError", "CalledProcessError", "PermissionError"),
+)
+TELLTALE = re.compile(
+    r"^(?:/\S*/)?(?:mkdir|touch|chown|chmod|cp|mv|ln|rm|sed|tee|install|tar|dd|mktemp|[\w./\-]+\.sh): "
+    r".{1,300}: (?:No space left on device|Read-only file system)$"
+)
+"""What a start script meets before it starts gunicorn."""
+WORDS = ("No space left", "Read-only file")
+TELLTALE_CAUSE = Cause.NONE
 _PATH = re.compile(
     r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|"
     r"RuntimeError: (\S+) doesn't exist|'([^'\n]+)' isn't writable"
@@ -59,11 +122,9 @@ _WATCHES = re.compile(r"inotify (?:watch|instance) limit")
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from ENOENT, ENOSPC, EROFS and their like."""
     error = trouble.error
-    if error is None or not (
-        error.is_a(*_TYPES)
-        or _SAID.search(error.text)
-        or (error.is_a(*_ABSENT_TYPES) and _ABSENT.search(error.message.strip()))
-    ):
+    if error is None:
+        return _of_script(trouble)
+    if not _fits(error):
         return None
     moves = _MOVES.search(error.text) or (error.frames and _REMOVES.search(error.frames[-1].code))
     if moves and "[Errno 2]" in error.text:
@@ -85,4 +146,32 @@ def match(trouble: Trouble) -> Finding | None:
         else f"Create, mount or make room for {path or 'the path that is named'}.",
         "Check that the path is right from the server's working directory (relative paths start there).",
         confirm=f"ls -ld {path}; df -h {path}" if path.startswith("/") else "df -h; df -i",
+    )
+
+
+def _fits(error: Raised) -> bool:
+    """Tell whether an exception, of whatever type, tells of a path that is not there, or is full."""
+    if error.is_a(*_TYPES) or _SAID.search(error.text):
+        return True
+    if error.is_a(*_ABSENT_TYPES) and _ABSENT.search(error.message.strip()):
+        return True
+    if error.is_a(*_OWN_FAULTS) or _OF_OTHERS.search(error.type):
+        return False
+    if _CODE.search(error.text) or _LOCAL.search(error.message):
+        return True
+    own = _OWN_WORDS.search(error.message) and _NAMES_PATH.search(error.message)
+    return own is not None and _OTHERWISE.search(error.message) is None
+
+
+def _of_script(trouble: Trouble) -> Finding | None:
+    """Conclude where a start script had no room, and no server came up after it."""
+    line = () if trouble.died or trouble.around.version or trouble.around.listening else trouble.line(TELLTALE)
+    if not line:
+        return None
+    return conclude(
+        trouble,
+        f"The file system stops the start: {one_line(line[0].text)}",
+        "Make room there, or mount a volume that may be written to.",
+        confirm="df -h; df -i; mount",
+        evidence=line,
     )

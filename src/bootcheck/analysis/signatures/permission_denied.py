@@ -23,19 +23,50 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Finding
+from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "permission-denied"
 RULES: tuple[str, ...] = ()
 
 _SAID = re.compile(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
-_CODE = re.compile(r"\[Errno (?:13|1)\] (?:Permission denied|Operation not permitted)")
-TELLTALE = re.compile(r"connect\(\) to unix:\S+ failed \(13: Permission denied\)")
-"""A proxy that may not use gunicorn's socket."""
-WORDS = ("connect() to unix:",)
+_CODE = re.compile(
+    r"\[Errno (?:13|1)\] (?:Permission denied|Operation not permitted)|\bEACCES\b|\bEPERM\b|\(os error (?:13|1)\)|"
+    r"kind: PermissionDenied|\berrno = 13\b|PermissionError\((?:13|1),|[Ee]rror 13 connecting|\[WinError 5\]|"
+    r"through socket '[^']+' \(13[ )]"
+)
+"""The system's own number or name of it, whoever passes it on."""
+_WORDS = re.compile(r"\bPermission denied\b|Operation not permitted|: permission denied$", re.MULTILINE)
+_REMOTE = re.compile(
+    r"\b403\b|[Ff]orbidden|publickey|StatusCode|PERMISSION_DENIED|\b550\b|(?<!docker)(?<!ipc)://|"
+    r"[Pp]ermission denied on |^(?:hvac|google|botocore|paramiko|grpc|azure|kubernetes|openai|jwt)\b"
+)
+"""Another machine refuses in the same words."""
+_RIGHTS = r"(?:read|write|file|folder|directory|execute) (?:access|permissions?|rights)"
+_OWN_WORDS = re.compile(
+    r"\bnot (?:a )?(?:writ|read)able\b|isn't (?:writ|read)able|\bunwritable\b|wrong permissions|PermissionError at |"
+    r"(?:annot|can't|can not|[Uu]nable to|ould not|not allowed to|[Ff]ailed to) (?:write|create|access|read|open)\b"
+    r".{1,160}\bpermissions?\b|"
+    r"(?:no|not have|lacks?|missing|insufficient|without) (?:permissions? to (?:read|write|create|access|open)|"
+    rf"(?:the )?(?:necessary |required )?{_RIGHTS})|"
+    r"[Cc]heck (?:the |its |your )?(?:\w+ )?(?:director(?:y|ies)|folder|file|volume)(?:'s)? permissions"
+)
+"""How an app and its libraries tell of it themselves, of a path that they name."""
+_NAMES_PATH = re.compile(r"[/\\][\w.]|executable")
+_OTHERWISE = re.compile(
+    r"No such file|not found\b|FileNotFound|Read-only|No space|not exist|HTTP\b|\b40[13]\b|[Bb]ucket|s3:"
+)
+"""Why else one cannot write."""
+_TOOL = (
+    r"^(?:/\S*/)?(?:mkdir|touch|chown|chmod|cp|mv|ln|rm|sed|tee|install|cat|tar|rsync|find|dd|mktemp|sh|"
+    r"[\w./\-]+\.sh): .{1,300}: (?:Permission denied|Operation not permitted)$"
+)
+TELLTALE = re.compile(rf"connect\(\) to unix:\S+ failed \(13: Permission denied\)|{_TOOL}")
+"""A proxy that may not use gunicorn's socket, and what a start script may not do before it starts gunicorn."""
+WORDS = ("connect() to unix:", "ermission denied", "not permitted")
 TELLTALE_CAUSE = Cause.NONE
+_PROXY = re.compile(r"connect\(\) to unix:")
 _NO_WRITE = re.compile(r"attempt to write a readonly database|cannot cache function '\w+': no locator available")
 """SQLite and Numba, where the file or its directory belongs to somebody else."""
 _LOW_PORT = re.compile(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")
@@ -45,33 +76,21 @@ _SOCKET = re.compile(r"Can't connect to /")
 _IN_USE = re.compile(r"Connection in use|already in use|No such file")
 _PATH = re.compile(
     r"Permission denied: ['\"]?([^'\"\s]+)|not permitted: ['\"]?([^'\"\s]+)|connection to (.+?) failed|"
-    r"Can't connect to (.+)"
+    r"Can't connect to (.+)|['\"](/[^'\"\s]+)['\"]"
 )
-_DATABASE = re.compile(
-    r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|sqlalchemy|django\.db)\b|for (?:table|relation|schema|database|"
-    r"sequence) "
+_OF_DATABASE = re.compile(
+    r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|sqlalchemy|django\.db)\b(?!.*\bconnect)|for (?:table|relation|schema|"
+    r"database|sequence|function|view|type) "
 )
+_OWN_FAULTS = ("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "KeyError")
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from EACCES or EPERM; a database's own refusal of a table is none."""
     error = trouble.error
-    line = (*trouble.line(_SAID), *trouble.line(_LOW_PORT))[:1] if trouble.role == "master" else ()
-    line = line or (trouble.line(TELLTALE) if trouble.cause is Cause.NONE else ())
-    guessed = not line and trouble.role == "master" and error is None and trouble.says(_IN_USE) is None
-    if guessed:
-        line = trouble.line(_SOCKET)
-    refused = error is not None and (
-        error.is_a("PermissionError") or (error.is_a("OSError", "IOError", "error") and _SAID.search(error.text))
-    )
-    if error is not None and not refused and error.is_a("ValueError", "RuntimeError") and _SAID.search(error.text):
-        # logging.config wraps what its handler met.
-        refused = True
-    if error is not None and error.is_a("Exception") and _CODE.search(error.text):
-        refused = True
-    no_write = error is not None and trouble.died and _NO_WRITE.search(error.text) is not None
-    refused = refused or no_write
-    if (not refused and not line) or (error is not None and not no_write and _DATABASE.search(error.text)):
+    refused = error is not None and _is_refused(error, died=trouble.died)
+    line, guessed = _spoken(trouble)
+    if not refused and (not line or (error is not None and _OF_DATABASE.search(error.text))):
         return None
     text = error.text if error is not None and refused else line[0].text
     path = first(_PATH, text)
@@ -86,3 +105,35 @@ def match(trouble: Trouble) -> Finding | None:
         against=("Or its directory does not exist: up to release 22 gunicorn does not print why.",) if guessed else (),
         evidence=None if refused else line,
     )
+
+
+def _spoken(trouble: Trouble) -> tuple[tuple[Evidence, ...], bool]:
+    """Return the line that tells of it without an exception, and whether it is only inferred."""
+    master = trouble.role == "master"
+    # Of a traceback's own text the exception tells better.
+    plain = master and trouble.died and not (trouble.error is not None and trouble.error.frames)
+    own = [item for pattern in (_SAID, _LOW_PORT) for item in trouble.said if plain and pattern.search(item.text)]
+    line = tuple(own[:1])
+    if not line and not trouble.died:
+        told = trouble.line(TELLTALE)
+        # A start script may complain, and go on to a server that is well.
+        fits = told and (_PROXY.search(told[0].text) or not (trouble.around.version or trouble.around.listening))
+        line = told if fits else ()
+    guessed = not line and master and trouble.error is None and trouble.died and trouble.says(_IN_USE) is None
+    return (trouble.line(_SOCKET) if guessed else line), guessed
+
+
+def _is_refused(error: Raised, *, died: bool) -> bool:
+    """Tell whether an exception, of whatever type, passes on that the system refused."""
+    if error.type == "PermissionError":
+        return True
+    if died and _NO_WRITE.search(error.text):
+        return True
+    if error.is_a(*_OWN_FAULTS) or _OF_DATABASE.search(error.text):
+        return False
+    if _CODE.search(error.text):
+        return True
+    if _WORDS.search(error.text) and not _REMOTE.search(error.text):
+        return True
+    own = _OWN_WORDS.search(error.text) and _NAMES_PATH.search(error.message)
+    return own is not None and _OTHERWISE.search(error.text) is None

@@ -48,6 +48,15 @@ _SAID = re.compile(
     r"inotify (?:watch|instance) limit|filedescriptor out of range in select",
     re.IGNORECASE,
 )
+_ANY_TYPE = re.compile(
+    rf"{_NO_THREAD}|\bToo many open files\b|\bEMFILE\b|\bENFILE\b|ThreadPoolBuildError|"
+    r"ENOSPC: System limit for number of file watchers"
+)
+"""The system's words, passed on by clients that have exceptions of their own."""
+_NO_MEMORY = re.compile(
+    r"std::bad_alloc|[Cc]an(?:not|'t) allocate memory|\(-4:Insufficient memory\)|\[WinError 1455\]|"
+    r"out of shared memory\. Please try to raise|^\S*OutOfMemory(?:Exception|Error): (?:Out of Memory Error|Java heap)"
+)
 TELLTALE = re.compile(
     rf"{_NO_THREAD}|{_NO_FORK}|\[Errno 24\] Too many open files|what\(\):\s+Resource temporarily unavailable"
 )
@@ -71,6 +80,8 @@ def match(trouble: Trouble) -> Finding | None:
     fits = error is not None and (
         (error.is_a("MemoryError", "_ArrayMemoryError") and trouble.died)
         or (error.is_a(*_TYPES) and _SAID.search(error.text))
+        or _ANY_TYPE.search(error.text)
+        or (trouble.died and _NO_MEMORY.search(error.text))
     )
     if not fits and not (line and error is None and trouble.cause in _CAUSES):
         return None

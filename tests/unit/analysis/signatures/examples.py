@@ -324,6 +324,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         master("connection to ('0.0.0.0', 80) failed: [Errno 13] Permission denied\nCan't connect to ('0.0.0.0', 80)"),
     ),
     "filesystem": (
+        "cp: error writing '/srv/books': No space left on device\n",
         raising("OSError: Unable to open file (name = 'm.h5', errno = 2, error message = 'No such file or directory')"),
         raising("OSError: No file or directory found at /srv/m.h5"),
         raising("OSError: [Errno 26] Text file busy: '/srv/tmp8s' -> 'shop.pid'", code="os.rename(fname, self.fname)"),
