@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 
-from bootcheck.analysis.trouble import Raised, is_library
+from bootcheck.analysis.trouble import Frame, Raised, is_library
 
 _SETTINGS = re.compile(r"Could not import settings '([\w.]+)")
 
@@ -15,7 +15,11 @@ _COMMAND = re.compile(
     r"(?P<module>[A-Za-z_][\w.]*\.(?:wsgi|asgi))(?=[\s`'\"\\,;\])]|$))"
 )
 _IMPORTING = re.compile(r"<frozen |/importlib/|/werkzeug/_compat\.py$")
-_NAMED_BY_THE_APP = re.compile(r"/django/(?:apps/config|conf/__init__|utils/module_loading)\.py$|/werkzeug/utils\.py$")
+_NAMED_BY_THE_APP = re.compile(
+    r"/django/(?:apps/config|conf/__init__|utils/module_loading)\.py$|/werkzeug/utils\.py$|/rest_framework/settings\.py$"
+)
+_INCLUDED = re.compile(r"/django/(?:urls|conf/urls|core)/(?:conf|__init__|urlresolvers|resolvers)\.py$")
+"""Where Django imports what a list of URLs includes: packages were imported before, with the list of apps."""
 
 _KNOWN = frozenset(  # names are read more easily without quotes
     """
@@ -73,6 +77,30 @@ _OURS = frozenset(
     """.split()  # noqa: SIM905
 )
 """What people call their own modules; a package of such a name is never what an app means."""
+_COMMON = _OURS | frozenset(
+    """
+    account accounts adapters admin ai articles assets auth authentication backends blog blueprint blueprints bot bots
+    callbacks cart catalog celery_app celeryconfig chat chatbot cli client clients commands common_utils components
+    configs connection connections constant contact controller cron crud customers dao dashboard data data_loader
+    db_config dbconfig decorators dependencies domain dto emails endpoints entities entrypoint enums env errors events
+    exceptions factory features filters form frontend function functions game globals handler helper home infra
+    infrastructure inventory jobs layout layouts lib libs loader local_settings log logger logging_config logs managers
+    middlewares mixins model monitoring news notifications operations order orders pages payment payments permissions
+    pipeline pipelines plugins portfolio posts predict prediction predictor preprocess preprocessing processing
+    processors product products profile profiles projects prompts providers queries register repositories repository
+    resources
+    route scheduler schema scrape scraper scrapers scripts search security seed serializer serializers service session
+    setting shared shop signals site sources sql stats storage store students subscriptions support task templates tests
+    tool tools train training urls usecases user users util validation version video view web webhook webhooks worker
+    workers
+    """.split()  # noqa: SIM905
+)
+"""More of those: the part of an app that each name stands for is clear, as long as nobody says that it is a package."""
+_SHAPE = re.compile(
+    r"(?:my|db|app|our|custom|local)_\w+|\w+_(?:utils?|helpers?|config|settings|services?|routes?|routers?|models?|views?|"
+    r"app|bot|handlers?|manager|db|database|processing|processor|module|functions?|schemas?|forms?|tasks|api|loader|page)"
+)
+"""How people make a name of two words for a module of their own."""
 
 _ADDITION = re.compile(r"(?:(?:mozilla_)?django|drf|rest_framework|flask|crispy|dj|wagtail|fastapi|pytest)_(\w+)$")
 """How additions to a framework are called, and the rest of the name."""
@@ -117,6 +145,22 @@ def is_ours(module: str) -> bool:
     return module.partition(".")[0] in _OURS
 
 
+def is_common(module: str) -> bool:
+    """Tell whether a module is called as people call their own, or made up of words as theirs are; no library is."""
+    top = module.partition(".")[0]
+    if is_known(module) or is_pythons(module):
+        return False
+    lead = top.partition("_")[0].lower()
+    return top.lower() in _COMMON or (_SHAPE.fullmatch(top) is not None and not is_known(lead) and not is_pythons(lead))
+
+
+def _is_common_part(module: str) -> bool:
+    """Tell whether some part of a module's dotted name is what people call a module of their own."""
+    parts = module.split(".")
+    unknown = not is_known(module) and not is_shared(module) and not is_pythons(module)
+    return unknown and (is_common(module) or any(part in _COMMON for part in parts[1:]))
+
+
 def is_shared(module: str) -> bool:
     """Tell whether several packages put their parts under this name: who has one of them need not have the others."""
     return module.partition(".")[0] in _SHARED
@@ -155,14 +199,23 @@ def is_by_convention(module: str, error: Raised) -> bool:
     inner = next((frame for frame in reversed(error.frames) if not _IMPORTING.search(frame.file)), None)
     if inner is None:
         # Nobody publishes a package of such a name, and its part is what is missing.
-        return not error.frames and top in _OURS
-    if inner.file.endswith("/django/conf/__init__.py"):
+        return not error.frames and _is_common_part(module)
+    if inner.file.endswith("/django/conf/__init__.py") or _INCLUDED.search(inner.file):
         # It asks for nothing but the settings, and who reads only the end of a traceback sees no file of the app's.
         return not is_known(module)
-    if inner.file.endswith("/django/apps/config.py") and "import_module(app_name)" in inner.code:
-        # The name that an AppConfig gives itself: the package that holds the class was imported before.
-        return True
     if _NAMED_BY_THE_APP.search(inner.file):
         # Its settings name it: a list of apps, the path of a class.
-        return top in _OURS or (inner.function == "import_string" and top not in _KNOWN and top != top.lower())
-    return top in _OURS and not is_library(inner.file)
+        return (
+            _is_common_part(module)
+            or _is_its_own_name(inner)
+            or (inner.function == "import_string" and top not in _KNOWN and top != top.lower())
+        )
+    if is_library(inner.file):
+        return False
+    # Python found what stands before the dot, so a name of which nobody has heard is a folder of the app's.
+    return is_common(module) or ("." in module and not is_known(module) and not is_shared(module))
+
+
+def _is_its_own_name(frame: Frame) -> bool:
+    """Tell whether an AppConfig's own name is what is missing: the package that holds the class was imported before."""
+    return frame.file.endswith("/django/apps/config.py") and "import_module(app_name)" in frame.code

@@ -36,6 +36,8 @@ _CIRCULAR = re.compile(r"partially initialized module|most likely due to a circu
 _SAID = re.compile(
     r"attempted relative import|is not a package|No module named '?__main__\.|cannot perform relative import|"
     r"issue is probably caused by a circular import|consider renaming '|Could not import settings '|"
+    r"^ImportError: Module ['\"][\w.]+['\"] does not define a |could not be loaded; Error importing module|"
+    r"Cannot (?:import|find '\w+' in) ASGI_APPLICATION module|"
     # Django, of an AppConfig whose app was moved.
     r"Cannot import '[\w.]+'\. Check that '[\w.]+' is correct"
 )

@@ -43,8 +43,21 @@ _SAID = re.compile(
     r"Lock wait timeout|Text file busy|another (?:process|instance) is (?:already )?running|"
     r"could not acquire .*lock|is already locked|column \"?[\w.]+\"? of relation \"?[\w.]+\"? already exists|"
     r"duplicate column name|Duplicate column|terminated by other getUpdates|already accessed by another instance|"
+    r"\b(?:table|collection|index|topic|bucket|container|queue|exchange|database|keyspace|constraint|stream|"
+    r"subscription|"
+    r"data ?set|role|extension|sequence|namespace|repository|destination path)\b[^\n]{0,100} already exists|"
+    r"resource_already_exists|\bE11000\b|ORA-00001|ORA-00054|BucketAlreadyOwnedByYou|SchemaRuleAlreadyExists|"
+    r"while lock file: .{1,200}: Resource temporarily unavailable|"
     r"already in use by another process|[Jj]ob identifier \(.{1,200}\) conflicts",
     re.IGNORECASE,
+)
+_KINDS = (
+    "FileExistsError",
+    "BlockingIOError",
+    "LockError",
+    "AlreadyExists",
+    "ResourceExistsError",
+    "DuplicateKeyError",
 )
 _REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|replace|rmdir|rmtree)\(")
 _NOT_EMPTY = re.compile(r"\[Errno (?:39|66)\]")
@@ -60,12 +73,7 @@ def match(trouble: Trouble) -> Finding | None:
     if (
         error is None
         or trouble.moment != BOOT
-        or not (
-            error.is_a("FileExistsError", "BlockingIOError", "LockError")
-            or _SAID.search(error.text)
-            or _gone(error)
-            or _filled(error)
-        )
+        or not (error.is_a(*_KINDS) or _SAID.search(error.text) or _gone(error) or _filled(error))
     ):
         return None
     return conclude(

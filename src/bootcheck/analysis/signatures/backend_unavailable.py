@@ -37,18 +37,22 @@ _MODULES = re.compile(
     r"confluent_kafka|grpc|google|azure|consul|ldap|ldap3|smtplib|pymemcache|pylibmc|memcache|nats|etcd3|"
     r"minio|docker|huggingface_hub|openai|anthropic|qdrant_client|weaviate|pymilvus|chromadb|pinecone|firebase_admin|"
     r"web3|kubernetes|paho|zeep|suds|paramiko|twilio|stripe|slack_sdk|sentry_sdk|aioredis|rediscluster|celery|"
-    r"cimpl|kazoo|aiormq|stomp|googleapiclient|msal|gcloud|solr|pysolr|meilisearch|typesense|supabase|gotrue|postgrest|keycloak|keystoneauth1|"
+    r"cimpl|kazoo|aiormq|stomp|googleapiclient|msal|gcloud|solr|pysolr|meilisearch|typesense|supabase|gotrue|"
+    r"postgrest|keycloak|keystoneauth1|"
     r"urllib\.error|http\.client|socket)\."
 )
 _KINDS = re.compile(
     r"Connect|Timeout|timeout|Denied|Unauthorized|NotFound|SSLError|Refresh|Socket|S3Error|DockerException|StartUp|"
-    r"ConsulException|MilvusException|ResponseHandling|LocalEntry|GatedRepo|CannotHandle|ServiceRe|JSONDecodeError|Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|"
+    r"ConsulException|MilvusException|ResponseHandling|LocalEntry|GatedRepo|CannotHandle|ServiceRe|JSONDecodeError|"
+    r"Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|"
     r"AccessDenied|Auth|HTTPError|HTTPStatusError|URLError|"
     r"NoBroker|SERVER_DOWN|ClientError|Unreachable|OperationalError|RpcError|Busy|Disconnected|gaierror|"
-    r"BrokenPipe|EndpointConnection|ResponseError|Proxy|^(?:Read|Write|Protocol|Api|API|InvalidPath)Error$|RemoteProtocol|"
+    r"BrokenPipe|EndpointConnection|ResponseError|Proxy|^(?:Read|Write|Protocol|Api|API|InvalidPath)Error$|"
+    r"RemoteProtocol|"
     r"IncompatibleProtocol|ChunkedEncoding|Deadline|RateLimit|NoServers|ServerError|ContentType|ReadOnly|Cluster|"
     r"NoPermission|NotAllowed|PreconditionFailed|UnexpectedFrame|ByBroker|TlsError|UnsupportedProduct|NotReady|"
-    r"KafkaException|NoSuch(?:Key|Bucket)|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced|Memcache\w*Error|GetError$|StorageError"
+    r"KafkaException|NoSuch(?:Key|Bucket)|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced|"
+    r"Memcache\w*Error|GetError$|StorageError"
 )
 _PLAIN = (
     "ConnectionRefusedError",
@@ -67,15 +71,18 @@ _OF_DATABASE = re.compile(
     r"mysql|mariadb|oracledb|cx_Oracle|pyodbc|pymssql|sqlite3|prisma|tortoise|cassandra|neo4j|clickhouse_|snowflake)"
 )
 _OF_FRAMEWORK = re.compile(
-    r"^(?:werkzeug|django|starlette|fastapi|jinja2|flask\w*|rest_framework|gunicorn|uvicorn|hypercorn|concurrent|asyncio|"
-    r"multiprocessing|billiard|subprocess|queue|filelock|portalocker|pydantic\w*|click|typer|gevent|eventlet|anyio|trio|"
+    r"^(?:werkzeug|django|starlette|fastapi|jinja2|flask\w*|rest_framework|gunicorn|uvicorn|hypercorn|concurrent|"
+    r"asyncio|"
+    r"multiprocessing|billiard|subprocess|queue|filelock|portalocker|pydantic\w*|click|typer|gevent|eventlet|anyio|"
+    r"trio|"
     r"marshmallow|jsonschema|apscheduler|pkg_resources|importlib|sqlalchemy|alembic|zmq)\."
 )
 """Whose exceptions have the same names, and are about something else."""
 _ABOUT_SERVICE = re.compile(
     r"Connect(?:ion|Timeout|Fail|or)?(?:Error|Exception|Failure|Timeout|Refused|Lost)?$|^Connection|ConnectionError|"
     r"(?:Read|Request|Server|LD|Gateway|Api|API)Timeout|Unauthori[sz]ed|Unauthenticated|Forbidden|Unavailable|"
-    r"Disconnected|^Network(?:Error|Exception)$|A(?:pi|PI)(?:Status|Telegram|Connection)?(?:Error|Exception)$|RateLimit|"
+    r"Disconnected|^Network(?:Error|Exception)$|A(?:pi|PI)(?:Status|Telegram|Connection)?(?:Error|Exception)$|"
+    r"RateLimit|"
     r"ServerError|CredentialsError|HTTP(?:Status)?Error|ApiException|TransportException|^InvalidToken$|"
     r"^(?:SERVER_DOWN|INVALID_CREDENTIALS|CONNECT_ERROR)$|^CommError$"
 )
@@ -95,6 +102,7 @@ _SAID_OF_SERVICE = re.compile(
 _DENIED = re.compile(
     r"\b(?:HTTP|status(?:[ _]code)?|Error code|'code'|returned|Response|error)\W{1,4}(?:40[137]|429|50[0234])\b|"
     r"^\W?40[13]\b|\((?:HTTP )?(?:40[13]|429|50[234])\)|[Uu]nauthorized|(?:[Ii]nvalid|[Ii]ncorrect) API key|"
+    r"API key not valid|"
     r"invalid_(?:auth|client|grant)|[Qq]uota|[Rr]ate limit|auth\.test result|"
     r"Handshake status \d|No Kerberos credentials"
 )

@@ -33,7 +33,8 @@ RULES: tuple[str, ...] = ()
 
 _DATABASE = re.compile(
     r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|"
-    r"django\.db|peewee|psycopg_pool|tortoise|databases|asyncmy|neo4j|clickhouse_\w+|influxdb\w*|pymongo|motor|oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
+    r"django\.db|peewee|psycopg_pool|tortoise|databases|asyncmy|neo4j|clickhouse_\w+|influxdb\w*|pymongo|motor|"
+    r"oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
     r"prisma|arango|couchdb|clickhouse|snowflake|redshift_connector|databricks|trino|pg8000|mariadb|aioodbc)\b"
 )
 _FRAMES = re.compile(

@@ -60,6 +60,7 @@ _IMPORT = (
     "Exception",
     "SystemCheckError",
     "InvalidTemplateLibrary",
+    "InvalidCacheBackendError",
     "LookupError",
     "OSError",
     "ValueError",

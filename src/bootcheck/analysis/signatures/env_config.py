@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.lacking import is_lacking
 from bootcheck.analysis.trouble import Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
@@ -52,11 +53,13 @@ _SAID = re.compile(
     r"cloud_name|dsn|url|credentials|password|region)\b|[Cc]redentials are required|Credentials were not found|"
     r"default credentials|determined from the environment|"
     r"\b\w*(?:api_key|auth_token|token|secret|password)\w* (?:or \w+ )?to be (?:set|given|provided)|"
-    r"No default database name defined|Empty host \(or|Fernet object|fernet\.InvalidToken|"
+    r"No default database name defined|database name cannot be the empty|"
+    r"'NoneType' object has no attribute 'drivername'|Empty host \(or|Fernet object|fernet\.InvalidToken|"
     r"module '(?:[\w.]+\.)?(?:config|settings|configuration|local_settings|conf)' has no attribute '([A-Z][A-Z0-9_]+)'",
 )
 _CONFIGURED = re.compile(
-    r"(?:^|\.)(?:ImproperlyConfigured|\w*(?:Configuration|Config|Setting|Settings)(?:Error|Exception))$|"
+    r"(?:^|\.)(?:ImproperlyConfigured|InvalidDsn|(?:No|Partial)CredentialsError|MalformedError|MissingSchema|"
+    r"\w*(?:Configuration|Config|Setting|Settings)(?:Error|Exception))$|"
     r"^(?:dj_database_url|environs?|decouple|dynaconf|dotenv|pydantic_settings|configparser|ConfigParser)\."
 )
 """What is raised of settings that are missing, empty or contradict each other: by its name, or a library's for them."""
@@ -86,7 +89,8 @@ _MODEL_OF_SETTINGS = re.compile(r"pydantic_settings/main\.py$|pydantic/env_setti
 """What fills a class of settings from the environment, before it is validated like any other."""
 _SERVER_SAYS = re.compile(
     r"^(?:oracledb|cx_Oracle|psycopg2?|asyncpg|pymysql|MySQLdb|mysql|pymongo|redis|amqp|aiormq|pika|kafka|pyodbc|"
-    r"django\.db|sqlalchemy\.exc\.(?:Operational|Database|Programming|Interface|Internal|Integrity)Error)\b"
+    r"sqlite3|django\.db\.(?!utils\.ConnectionDoesNotExist)|sqlalchemy\.exc\.(?:Operational|Database|Programming|"
+    r"Interface|Internal|Integrity)Error)\b"
 )
 """Whose messages come from a server: capitals in them are its codes, no variable of the app."""
 
@@ -107,6 +111,16 @@ _READS = re.compile(
     r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
     r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
 )
+_OF_SETTINGS = re.compile(
+    r"(?:^|/)(?:\w*settings|\w*config|configuration|local|production|base|prod)(?:/__init__)?\.py$"
+)
+_NONE = re.compile(r"invalid literal for int\(\)|could not convert string to float|\bNoneType\b")
+_NO_VALUE = re.compile(
+    r"invalid literal for int\(\) with base 10: '(?:None|null|\s*|[\"$].*)'|"
+    r"could not convert string to float: '?(?:None)?'?$|"
+    r"\bNoneType\b"
+)
+"""What stands where a variable was not set, or not put in its place."""
 _VALUE = re.compile(r"\bos\.environ\b|\bgetenv\(")
 _CAPITALS = re.compile(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
 
@@ -149,9 +163,8 @@ def _missing_key(error: Raised, *, reads: bool, from_environ: bool) -> bool:
 
 
 def _names_setting(error: Raised) -> bool:
-    configured = (_CONFIGURED.search(error.type) or _WITHOUT.search(error.message)) and not _SERVER_SAYS.search(
-        error.type
-    )
+    said = _CONFIGURED.search(error.type) or _WITHOUT.search(error.message) or is_lacking(error)
+    configured = said and not _SERVER_SAYS.search(error.type)
     if _SAID.search(error.text) or _REFUSED.match(error.message) or configured:
         return True
     if error.frames and _SETTINGS.search(error.frames[-1].file) and error.is_a("ValueError", "TypeError", "KeyError"):
@@ -170,15 +183,21 @@ def _names_setting(error: Raised) -> bool:
 
 
 def _empty(error: Raised, *, reads: bool) -> bool:
-    if not reads:
-        return False
     text = error.text
-    return bool(
-        re.search(
-            r"invalid literal for int\(\)|could not convert string to float|\bNoneType\b",
-            text,
-        )
+    if _NO_VALUE.search(text) and _in_settings(error):
+        return True
+    return reads and bool(
+        re.search(r"invalid literal for int\(\)|could not convert string to float|\bNoneType\b", text)
     )
+
+
+def _in_settings(error: Raised) -> bool:
+    """Tell whether it was raised by the app's own module of settings, while that was imported."""
+    last = error.frames[-1] if error.frames else None
+    if last is None or is_library(last.file) or _OF_SETTINGS.search(last.file) is None:
+        return False
+    # A class of settings has a name like any class; a function would be called by others, with what they hand over.
+    return last.function == "<module>" or last.function[:1].isupper()
 
 
 def _unreadable(error: Raised) -> bool:

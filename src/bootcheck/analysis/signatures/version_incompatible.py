@@ -28,6 +28,7 @@ import re
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import (
     file_of_syntax_error,
+    is_common,
     is_installed,
     is_known,
     is_ours,
@@ -78,8 +79,10 @@ _CALL = re.compile(
 _KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
 _FIELDS = re.compile(r"/django/(?:db/models|forms)/|/wtforms/|/sqlalchemy/sql/schema\.py")
 _CALLEE = re.compile(
-    r"^(?:(?:\w+\.)*[A-Z]\w*(?:\.\w+)*|(?:\w+\.)*(?:__init__|__new__|create_engine|sessionmaker|declarative_base|conlist|constr|conint|"
-    r"confloat|entry_points|validator|root_validator|field_validator|as_view|re_path|url_for|include_router|add_middleware|"
+    r"^(?:(?:\w+\.)*[A-Z]\w*(?:\.\w+)*|(?:\w+\.)*(?:__init__|__new__|create_engine|sessionmaker|declarative_base|"
+    r"conlist|constr|conint|"
+    r"confloat|entry_points|validator|root_validator|field_validator|as_view|re_path|url_for|include_router|"
+    r"add_middleware|"
     r"jsonify|lru_cache|dataclass|field|namedtuple|load_dotenv|basicConfig|from_pretrained|read_csv))\(\) got|"
     r"^[A-Z]\w*\(\) missing \d"
 )
@@ -116,7 +119,8 @@ _REMOVED = re.compile(
 )
 """What well-known libraries say of code that was written for another release of theirs."""
 _GONE = re.compile(
-    r"(?:python_2_unicode_compatible|[nu]?u?gettext(?:_lazy|_noop)?|(?:force|smart)_text|url_(?:quote|unquote|decode|encode|"
+    r"(?:python_2_unicode_compatible|[nu]?u?gettext(?:_lazy|_noop)?|(?:force|smart)_text|url_(?:quote|unquote|decode|"
+    r"encode|"
     r"parse)|soft_unicode|(?:Mutable)?(?:Mapping|Sequence|Set)|Iterable|Callable|OrderedDict|i(?:zip|map|filter)|"
     r"getargspec|_(?:request|app)_ctx_stack|JSONEncoder|contextfunction|contextfilter|environmentfilter|"
     r"safe_str_cmp|SchemaABC|available_attrs|render_to_response|RequestContext|urlquote|is_safe_url|QUERY_TERMS)$"
@@ -127,6 +131,8 @@ _LACKING = re.compile(r"^(?:'_?[A-Z]\w*' object|type object '_?[A-Z]\w*') has no
 _READ_ONLY = re.compile(r"^can't set attribute|object has no setter$")
 """A library sets what another one has made read-only."""
 _PARTED = re.compile(r"No module named '([\w.]+)'")
+_UNDEFINED = re.compile(r"^Module ['\"]([\w.]+)['\"] does not define a ")
+"""What Django says of the path of a class that somebody's settings name."""
 _FAULTS = ("AttributeError", "TypeError", "NameError", "AssertionError", "ImportError", "UnboundLocalError")
 """What no released library raises while it is imported, in the company that it was released for."""
 _NOT_ITS_FAULT = re.compile(
@@ -176,6 +182,9 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     if part:
         installed = is_part(part) and is_installed(part, error) and not error.is_own(part)
         return part.partition(".")[0] if installed else None
+    undefined = _UNDEFINED.search(error.message)
+    if undefined is not None and error.is_a("ImportError"):
+        return undefined[1] if is_known(undefined[1]) else None
     name = _NAME.search(text)
     if name is not None:
         return _of_name(error, name, inner)
@@ -218,7 +227,7 @@ def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
     module = name[2] or (asked["module"] if asked is not None else "")
     if path == "unknown location" and is_shared(module):
         return None
-    foreign = is_library(path) or "/lib/python" in path or (path == "unknown location" and not is_ours(module))
+    foreign = is_library(path) or "/lib/python" in path or (path == "unknown location" and not is_common(module))
     if not path:
         foreign = is_library(inner) or (not module.startswith(".") and is_installed(module, error))
         foreign = foreign or (not error.is_own(module) and (is_pythons(module) or bool(_GONE.match(name[1]))))

@@ -626,6 +626,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
+        raising("botocore.exceptions.NoCredentialsError: Unable to locate credentials"),
         raising(
             "pydantic_core._pydantic_core.ValidationError: 1 validation error for Shop\ndb_url\n  Field required",
             frame(SITE + "pydantic_settings/main.py", "__init__", "super().__init__("),
@@ -786,7 +787,6 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("error: [Errno 111] Connection refused", frame(SITE + "amqp/transport.py", "_connect")),
         raising("redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused."),
         raising("kombu.exceptions.OperationalError: [Errno 111] Connection refused"),
-        raising("botocore.exceptions.NoCredentialsError: Unable to locate credentials"),
         raising(
             "requests.exceptions.ConnectionError: HTTPSConnectionPool(host='vault', port=8200): Max retries exceeded"
         ),

@@ -47,6 +47,11 @@ BY_CLASS = {
         "ssl.SSLCertVerificationError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:997)",
     ),
     "app-startup-race": (
+        "pymongo.errors.CollectionInvalid: collection shelves already exists",
+        "pymongo.errors.DuplicateKeyError: E11000 duplicate key error collection: shop.shelves",
+        "elasticsearch.BadRequestError: BadRequestError(400, 'resource_already_exists_exception', 'there')",
+        "parcel.errors.ResourceExistsError: The container is there.",
+        "cx_Oracle.IntegrityError: ORA-00001: unique constraint (SHOP.SHELVES) violated",
         'psycopg2.errors.DuplicateObject: type "status" already exists',
         "telegram.error.Conflict: Conflict: terminated by other getUpdates request",
         "RuntimeError: Storage folder ./vectors is already accessed by another instance of the client.",

@@ -1,0 +1,67 @@
+"""Whose a missing module is: the app's, by the name that people give to such a part, or by who asks for it; or a library."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import END, SITE, frame, raising
+
+ASKS = frame("/app/main.py", "<module>", "from there import something")
+URLS = frame("/app/shelves/urls.py", "<module>", "path('a/', include('borrowers.urls')),") + frame(
+    SITE + "django/urls/conf.py", "include", "urlconf_module = import_module(urlconf_module)"
+)
+REST = frame(SITE + "rest_framework/settings.py", "import_from_string", "raise ImportError(msg)")
+
+
+@pytest.mark.parametrize(
+    "module", ["auth", "Serializers", "order_utils", "my_shelf", "accounts.urls", "shelves.pricing", "lib.helpers"]
+)
+def test_what_an_app_asks_for_is_its_own_by_name(module: str):
+    """Words for parts of an app, words put together as theirs are, and a part of a folder that Python found."""
+    log = raising(f"ModuleNotFoundError: No module named '{module}'", ASKS)
+
+    assert classes(told(log)) == [("app-import-error", 1)]
+    assert classes(told(ASKS + f"ModuleNotFoundError: No module named '{module}'\n" + END)) == [("app-import-error", 1)]
+
+
+@pytest.mark.parametrize(
+    "module", ["flask_cors", "fastapi_utils", "dotenv", "google.cloud", "shelf", "decouple", "sqlalchemy_utils"]
+)
+def test_a_library_or_an_unknown_name_is_a_package(module: str):
+    """Also where its name is made up as an app's own: it begins with a framework's."""
+    log = raising(f"ModuleNotFoundError: No module named '{module}'", ASKS)
+
+    assert classes(told(log)) == [("dependency-missing", 1)]
+
+
+def test_the_end_of_a_log_alone():
+    """A part's name tells it without any file; what could be a package is one."""
+    for module, expected in (
+        ("accounts.urls", "app-import-error"),
+        ("shelves.settings", "app-import-error"),
+        ("shelf", "dependency-missing"),
+    ):
+        assert classes(told(f"ModuleNotFoundError: No module named '{module}'\n" + END)) == [(expected, 1)]
+
+
+def test_what_a_list_of_urls_includes():
+    """Its packages were imported before, with the list of apps."""
+    text = "ModuleNotFoundError: No module named '{}'"
+
+    assert classes(told(raising(text.format("borrowers"), URLS))) == [("app-import-error", 1)]
+    assert classes(told(raising(text.format("debug_toolbar"), URLS))) == [("dependency-missing", 1)]
+
+
+def test_what_a_setting_names():
+    """By its path: a module of the app's, or a library; a class that is not in it."""
+    text = "ImportError: Could not import '{0}.Token' for API setting 'CLASSES'. ModuleNotFoundError: No module named '{0}'."
+    lacks = 'ImportError: Module "{}" does not define a "Shelf" attribute/class'
+    loads = frame(SITE + "django/utils/module_loading.py", "import_string", "raise ImportError(")
+
+    assert classes(told(raising(text.format("core.tokens"), REST))) == [("app-import-error", 1)]
+    assert classes(told(raising(text.format("rest_framework_simplejwt"), REST))) == [("dependency-missing", 1)]
+    assert classes(told(raising(lacks.format("shelves.backends"), loads))) == [("app-import-error", 1)]
+    assert classes(told(raising(lacks.format("whitenoise.django"), loads))) == [("version-incompatible", 1)]
+    missing = "django.core.exceptions.ImproperlyConfigured: Cannot import ASGI_APPLICATION module 'shelves.routing'"
+    assert classes(told(raising(missing))) == [("app-import-error", 1)]
