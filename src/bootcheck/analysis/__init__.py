@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from bootcheck.analysis.history import History
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["Analysis", "Filter", "History", "analyze"]
 
 MAX_UNEXPLAINED = 50
+PATIENCE = 100_000
+"""Objects after which garbage is looked for."""
 
 
 def analyze(  # noqa: PLR0913 - options by keyword, each with its default
@@ -42,28 +46,40 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
     from bootcheck.analysis.readers import crew
     from bootcheck.analysis.warned import Warned
 
-    wanted = wanted or Filter()
-    collector = Collector(complain or (lambda _: None), history, progress)
-    interrupted = False
+    with _patiently():
+        wanted = wanted or Filter()
+        collector = Collector(complain or (lambda _: None), history, progress)
+        interrupted = False
+        try:
+            complete = readers.read(paths, collector, stdin or sys.stdin.buffer, crew.usable(jobs))
+        except KeyboardInterrupt:
+            complete, interrupted = True, True
+            collector.break_off()
+        deaths, unexplained = collector.result()
+        deaths = probe_kills.recognise(deaths, containers)
+        found = collector.preflights.told(incidents.of_deaths(death for death in deaths if wanted.wants(death)))
+        advice = [item for item in collector.durations.advice() if wanted.names(item.code, item.rule.cause_class)]
+        if warnings:
+            advised = [Warned(item, count=1) for item in advice]
+            found = incidents.with_warnings(found, [*collector.warned.told(), *advised], wanted)
+        return Analysis(
+            incidents=tuple(found),
+            unexplained=tuple(unexplained[:MAX_UNEXPLAINED]),
+            inputs=collector.inputs,
+            complete=complete,
+            advice=() if warnings else tuple(advice),
+            interrupted=interrupted,
+            history=history,
+            probes=tuple(probe for _, probe in probe_kills.killers(containers)),
+        )
+
+
+@contextmanager
+def _patiently() -> Iterator[None]:
+    """What is read is kept, or let go at once: looking for garbage in it again and again would find none."""
+    before = gc.get_threshold()
+    gc.set_threshold(before[0] and max(before[0], PATIENCE), *before[1:])
     try:
-        complete = readers.read(paths, collector, stdin or sys.stdin.buffer, crew.usable(jobs))
-    except KeyboardInterrupt:
-        complete, interrupted = True, True
-        collector.break_off()
-    deaths, unexplained = collector.result()
-    deaths = probe_kills.recognise(deaths, containers)
-    found = collector.preflights.told(incidents.of_deaths(death for death in deaths if wanted.wants(death)))
-    advice = [item for item in collector.durations.advice() if wanted.names(item.code, item.rule.cause_class)]
-    if warnings:
-        advised = [Warned(item, count=1) for item in advice]
-        found = incidents.with_warnings(found, [*collector.warned.told(), *advised], wanted)
-    return Analysis(
-        incidents=tuple(found),
-        unexplained=tuple(unexplained[:MAX_UNEXPLAINED]),
-        inputs=collector.inputs,
-        complete=complete,
-        advice=() if warnings else tuple(advice),
-        interrupted=interrupted,
-        history=history,
-        probes=tuple(probe for _, probe in probe_kills.killers(containers)),
-    )
+        yield
+    finally:
+        gc.set_threshold(*before)

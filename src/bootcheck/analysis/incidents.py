@@ -200,6 +200,8 @@ def _without_collateral(deaths: list[Death]) -> list[Death]:
 def _with_siblings(deaths: list[Death]) -> list[Death]:
     """Give a worker whose traceback is lost among another's lines the cause of that one."""
     told = [death for death in deaths if death.kind == LOG and death.cause is Cause.EXCEPTION and death.subject]
+    if not told:
+        return deaths
     by_place: dict[str, list[Death]] = {}
     for death in told:
         by_place.setdefault(_place(death), []).append(death)

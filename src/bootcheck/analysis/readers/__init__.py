@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
 from bootcheck.analysis.readers.packed import unpacked
-from bootcheck.analysis.readers.places import Place, opened, places
+from bootcheck.analysis.readers.places import Place, listed, opened
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.readers.stream import Stream, Unreadable
 from bootcheck.model import journal
@@ -153,7 +153,7 @@ def read(paths: Sequence[str], intake: Intake, stdin: BinaryIO, jobs: int = 1) -
     from bootcheck.analysis.readers import many
 
     complete = True
-    for place in many.digested(places(paths), intake, jobs):
+    for place in many.digested(listed(paths), intake, jobs):
         if place.problem is not None:
             intake.unreadable(place.name, place.problem)
             complete = complete and not (place.named and place.missing)

@@ -6,7 +6,6 @@ and all of them end with the reading, also when it is broken off.
 
 from __future__ import annotations
 
-import gc
 import marshal
 import os
 import signal
@@ -19,8 +18,6 @@ Task = TypeVar("Task")
 MAX_JOBS = 4
 _PIPE = 1 << 20
 _SIZE = 8
-_PATIENCE = 100_000
-"""Objects after which garbage is looked for."""
 
 
 def usable(wanted: int | None = None) -> int:
@@ -37,15 +34,12 @@ def usable(wanted: int | None = None) -> int:
 def spread(tasks: Sequence[Task], work: Callable[[Task], Any], jobs: int) -> Generator[Any, None, None]:
     """Yield `work(task)` for each task, in order; close the iterator where not all of them are wanted.
 
-    What `work` returns is made of plain values (`marshal`). Where a process cannot be made, ends
-    too early or fails, its tasks are done here, and raise here what they raise.
+    What `work` returns is made of plain values (`marshal`). With one job, and where a process cannot
+    be made, ends too early or fails, its tasks are done here, and raise here what they raise.
     """
     crew: list[tuple[int, int]] = []
-    patience = gc.get_threshold()
     try:
-        # What comes is kept, or let go at once: looking for garbage in it again and again would find none.
-        gc.set_threshold(patience[0] and max(patience[0], _PATIENCE), *patience[1:])
-        for index in range(jobs):
+        for index in range(jobs if jobs > 1 else 0):
             member = _forked(tasks[index::jobs], work, [fd for _, fd in crew])
             if member is None:
                 break
@@ -60,7 +54,6 @@ def spread(tasks: Sequence[Task], work: Callable[[Task], Any], jobs: int) -> Gen
             else:
                 yield marshal.loads(data)  # noqa: S302 - from a child of this process
     finally:
-        gc.set_threshold(*patience)
         for pid, fd in crew:
             os.close(fd)
             with suppress(ProcessLookupError):

@@ -103,7 +103,7 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
         for block in blocks(_limited(stream)):
             yield Sifted(block.count(b"\n"), [], lambda block=block: block)  # type: ignore[misc]
         return
-    if stream.jobs > 1 and stream.path is not None and not stream.padded:
+    if stream.path is not None and not stream.padded:
         size = os.path.getsize(stream.path)
         if size >= shared.LARGE and _is_plain(stream.peek(HEAD)) and shared.has_no_hole(stream.path):
             yield from shared.sifted(stream, sieve, size, intake)

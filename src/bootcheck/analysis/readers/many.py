@@ -1,4 +1,4 @@
-"""Many small reports, read by several processes: what is more than a report is left to the readers."""
+"""Many small reports, of each only what decides: what is more than a report is left to the readers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bootcheck.analysis.readers import Batch, Digester, Intake, crew
 from bootcheck.analysis.readers.places import Place
 
 FEW = 500
-"""Files up to which one process is as fast."""
+"""Files up to which reading them one by one is as fast."""
 BATCH = 200
 SMALL = 1 << 16
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOFOLLOW", 0)
@@ -19,15 +19,14 @@ _NONE = -1
 """In the place of the number of lines: left to the readers."""
 
 
-def digested(found: Iterator[Place], intake: Intake, jobs: int) -> Iterator[Place]:
+def digested(found: Iterator[Place | str], intake: Intake, jobs: int) -> Iterator[Place]:
     """Yield every place in order but those that are reports and nothing else: these are given to the intake."""
-    digester = intake.digester if jobs > 1 else None
+    digester = intake.digester
     first = list(islice(found, FEW)) if digester is not None else []
     if len(first) < FEW or digester is None:
-        yield from chain(first, found)
+        yield from map(_place, chain(first, found))
         return
-    # Nothing but the path of what is likely to be a report, because there may be very many.
-    listed = [place.name if _is_likely(place) else place for place in chain(first, found)]
+    listed = list(chain(first, found))
     batches = [listed[start : start + BATCH] for start in range(0, len(listed), BATCH)]
     del listed
     with closing(crew.spread(batches, lambda batch: _read(batch, digester), jobs)) as results:
@@ -36,12 +35,14 @@ def digested(found: Iterator[Place], intake: Intake, jobs: int) -> Iterator[Plac
             batches[number] = []
 
 
-def _is_likely(place: Place) -> bool:
-    return not place.named and place.problem is None and place.name.endswith(".json")
+def _place(found: Place | str) -> Place:
+    return Place(found, named=False) if isinstance(found, str) else found
 
 
 def _read(places: Iterable[str | Place], digester: Digester) -> tuple[Batch, list[int]]:
-    counts = [_lines(place, digester) if isinstance(place, str) else _NONE for place in places]
+    counts = [
+        _lines(place, digester) if isinstance(place, str) and place.endswith(".json") else _NONE for place in places
+    ]
     return digester.taken(), counts
 
 
@@ -82,5 +83,5 @@ def _told(places: list[str | Place], batch: Batch, counts: list[int], intake: In
             continue
         intake.files((kinds, rows[given : given + len(names)]), names, lines)
         given, names, lines = given + len(names), [], 0
-        yield Place(place, named=False) if isinstance(place, str) else place
+        yield _place(place)
     intake.files((kinds, rows[given:]), names, lines)

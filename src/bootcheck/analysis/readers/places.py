@@ -11,7 +11,7 @@ import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import repeat
+from itertools import islice
 from typing import BinaryIO, NamedTuple
 
 from bootcheck.analysis.readers.stream import CHUNK, MAX_LINE, Stream, Unreadable
@@ -21,6 +21,8 @@ _OWN_FOLDER = re.compile(r"^bootcheck-\d+$")
 """Where the directory that was named can be written to by others, reports lie in such a folder."""
 _OPEN = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+_MANY = 4096
+"""Entries that are looked at in one go."""
 _PASSED = (".fault", ".dump", ".once")
 """Dumps: of a fault, read with its journal, or asked for and no death. What begins with a dot is half-written."""
 
@@ -37,19 +39,25 @@ class Place(NamedTuple):
 
 def places(paths: Sequence[str]) -> Iterator[Place]:
     """Yield every file behind these paths once, in the order given and by name within a directory."""
+    yield from (Place(found, named=False) if isinstance(found, str) else found for found in listed(paths))
+
+
+def listed(paths: Sequence[str]) -> Iterator[Place | str]:
+    """Yield the same, of a file in a directory nothing but its path: there may be very many."""
     if len(paths) < 2:
         yield from _places(paths)
         return
     seen: set[str] = set()
     for place in _places(paths):
         # A file that is named twice, or beside its directory, would tell each death of its log twice.
-        real = place.name if place.name == STDIN or place.problem is not None else os.path.realpath(place.name)
+        name, problem = (place, None) if isinstance(place, str) else place[::2]
+        real = name if name == STDIN or problem is not None else os.path.realpath(name)
         if real not in seen:
             seen.add(real)
             yield place
 
 
-def _places(paths: Sequence[str]) -> Iterator[Place]:
+def _places(paths: Sequence[str]) -> Iterator[Place | str]:
     for path in paths:
         if path == STDIN:
             yield Place(STDIN, named=True)
@@ -66,7 +74,7 @@ def _places(paths: Sequence[str]) -> Iterator[Place]:
             yield Place(path, named=True)
 
 
-def _directory(path: str) -> Iterator[Place]:
+def _directory(path: str) -> Iterator[Place | str]:
     try:
         names, others = _listed(path)
     except OSError as exc:
@@ -74,12 +82,11 @@ def _directory(path: str) -> Iterator[Place]:
         return
     begin = os.path.join(path, "")
     if not others:
-        # There may be very many.
-        yield from map(Place, (begin + name for name in names), repeat(False))
+        yield from [begin + name for name in names]
         return
     for name in names:
         if name not in others:
-            yield Place(begin + name, named=False)
+            yield begin + name
             continue
         entry = others[name]
         try:
@@ -97,15 +104,24 @@ def _listed(path: str) -> tuple[list[str], dict[str, os.DirEntry[str]]]:
     names: list[str] = []
     others: dict[str, os.DirEntry[str]] = {}
     with os.scandir(path) as found:
-        for entry in found:
-            name = entry.name
-            if name.startswith(".") or name.endswith(_PASSED):
-                continue
-            names.append(name)
-            if not _is_file(entry):
-                others[name] = entry
-    names.sort()
+        while some := list(islice(found, _MANY)):
+            try:
+                files = [entry.name for entry in some if entry.is_file(follow_symlinks=False)]
+            except OSError:
+                # Where the kind does not stand in the folder, each is asked for, and may be gone.
+                files = [entry.name for entry in some if _is_file(entry)]
+            if len(files) < len(some):
+                regular = set(files)
+                others.update(
+                    (entry.name, entry) for entry in some if entry.name not in regular and _counts(entry.name)
+                )
+            names += filter(_counts, files)
+    names = sorted([*names, *others])
     return names, others
+
+
+def _counts(name: str) -> bool:
+    return not name.startswith(".") and not name.endswith(_PASSED)
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:
