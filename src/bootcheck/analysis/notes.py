@@ -29,7 +29,8 @@ _UPSTREAM = " while connecting to upstream"
 _SUPERVISOR = re.compile(
     r"unicorn|spawnerr|\btini\b|exited: |[Cc]ontainer|[Ii]nstance|[Pp]robe|\b[Tt]ask |[Pp]orts?\b|\bsite\b|\bpod\b|"
     r"can't find command|failed to launch: |[Ww]atchdog|systemd|kubelet|killing '[^']+' \(\d+\) with SIG|"
-    r"while connecting to upstream|Cannot start service|target-group|\bELB\b|terminated by SIGKILL\)"
+    r"while connecting to upstream|Cannot start service|target-group|\bELB\b|terminated by SIGKILL\)|"
+    r"[Mm]ain child exited|appears to have been OOM killed|oom_killed|\b[Cc]omponent\b"
 )
 """What a line with a level says where a supervisor, and not the app, logged it."""
 _PROCESS = re.compile(
@@ -41,10 +42,11 @@ _OURS = re.compile(r"^(?:\S*/)?(?:gunicorn|python|pypy|uvicorn)")
 _ENDS_ALL = re.compile(
     r"\b[Ee]xit(?:ed)?(?: with)?(?: code| status)?[:= (]+1(?:2[67]|3[24-79])\b|status 1(?:27|37|39)\b|"
     r"^\S+\.service: |code=(?:killed|dumped|exited)|exited: \S+ \(exit status|[Ee]xited with status [1-9]|"
-    r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)"
+    r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)|^Killed$|child exited with signal|"
+    r"exited with code \[\d+\]"
 )
 """A server that answers requests after such a line is not the one that it speaks of."""
-_KILLED = re.compile(r"\b137\b")
+_KILLED = re.compile(r"\b137\b|^Killed$")
 _SLOW_STOP = re.compile(r"Error R12 |[Tt]imed out\. Killing|with SIGKILL|using the force")
 """Who says so kills next, and tells of the status after that."""
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")
@@ -53,7 +55,7 @@ _NAMED = re.compile(r"^(?P<stream>[\w.\-]+) exited with code \d")
 _DYNO = re.compile(r"^heroku(\[[\w\-]+\.\d+\])$")
 _PLATFORM = re.compile(
     r"^(?:|kernel|systemd\S*|kubelet|docker\S*|containerd\S*|(?:amazon-)?ecs\S*|supervisor\S*|podman|conmon|crio|runc|"
-    r"(?:heroku|runner|proxy|health)\[.*|k3s|nomad\S*|monit|init|runsv|audit\S*|\S*oomd?|(?:ba|da|z)?sh|sudo|su|env)$"
+    r"(?:heroku|runner|proxy|health)\[.*|k3s|nomad\S*|monit|PM2|init|runsv|audit\S*|\S*oomd?|(?:ba|da|z)?sh|sudo|su|env)$"
 )
 _RUNS = frozenset(
     {said.START, said.BOOTING, said.RAISED, said.TIMEOUT, said.KILLED, said.EXITED, said.SIGNAL, said.EXITING}

@@ -44,9 +44,10 @@ _BUILT_FOR_ANOTHER = (
 TELLTALE = re.compile(
     r"Illegal instruction(?: |$|: 4\b|\s\(core dumped\))|trap invalid opcode|"
     r"Fatal Python error: Illegal instruction|signal: illegal instruction|"
-    r"(?:[Uu]ncaught (?:target )?signal:? |terminated on signal )4\b|exited: .{1,80}terminated by SIGILL|"
+    r"[Uu]ncaught (?:target )?signal:? 4\b|(?:with|by|via|from|on) signal:? [\[('\"]*(?:SIGILL\b|4\b)|"
+    r"SIGILL[:,] [Ii]llegal instruction|exited: .{1,80}terminated by SIGILL|"
     r"code=(?:killed|dumped), (?:signal|status)=(?:4/)?ILL|"
-    r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+132\b|" + _BUILT_FOR_ANOTHER
+    r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (\[]+132\b|" + _BUILT_FOR_ANOTHER
 )
 WORDS = (
     "llegal instruction", "invalid opcode", "signal", "exited: ", "minimum requirements", "code=killed",

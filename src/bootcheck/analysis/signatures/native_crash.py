@@ -35,22 +35,27 @@ RULES = ("BC509",)
 TELLTALE = re.compile(
     r"Fatal Python error: (?!init|Py_Init|Illegal)|segfault at [0-9a-f]+ ip|"
     r"[Ss]egmentation fault|double free or corruption|stack smashing detected|pure virtual method called|"
-    r"free\(\): invalid|malloc\(\): |munmap_chunk\(\)|terminate called (?:after throwing|without an active)|"
-    r"libc\+\+abi(?:\.dylib)?: terminating|: Assertion [`'].{1,300}' failed|OMP: Error #1[35]: |"
+    r"free\(\): (?:invalid|double)|malloc\(\): |munmap_chunk\(\)|malloc_consolidate\(\): |realloc\(\): invalid|"
+    r"tcache_thread_shutdown\(\)|buffer overflow detected|terminate called (?:after throwing|without an active)|"
+    r"libc\+\+abi(?:\.dylib)?: terminating|: Assertion [`'].{1,300}' failed|OMP: Error #\d+: |\] Check failed: |"
+    r"SIG(?:SEGV|ABRT|BUS|FPE) (?:received at time|\(@0x)|detected by the Java Runtime|signal during runtime execution|"
+    r"(?:with|by|via|from|on) signal:? [\[('\"]*(?:SIG(?:SEGV|ABRT|BUS|FPE)\b|(?:[678]|11)\b)|dumped core\b|"
     r"process has forked and you cannot use this CoreFoundation|crashed on child side of fork pre-exec|"
-    r"[Uu]ncaught (?:target )?signal:? (?:[678]|11)\b|terminated on signal (?:[678]|11)\b|"
+    r"[Uu]ncaught (?:target )?signal:? (?:[678]|11)\b|result 'core-dump'|"
     r"exited: .{1,80}terminated by SIG(?:SEGV|ABRT|BUS|FPE)|"
     r"may have been in progress in another thread when fork\(\) was called|code=(?:killed|"
     r"dumped), (?:signal|status)=(?:\d+/)?(?:SEGV|ABRT|BUS|FPE)|"
-    r"general protection fault|corrupted (?:size vs|double-linked)|"
+    r"general protection (?:fault|ip:)|traps: \S+ trap (?:int3|divide error|stack segment)|"
+    r"corrupted (?:size vs|double-linked)|line \d+:\s+\d+ Aborted\b|"
     r"Aborted \(core dumped\)|Bus error \(core dumped\)|"
-    r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (]+13[4569]\b"
+    r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (\[]+13[4569]\b"
 )
 WORDS = (
     "stack smashing", "pure virtual", "libc++abi", "Assertion ", "OMP: Error", "has forked", "fork pre-exec",
     "Fatal Python", "segfault", "egmentation", "double free", "free()", "malloc()", "munmap_chunk", "terminate called",
     "signal", "fork()", "code=killed", "code=dumped", "general protection", "exited: ", "corrupted ", "core dumped",
-    "134", "135", "136", "139",
+    "134", "135", "136", "139", "malloc_consolidate", "realloc()", "tcache_thread", "buffer overflow",
+    "] Check failed: ", "received at time", "(@0x", "Java Runtime", "dumped core", "'core-dump'", "traps: ", "Aborted",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
 _FORKED = re.compile(r"We cannot safely call it or ignore it in the fork\(\) child process|when fork\(\) was called")

@@ -53,9 +53,13 @@ _SAID = re.compile(
 )
 TELLTALE = re.compile(
     r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: |"
-    r"version [`'](?:GLIBC|GLIBCXX|CXXABI)_[\d.]+' not found|Error loading shared library \S+: "
+    r"version [`'](?:GLIBC|GLIBCXX|CXXABI)_[\d.]+' not found|Error loading shared library \S+: |"
+    r"^qemu-\w+: Could not open '|rosetta error: |MKL FATAL ERROR: Cannot load |dyld\S*: (?:Library|Symbol) not "
 )
-WORDS = ("shared librar", "symbol lookup", "Error relocating", "IBC", "CXXABI")
+WORDS = (
+    "shared librar", "symbol lookup", "Error relocating", "IBC", "CXXABI", "qemu-", "rosetta error", "MKL FATAL",
+    "dyld",
+)  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
 _LIBRARY = re.compile(
     r"(?<![\w+.\-/])([\w+.\-/]{1,200}\.(?:so|dylib|dll)[\w.\-]{0,40})|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)|"
