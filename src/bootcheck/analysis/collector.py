@@ -16,6 +16,7 @@ from bootcheck.analysis.durations import Durations
 from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Inputs, Unexplained
 from bootcheck.analysis.logs import Log
+from bootcheck.analysis.notes import ORDERED_WORDS
 from bootcheck.analysis.preflights import Preflights
 from bootcheck.analysis.quoting import template
 from bootcheck.analysis.readers import Batch, sieve
@@ -33,7 +34,7 @@ MAX_UNREADABLE = 1_000
 MAX_SYMPTOMS = 10_000
 MAX_SHAPES = 2_000
 MAX_SHAPE = 500
-_OWN = (*gunicorn_lines.WORDS, *warned.WORDS)
+_OWN = (*gunicorn_lines.WORDS, *warned.WORDS, *ORDERED_WORDS)
 _CERTAIN = (*_OWN, *(word.decode() for word in sieve.ALWAYS))
 """Words of lines that matter whatever else stands in them."""
 _NUMBER = re.compile(r"\d+")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from bootcheck.analysis.lives import Life, Server
+from bootcheck.analysis.lives import WAVE, Life, Server
 from bootcheck.analysis.trouble import BOOT, LONE, REQUEST, STOP, UNKNOWN, Frame, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
@@ -56,6 +56,7 @@ _REQUEST_FUNCTIONS = frozenset(
 _OUTGOING = re.compile(r"/(?:httpx|httpcore)/")
 """Clients whose functions have the names of a server's: they send a request, and handle none."""
 _BOOT_FUNCTIONS = frozenset({"init_process", "load_wsgi", "load_wsgiapp", "import_app", "spawn_worker"})
+_IMPORTS = "<frozen importlib"
 _MASTER_FUNCTIONS = frozenset(
     {
         "run",
@@ -151,8 +152,8 @@ def _like_those_after_it(life: Life, server: Server) -> bool:
     """Tell whether it was killed where the log begins, and all that were started in its place were timed out."""
     if life.booted_at is not None or server.seen_start or life.ended_at is None or life.context is not None:
         return False
-    later = [item for item in server.lives.values() if item.booted_at is not None and item.ended_at is not None]
-    first = min((item.booted_at for item in later if item.booted_at is not None), default=None)
+    later = [item for item in server.lives.values() if _born(item) is not None and item.ended_at is not None]
+    first = min((born for item in later if (born := _born(item)) is not None), default=None)
     return first is not None and life.ended_at <= first + LATE and all(item.timed_out for item in later)
 
 
@@ -177,7 +178,8 @@ def _was_booting(life: Life, frames: tuple[Frame, ...]) -> bool:
         return True
     # Where a traceback's head was cut off, a module that was being imported is all that is left of the boot.
     begun = (*_BOOT_FUNCTIONS, "<module>") if life.hung_in else _BOOT_FUNCTIONS
-    return any(frame.function in begun for frame in frames) and not serving(frames)
+    imports = life.hung_in and any(frame.file.startswith(_IMPORTS) for frame in frames)
+    return (imports or any(frame.function in begun for frame in frames)) and not serving(frames)
 
 
 def _outside_of_requests(life: Life, server: Server) -> bool:
@@ -225,8 +227,24 @@ def _all_alike(life: Life, server: Server) -> bool:
         return max(starts) - min(starts) > ALIKE or max(ages) % TENS <= LATE
     if age is not None or ages:
         return all(map(_by_limit, ages if age is None else [age]))
-    ends = [item.ended_at for item in others if item.ended_at is not None]
-    return len(ends) >= MANY and max(ends) - min(ends) <= ALIKE
+    guessed = [guess for item in others if (guess := _age(item)) is not None]
+    # Pids in a row may be those of workers that began together: only the default limit is no chance then.
+    in_a_row = any(item.placed_at is not None and item.pid == item.follows + 1 for item in others)
+    low, high = DEFAULT_TIMEOUT
+    guessed = [guess for guess in guessed if low <= guess <= high or not in_a_row]
+    return _in_a_loop(guessed) or _all_at_once([item.ended_at for item in others if item.ended_at is not None])
+
+
+def _all_at_once(ends: list[float]) -> bool:
+    """Tell whether so many were timed out together, once or always, that no requests can have held all of them."""
+    if len(ends) < MANY:
+        return False
+    if max(ends) - min(ends) <= ALIKE:
+        return True
+    ends.sort()
+    breaks = [place for place, (one, other) in enumerate(pairwise(ends), 1) if other - one > WAVE]
+    sizes = [stop - start for start, stop in pairwise([0, *breaks, len(ends)])]
+    return len(sizes) > 1 and min(sizes) >= MANY - 1
 
 
 def _by_limit(age: float) -> bool:
@@ -332,6 +350,16 @@ def _silent(life: Life, server: Server, notes: list[Evidence], cause: Cause, *fa
         around=server.around(notes),
         facts={"silent": True, **dict.fromkeys(facts, True), **told},
     )
+
+
+def _born(life: Life) -> float | None:
+    """Return when it was started, as far as the log tells or lets one conclude."""
+    return life.placed_at if life.booted_at is None else life.booted_at
+
+
+def _age(life: Life) -> float | None:
+    born = _born(life)
+    return None if life.ended_at is None or born is None else life.ended_at - born
 
 
 def _uptime(life: Life) -> float | None:

@@ -15,10 +15,14 @@ from bootcheck.model.finding import Evidence
 STOPPING = frozenset({"term", "int", "quit"})
 CHANGING = frozenset({"hup", "ttou", "ttin", "usr2", "winch"})
 MAX_FATAL = 30
+_HOOK = "worker received"
+"""How the hook begins that Gunicorn's documentation has for a worker that is aborted."""
 _USAGE, _REFUSED = "[OPTIONS]", ": error: "
 """What stands in Gunicorn's own usage, and in every error of a parser of arguments."""
 MAX_TEXT = 2_000
 """Characters that are kept of a line."""
+TENS = 10.0
+"""People set limits in tens of seconds."""
 GRACE = 2.0
 """Seconds from an ordered stop after which a worker that never said that it exits was killed."""
 
@@ -67,16 +71,33 @@ def _raised(server: Server, match: re.Match[str], record: Record) -> None:
 
 
 def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
-    life = server.life(pid_of(match), evidence(record))
+    pid = pid_of(match)
+    if not pid and match[0].startswith(_HOOK):
+        # It is the worker itself that says so, mostly after its master.
+        pid = record.pid or 0
+        if not pid and any(life.timed_out for life in server.lives.values()):
+            return
+    life = server.life(pid, evidence(record))
     life.timed_out, life.after_service = True, server.served
     server.end(life, record.at)
+    server.waves.take(life, record.at)
     server.explained_ends += 1
+
+
+def _overdue(server: Server, match: re.Match[str], record: Record) -> None:
+    life = server.life(pid_of(match), evidence(record))
+    if server.context(life, record.at) in ("signal", "reload"):
+        # It ends by itself, as cut short as one that is killed.
+        life.killed = "SIGKILL"
+        server.end(life, record.at)
+        server.explained_ends += 1
 
 
 def _killed(server: Server, match: re.Match[str], record: Record) -> None:
     life = server.life(pid_of(match), evidence(record))
     life.killed = said.signal_of(match)
     server.end(life, record.at)
+    server.waves.take(life, record.at)
     server.explained_ends += 1
 
 
@@ -155,14 +176,20 @@ def _nested(server: Server, _: re.Match[str], __: Record) -> None:
 def _halt(server: Server, _: re.Match[str], record: Record) -> None:
     if not server.stopping or server.stop_at is None or record.at is None or record.at - server.stop_at < GRACE:
         return
-    if "uvicorn" in (server.worker_class or "").lower():
+    if "uvicorn" in (server.worker_class or "").lower() and not _by_limit(record.at - server.stop_at):
+        # Its workers need not say that they exit.
         return
     for life in server.lives.values():
-        if not life.over:
+        if not (life.over or life.retiring):
             # The master kills what is left and is often gone before it can say so.
             life.killed = "SIGKILL"
             life.say(evidence(record))
             life.end(record.at, "signal")
+
+
+def _by_limit(waited: float) -> bool:
+    """Tell whether a stop took as long as people allow it to, in tens of seconds: it did not end by itself."""
+    return waited >= TENS and waited % TENS <= GRACE
 
 
 def _reason(server: Server, match: re.Match[str], record: Record) -> None:
@@ -246,6 +273,7 @@ HANDLERS: Mapping[str, Handler] = {
     said.EXITING: _exiting,
     said.RAISED: _raised,
     said.TIMEOUT: _timeout,
+    said.OVERDUE: _overdue,
     said.KILLED: _killed,
     said.EXITED: _exited,
     said.SIGNAL: _signal,

@@ -16,6 +16,8 @@ BOOTING = "booting"
 EXITING = "exiting"
 RAISED = "raised"
 TIMEOUT = "timeout"
+OVERDUE = "overdue"
+"""A worker of gevent or eventlet drops the requests that the time for a graceful end was too short for."""
 KILLED = "killed"
 EXITED = "exited"
 HALT = "halt"
@@ -46,7 +48,10 @@ _LINES = (
     (BOOTING, r"(?:Booting worker with pid: |Worker spawned \(pid:? ?)(?P<pid>\d+)"),
     (EXITING, r"Worker exiting \(pid: ?(?P<pid>\d+)\)"),
     (RAISED, r"Exception in (?P<dirty>dirty )?worker process"),
-    (TIMEOUT, r"WORKER TIMEOUT \(pid: ?(?P<pid>\d+)\)"),
+    (TIMEOUT, r"(?:WORKER TIMEOUT|Worker timeout) \(pid: ?(?P<pid>\d+)\)"),
+    # As people paste it who left the pid out, and what the hook of Gunicorn's documentation says.
+    (TIMEOUT, r"(?:^|CRITICAL\W{1,3})WORKER TIMEOUT(?: \(pid: ?[^\d)]{0,12}\))?\W*$|^worker received SIGABRT signal"),
+    (OVERDUE, r"Worker graceful timeout \(pid: ?(?P<pid>\d+)\)"),
     (KILLED, r"Worker with pid (?P<pid>\d+) was terminated due to signal (?P<number>\d+)"),
     (KILLED, r"Worker \(pid: ?(?P<pid>\d+)\) was sent (?:(?P<name>SIG\w+)|(?:code|signal) (?P<number>\d+))!"),
     (EXITED, r"Worker \(pid: ?(?P<pid>\d+)\) exited with code (?P<code>-?\d+)"),
@@ -89,7 +94,7 @@ WORDS = (
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
     "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "usage: ",
-    "Finished server", "Function ref", "* Serving ",
+    "Finished server", "received SIGABRT", "Function ref", "* Serving ",
     "Error: ", "rror: ", "loading ASGI app",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""

@@ -11,6 +11,8 @@ from bootcheck.model.finding import Evidence
 MAX_SAID = 12
 COMPLAINT = 2
 """Lines over which an app's error goes on: a viewer may put the time on a line of its own."""
+WAVE = 5.0
+"""Seconds within which workers end for the same reason."""
 RELOAD_GRACE = 300.0
 """Seconds after a reload in which old workers may still be ending."""
 
@@ -21,6 +23,10 @@ class Life:
 
     pid: int
     booted_at: float | None = None
+    placed_at: float | None = None
+    """When those before it had ended, in whose place it was started, where the log leaves its own start out."""
+    follows: int = 0
+    """The highest pid of those."""
     role: str = "worker"
     said: list[Evidence] = field(default_factory=list)
     chain: tuple[Raised, ...] = ()
@@ -86,6 +92,30 @@ class Loose:
 
 
 @dataclass(slots=True)
+class Waves:
+    """When workers were killed, one run after the other: a worker that comes to be known later began in between."""
+
+    at: float | None = None
+    """The last end of this run."""
+    highest: int = 0
+    """The highest pid that ended so far."""
+    before: float | None = None
+    """The last end of the run before this one."""
+    before_highest: int = 0
+
+    def take(self, life: Life, at: float | None) -> None:
+        """Take an end, and tell the worker when it must have been started."""
+        if at is None:
+            return
+        if self.at is not None and at - self.at > WAVE:
+            self.before, self.before_highest = self.at, self.highest
+        self.at = at
+        self.highest = max(self.highest, life.pid)
+        if life.booted_at is None and life.placed_at is None and life.pid > self.before_highest:
+            life.placed_at, life.follows = self.before, self.before_highest
+
+
+@dataclass(slots=True)
 class Server:
     """One start of Gunicorn as the log tells of it."""
 
@@ -101,6 +131,7 @@ class Server:
     """When workers were started, as far as it is kept."""
     silent: list[Life] = field(default_factory=list)
     """Workers that ended without a reason."""
+    waves: Waves = field(default_factory=Waves)
     explained_ends: int = 0
     stopping: bool = False
     stop_at: float | None = None

@@ -95,8 +95,10 @@ class Log:
             self._times[record.line] = record.at
         if event is not None:
             self._notes.heard(event, record)
-        elif not telltale and self._notes.quiet:
-            self._overheard = overheard(record) or self._overheard
+        elif not telltale:
+            self._notes.ordered(record)
+            if self._notes.quiet:
+                self._overheard = overheard(record) or self._overheard
 
     @property
     def killed_in_stop(self) -> list[Evidence]:

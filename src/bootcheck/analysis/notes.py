@@ -46,8 +46,11 @@ _ENDS_ALL = re.compile(
     r"exited with code \[\d+\]"
 )
 """A server that answers requests after such a line is not the one that it speaks of."""
+_ORDERED = re.compile(r"^(?:\^C)*Gracefully stopping\.\.\. |^Stopping all processes with SIGTERM$")
+"""Who ran everything was told to stop all of it."""
+ORDERED_WORDS = ("Gracefully stopping...", "Stopping all processes")
 _KILLED = re.compile(r"\b137\b|^Killed$")
-_SLOW_STOP = re.compile(r"Error R12 |[Tt]imed out\. Killing|with SIGKILL|using the force")
+_SLOW_STOP = re.compile(r"Error R1[02] |[Tt]imed out\. Killing|with SIGKILL|using the force")
 """Who says so kills next, and tells of the status after that."""
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")
 _READINESS = re.compile(r"^(?!.*failed health checks after).*Readiness probe failed")
@@ -55,7 +58,8 @@ _NAMED = re.compile(r"^(?P<stream>[\w.\-]+) exited with code \d")
 _DYNO = re.compile(r"^heroku(\[[\w\-]+\.\d+\])$")
 _PLATFORM = re.compile(
     r"^(?:|kernel|systemd\S*|kubelet|docker\S*|containerd\S*|(?:amazon-)?ecs\S*|supervisor\S*|podman|conmon|crio|runc|"
-    r"(?:heroku|runner|proxy|health)\[.*|k3s|nomad\S*|monit|PM2|init|runsv|audit\S*|\S*oomd?|(?:ba|da|z)?sh|sudo|su|env)$"
+    r"(?:heroku|runner|proxy|health)\[.*|(?:HEALTH|CELL|APP/PROC/WEB)/\d+|k3s|nomad\S*|monit|PM2|init|runsv|audit\S*|"
+    r"\S*oomd?|(?:ba|da|z)?sh|sudo|su|env)$"
 )
 _RUNS = frozenset(
     {said.START, said.BOOTING, said.RAISED, said.TIMEOUT, said.KILLED, said.EXITED, said.SIGNAL, said.EXITING}
@@ -90,6 +94,7 @@ class Notes:
         self._stopping: set[str] = set()
         self._late: list[_Note] = []
         self._commands = 0
+        self._all_stopping = False
 
     @property
     def waiting(self) -> bool:
@@ -112,6 +117,10 @@ class Notes:
             self._commands += 1
             self.kept.append(evidence(record))
 
+    def ordered(self, record: Record) -> None:
+        """Take a line that is no trouble: it may tell that everything is being stopped."""
+        self._all_stopping = self._all_stopping or _ORDERED.search(record.text) is not None
+
     def take(self, record: Record, *, symptom: bool, knows: Callable[[int], bool]) -> bool:
         """Keep a line that speaks of a trouble; False where it is somebody else's."""
         text = record.text
@@ -122,7 +131,8 @@ class Notes:
         if ends_all and self._over and self._over == self._streams:
             # It had ended by itself before.
             return False
-        if ends_all and self._stopping and self._stopping == self._streams and _KILLED.search(text) is not None:
+        ordered = self._all_stopping or (self._stopping and self._stopping == self._streams)
+        if ends_all and ordered and _KILLED.search(text) is not None:
             if len(self._late) < MAX_NOTES:
                 self._late.append(_Note(evidence(record), record.stream, record.at, probed=False, ends_all=True))
             return False
@@ -141,6 +151,8 @@ class Notes:
         kind, match = event
         if kind in _RUNS:
             self._streams.add(record.stream)
+        if kind == said.START:
+            self._all_stopping = False
         if kind in (said.START, said.BOOTING):
             self._over.discard(record.stream)
             self._stopping.discard(record.stream)

@@ -17,6 +17,8 @@ NEAR = 2
 CUT_OFF = "(cut off)"
 """The file of a line of code whose frame is not in the log."""
 _ENVIRONMENT = re.compile(r"\bos\.environ\b|\bgetenv\(")
+ABORTED = "handle_abort"
+"""Where Gunicorn ends a worker that was timed out."""
 UNREAD = "Exception"
 """The type of an exception whose last line is not in the log."""
 
@@ -108,6 +110,9 @@ class Block:
 
     def close(self) -> tuple[Raised, ...]:
         """Return the exceptions, the last one raised first."""
+        if not self._type and self._frames and self._frames[-1].function == ABORTED:
+            # A handler that only ends the process: what it raises is known without its line.
+            self._type, self._message = "SystemExit", ["1"]
         self._finish()
         return tuple(reversed(self.chain))
 
@@ -165,6 +170,11 @@ class Block:
             self._frames[-1] = Frame(last.file, last.line, last.function, text.strip()[:MAX_CODE])
 
     def _after(self, text: str) -> bool:
+        if not self._frames and _FRAME.match(text):
+            # A tracker of errors names the exception first, and then its frames.
+            self._headless = True
+            self._state = "frames"
+            return self._in_frames(text, self._line)
         if _CHAIN.match(text):
             self._finish()
             self._state = "chained"

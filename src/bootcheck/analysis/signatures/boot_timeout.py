@@ -33,12 +33,13 @@ CAUSE_CLASS = "boot-timeout"
 RULES: tuple[str, ...] = ()
 
 TELLTALE = re.compile(
-    r"Error R10 \(Boot timeout\)|[Ss]tart operation timed out\. Terminating|"
+    r"Error R10 \(Boot timeout\)|[Ss]tart(?:-pre|-post)? operation timed out\. (?:Terminating|Stopping)|"
     r"Port scan timeout reached, no open ports|[Ff]ailed to start and (?:then )?listen on the port|"
     r"did not start within expected time limit|didn't respond to HTTP pings on port|"
     r"^==> Timed Out$|Site startup probe failed after|because it failed during startup|instance never healthy after|"
     r"INIT_REPORT .{1,80}Status: timeout|timeout reached waiting for health ?checks to pass for machine|"
-    r"STARTUP \w+ probe failed .{1,120}The instance was not started|"
+    r"Probe of Start[Uu]p failed with (?:timeout|status code: 1\b)|Launch timed out, workload was not healthy|"
+    r"failed to respond to the start request with|STARTUP \w+ probe failed .{1,120}The instance was not started|"
     # A server that answers, with whatever status, has started.
     r"Startup probe failed(?!.*statuscode: [1-5]\d\d)"
 )
@@ -56,6 +57,9 @@ WORDS = (
     "never healthy",
     "INIT_REPORT",
     "timeout reached waiting",
+    "Probe of ",
+    "Launch timed out",
+    "the start request",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
 

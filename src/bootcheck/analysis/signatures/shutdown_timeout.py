@@ -33,14 +33,23 @@ CAUSE_CLASS = "shutdown-timeout"
 RULES = ("BC507",)
 
 TELLTALE = re.compile(
-    r"State '(?:stop|final)-sig\w+' timed out\. Killing|stop-sigterm timed out|Error R12 \(Exit timeout\)|"
-    r"did not (?:exit|stop) within the grace period|Stopping timed out\. Killing|"
+    r"State '(?:stop-(?:final-)?sig|stop-post|final-|stop')\S* timed out\.|stop-sigterm timed out|"
+    r"Error R12 \(Exit timeout\)|did not (?:exit|stop|terminate) within (?:the |its )?grace period|"
+    r"Stopping timed out\. (?:Killing|Terminating)|Failed with result 'timeout'|"
+    r"Killing process \d+ \(\S*(?:unicorn|python)\S*\) with signal SIGKILL|"
     # supervisord after stopwaitsecs, dockerd after its own limit
     r"killing '[^']+' \(\d+\) with SIGKILL|stopped: \S+ \(terminated by SIGKILL\)|"
     # podman
     r"in \d+ seconds, resorting to SIGKILL|"
-    r"failed to exit within .{1,20} of signal \d+ - using the force"
+    r"failed to exit within .{1,20} of signal \d+ - using the force|"
+    # pm2, honcho, foreman, sv of runit, start-stop-daemon, uvicorn
+    r"still alive after \d+ms, sending it SIGKILL|[Ss]ending SIGKILL to (?:all processes|\S+ \(pid \d+\))|"
+    r"^timeout: run: \S+ \(pid \d+\) .*want down, got TERM|Program \S*(?:unicorn|python)\S*, .*refused to die|"
+    r"timeout graceful shutdown exceeded"
 )
+_WEAK = re.compile(r"Killing process \d+|Failed with result 'timeout'")
+"""A start may take too long as well, and what is left over after a good stop is killed too: both, or neither."""
+
 WORDS = (
     "terminated by SIGKILL",
     "resorting to",
@@ -49,6 +58,13 @@ WORDS = (
     "grace period",
     "with SIGKILL",
     "using the force",
+    "signal SIGKILL",
+    "Failed with result",
+    "ending SIGKILL",
+    "sending it SIGKILL",
+    "got TERM",
+    "refused to die",
+    "graceful shutdown exceeded",
 )
 TELLTALE_CAUSE = Cause.SIGKILL_GRACEFUL_TIMEOUT
 _HANGS = (
@@ -60,6 +76,10 @@ _HANGS = (
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from a SIGKILL that follows an ordered stop."""
     if trouble.cause is not Cause.SIGKILL_GRACEFUL_TIMEOUT:
+        return None
+    told = [item.text for item in trouble.said if TELLTALE.search(item.text)]
+    weak = [match[0][:4] for text in told if (match := _WEAK.search(text)) is not None]
+    if told and len(weak) == len(told) and len(set(weak)) == 1:
         return None
     return conclude(
         trouble,

@@ -52,7 +52,11 @@ TELLTALE = re.compile(
     r"is unhealthy, it will be killed|LIVENESS \w+ probe failed|"
     r"[Hh]ealth check on port \d+ has failed|unhealthy container|"
     r"No response from gunicorn master within|[Ss]ome workers seem to have died and gunicorn did not restart them|"
-    r"State changed from up to crashed|"
+    r"State changed from up to crashed|Probe of Liveness failed|Liveness check unsuccessful|"
+    r"DeployContainerHealthChecksFailed|ELB health is failing|did not pass the ping health check|"
+    # a container on which others wait; that of a database is not this server's
+    r"^(?!.*[Cc]ontainer \S*(?:db|postgres|mysql|maria|mongo|redis|rabbit|kafka|elastic|search|minio|cache|queue))"
+    r".*(?:dependency failed to start: container \S+ is unhealthy|[Cc]ontainer \"[0-9a-f]{12,64}\" is unhealthy)|"
     # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
     r"^\S+ is in [A-Z]+ state, restarting$|'[^']+' failed protocol test \[|Server \S+/\S+ is DOWN, reason: Layer7"
 )
@@ -62,7 +66,7 @@ WORDS = (
     "probe errored",
     "failed liveness",
     "failed startup",
-    "liveness check",
+    "iveness check",
     "ealth check",
     "ealthcheck",
     "nhealthy",
@@ -77,6 +81,9 @@ WORDS = (
     "state, restarting",
     "protocol test",
     "is DOWN",
+    "Probe of ",
+    "HealthChecksFailed",
+    "health is failing",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
 

@@ -848,6 +848,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
         "".join(f"[2026-11-27 09:00:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(7, 12)),
         "2026-11-27T09:00:00.2+00:00 heroku[web.1]: Error R10 (Boot timeout) -> Web process failed to bind to $PORT within 60 seconds of launch\n",
+        "2026-11-27T09:01:00.1+00:00 heroku[web.1]: Error R10 (Boot timeout) -> Web process failed to bind in time\n"
+        "2026-11-27T09:01:00.2+00:00 heroku[web.1]: Process exited with status 137\n",
+        '{"Type":"Warning","Reason":"ProbeFailed","Msg":"Probe of StartUp failed with timeout in 1 seconds."}\n',
+        "Launch timed out, workload was not healthy after 30 min\n" + start(),
+        "Nov 27 09:00:00 web systemd[1]: app.service: start-pre operation timed out. Terminating.\n",
     ),
     "request_timeout": (
         worker(
@@ -886,6 +891,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + 'Nov 27 09:04:58 node kubelet[3]: Liveness probe failed: Get "http://10.0.0.3:8000/health": context deadline exceeded\n'
         + TERM,
         "(service shop) (task 1) failed ELB health checks in (target-group x)\nTask failed ELB health checks in (target-group x)\n",
+        start() + "Probe of Liveness failed with status code: 400\n" + TERM,
+        "dependency failed to start: container shop-web-1 is unhealthy\n",
+        'ERROR: for proxy  Container "0123456789ab" is unhealthy.\n' + start(),
+        "[web] ERROR component terminated with non-zero exit code: DeployContainerHealthChecksFailed\n",
+        "2026-11-27T09:00:00.00+0000 [HEALTH/0] ERR Instance became unhealthy: Liveness check unsuccessful: no answer\n"
+        "2026-11-27T09:00:01.00+0000 [APP/PROC/WEB/0] OUT [2026-11-27 09:00:01 +0000] [8] [INFO] Handling signal: term\n",
     ),
     "stopped_in_boot": (worker("[ERROR] Worker (pid:11) was sent SIGTERM!"),),
     "killed_from_outside": (),
@@ -900,6 +911,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         start()
         + "2026-11-27T09:00:30.1+00:00 heroku[web.1]: Error R12 (Exit timeout) -> At least one process failed to exit within "
         "30 seconds of SIGTERM\n2026-11-27T09:00:30.2+00:00 heroku[web.1]: Process exited with status 137\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: State 'stop-final-sigterm' timed out. Skipping SIGKILL.\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: Killing process 91 (gunicorn) with signal SIGKILL.\n"
+        "Nov 27 09:00:00 web systemd[1]: app.service: Failed with result 'timeout'.\n",
+        "Process with pid 91 still alive after 1600ms, sending it SIGKILL now...\n",
+        "timeout: run: /etc/sv/shop: (pid 91) 100s, want down, got TERM\n",
+        start() + "Gracefully stopping... (press Ctrl+C again to force)\nweb-1 exited with code 137\n",
     ),
     "sys_exit": (
         # An app that parses its arguments when it is imported: in a worker, under --preload, and twice.
@@ -1162,6 +1179,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         + TERM,
         start() + GET + TERM,
         raising(NO_FLASK) + "Liveness probe failed: connection refused\n",
+        "dependency failed to start: container shop-postgres-1 is unhealthy\n",
     ),
     "stopped_in_boot": (
         worker("[INFO] Handling signal: term", "[ERROR] Worker (pid:11) was sent SIGTERM!"),
@@ -1170,6 +1188,9 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     "killed_from_outside": (worker("[ERROR] Worker (pid:11) was sent SIGTERM!"),),
     "vanished": (worker("[ERROR] Worker (pid:11) was sent SIGTERM!"),),
     "shutdown_timeout": (
+        start() + GET + "web-1 exited with code 137\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: Killing process 91 (gunicorn) with signal SIGKILL.\n",
+        "Nov 27 09:00:00 web systemd[1]: app.service: Failed with result 'timeout'.\n",
         worker("[INFO] Handling signal: term", "[INFO] Shutting down: Master"),
         worker(
             "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"

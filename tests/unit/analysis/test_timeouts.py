@@ -1,0 +1,119 @@
+"""Timeouts as they are pasted: without a start, without a pid, in a tracker's own form; and stops that take too long."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import GET, SITE, frame, start
+
+HEAD = "[2026-11-27 09:{} +0000] [{}] "
+ABORT = frame(SITE + "gunicorn/workers/base.py", "handle_abort", "sys.exit(1)")
+VIEW = frame("/srv/shop/views.py", "orders", "rows = slow()")
+REQUEST = frame(SITE + "gunicorn/workers/sync.py", "handle_request", "respiter = self.wsgi(environ)") + VIEW
+
+
+def named(text: str) -> list[str]:
+    """Return the classes that are told of a log."""
+    return [name for name, _ in classes(told(text))]
+
+
+def timed_out(at: str, *pids: int) -> str:
+    """Return what the master says of workers whose time is over."""
+    return "".join(HEAD.format(at, 1) + f"[CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in pids)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SystemExit: 1\n" + VIEW + ABORT,
+        "SystemExit\n1\n\nStacktrace (most recent call last):\n\n" + VIEW + ABORT,
+        "Traceback (most recent call last):\n" + REQUEST + ABORT,
+        REQUEST + ABORT + "\n" + GET,
+    ],
+)
+def test_an_abort_whose_exception_stands_elsewhere(text: str):
+    """A tracker of errors names the exception above its frames; others leave its line out."""
+    assert named(text) == ["request-timeout"]
+
+
+def test_an_exception_above_its_frames_is_read_with_them():
+    """As the app's own error that a request met, of which nobody dies."""
+    assert named("ValueError: no such order\n" + VIEW) == []
+
+
+def test_a_boot_of_which_only_the_import_is_left():
+    """No frame of the app is there, and none of a request."""
+    text = frame("<frozen importlib._bootstrap>", "_call_with_frames_removed") + ABORT + "SystemExit: 1\n"
+
+    assert named(text) == ["boot-timeout"]
+    assert named(REQUEST + text) == ["request-timeout"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[CRITICAL] WORKER TIMEOUT\n",
+        "[CRITICAL] WORKER TIMEOUT (pid:XXX)\n[INFO] Booting worker with pid: XXX\n",
+        HEAD.format("00:00", 1) + "[CRITICAL] WORKER TIMEOUT (pid:***)\n",
+        HEAD.format("00:00", 9) + "[INFO] worker received SIGABRT signal\n",
+        HEAD.format("00:00", 9) + "[WARNING] Worker timeout (pid: 9)\n",
+    ],
+)
+def test_a_timeout_whose_pid_was_left_out_or_that_a_hook_tells(text: str):
+    """People blacken pids; a hook speaks in the worker's own voice."""
+    assert named(text) == ["request-timeout"]
+
+
+def test_a_setting_of_that_name_is_none():
+    """Whoever talks of it times nobody out."""
+    assert named(start() + "INFO:app:WORKER TIMEOUT is set to 90 seconds\n" + GET) == []
+
+
+def test_workers_that_follow_each_other_at_the_limit():
+    """Their starts were left out: who comes to be known after the others had ended took their place."""
+    assert named(timed_out("00:30", 7) + timed_out("01:01", 20) + timed_out("01:32", 30)) == ["boot-timeout"]
+    assert named(timed_out("00:30", 7) + timed_out("03:21", 20) + timed_out("04:49", 30)) == ["request-timeout"]
+    assert named(timed_out("00:30", 7) + timed_out("01:01", 6) + timed_out("01:32", 5)) == ["request-timeout"]
+
+
+def test_all_workers_again_and_again():
+    """No requests hold all of them at once, twice."""
+    assert named(timed_out("00:30", 7, 8, 9) + timed_out("16:10", 70, 71, 72)) == ["boot-timeout"]
+    assert named(timed_out("00:30", 7, 8) + timed_out("16:10", 70)) == ["request-timeout"]
+
+
+def test_workers_killed_above_those_that_were_timed_out():
+    """The log begins with their end, and shows no start."""
+    killed = "".join(
+        HEAD.format("00:00", 1) + f"[WARNING] Worker with pid {pid} was terminated due to signal 9\n" for pid in (7, 8)
+    )
+
+    assert named(killed + timed_out("00:30", 20, 21) + timed_out("01:01", 30, 31)) == ["boot-timeout"]
+
+
+def stopped(after: str, worker_class: str = "uvicorn.workers.UvicornWorker", *said: str) -> str:
+    """Return a server that is told to stop, what is said then, and its end."""
+    return (
+        start().replace("Using worker: sync", f"Using worker: {worker_class}")
+        + HEAD.format("05:00", 10)
+        + "[INFO] Handling signal: term\n"
+        + "".join(HEAD.format(after, 11) + f"{line}\n" for line in said)
+        + HEAD.format(after, 10)
+        + "[INFO] Shutting down: Master\n"
+    )
+
+
+def test_a_stop_that_ends_when_its_time_is_over():
+    """Workers of uvicorn need not say that they exit: a stop that takes as long as it may tells that they did not."""
+    assert named(stopped("05:30")) == ["shutdown-timeout"]
+    assert named(stopped("05:07")) == []
+    assert named(stopped("05:30", "uvicorn.workers.UvicornWorker", "[INFO] Finished server process [11]")) == []
+
+
+def test_requests_that_a_stop_drops():
+    """A worker of gevent ends by itself, and says what it cost."""
+    said = ("[WARNING] Worker graceful timeout (pid:11)", "[INFO] Worker exiting (pid: 11)")
+
+    assert named(stopped("05:30", "gevent", *said)) == ["shutdown-timeout"]
+    assert named(start() + HEAD.format("05:00", 11) + said[0] + "\n" + GET) == []
