@@ -37,13 +37,17 @@ _PLAIN = re.compile(
     r"invalid (?:non-printable )?character|unicode error|[Nn]on-(?:ASCII|UTF-8)|follows keyword argument|leading zeros"
 )
 """Faults that are faults in any Python: no library is released with one."""
+_OF_SQL = re.compile(r"^(?:psycopg\d?|asyncpg|duckdb|sqlglot)\b")
+"""Whose errors of that name are about a query."""
 _NULL = re.compile(r"source code (?:string )?cannot contain null bytes")
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the file with the error is the app's and no library's."""
     error = trouble.error
-    if error is None or not (error.is_a(*SYNTAX) or (error.is_a("ValueError") and _NULL.search(error.message))):
+    if error is None or _OF_SQL.search(error.type):
+        return None
+    if not (error.is_a(*SYNTAX) or (error.is_a("ValueError") and _NULL.search(error.message))):
         return None
     told = file_of_syntax_error(error)
     if told is None:

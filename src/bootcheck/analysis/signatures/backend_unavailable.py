@@ -51,8 +51,8 @@ _KINDS = re.compile(
     r"RemoteProtocol|"
     r"IncompatibleProtocol|ChunkedEncoding|Deadline|RateLimit|NoServers|ServerError|ContentType|ReadOnly|Cluster|"
     r"NoPermission|NotAllowed|PreconditionFailed|UnexpectedFrame|ByBroker|TlsError|UnsupportedProduct|NotReady|"
-    r"KafkaException|NoSuch(?:Key|Bucket)|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced|"
-    r"Memcache\w*Error|GetError$|StorageError"
+    r"KafkaException|NoSuch(?:Key|Bucket)|OutOfMemory|FailedPrecondition|Waiter|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced|"
+    r"TooManyRedirects|HttpError|Memcache\w*Error|GetError$|StorageError"
 )
 _PLAIN = (
     "ConnectionRefusedError",
@@ -84,7 +84,14 @@ _ABOUT_SERVICE = re.compile(
     r"Disconnected|^Network(?:Error|Exception)$|A(?:pi|PI)(?:Status|Telegram|Connection)?(?:Error|Exception)$|"
     r"RateLimit|"
     r"ServerError|CredentialsError|HTTP(?:Status)?Error|ApiException|TransportException|^InvalidToken$|"
-    r"^(?:SERVER_DOWN|INVALID_CREDENTIALS|CONNECT_ERROR)$|^CommError$"
+    r"^(?:SERVER_DOWN|INVALID_CREDENTIALS|CONNECT_ERROR)$|^CommError$|"
+    r"Login(?:Failure|Failed|Error)$|^TimedOut$|CircuitBreaker|Circuit(?:Open|Broken)|Connection(?:Failed|Refused)|"
+    r"^(?:Backend|Protocol|Request)(?:Error|Exception|Failed)$|Auth(?:entication)?(?:Error|Failed|Failure|Exception)$|"
+    r"AuthorizationRequired|InvalidAuth|Unreachable|Service(?:Down|Error|Exception)$|"
+    r"(?:Upstream|Remote|Gateway|Broker|Communication|RPC|Rpc)\w*(?:Error|Exception|Failed)$|"
+    r"(?:Exchange|Service|Server|Api|Host)NotAvailable|^(?:Http|HTTP)Error$|^BadCredentials|LDAP\w*BindError$|"
+    r"SecretsError$|^error_(?:perm|proto)$|^SDKError$|"
+    r"StorageException$|TweepError$|SSHTunnel|SpreadsheetNotFound"
 )
 """Names by which a client of a service, whoever wrote it, calls what it met."""
 _SAID_OF_SERVICE = re.compile(
@@ -96,6 +103,8 @@ _SAID_OF_SERVICE = re.compile(
     r"HTTPS?ConnectionPool\(|CERTIFICATE_VERIFY_FAILED|Name or service not known|name resolution|"
     r"[Cc]onnection (?:was )?(?:lost|reset by peer|timed out|aborted)|ConnectionResetError\(|"
     r"You are trying to access a gated repo|[Aa]ccess to model \S+ is restricted|"
+    r"Internet connection is on\b|JAVA_GATEWAY_EXITED|RetryError\[.*raised \w*(?:Connect|Timeout|Unavailable|HTTP|Http|"
+    r"Refused|ServerError|Credential)|"
     r"StatusCode\.(?:UNAVAILABLE|UNAUTHENTICATED|DEADLINE_EXCEEDED|PERMISSION_DENIED)"
 )
 """What any exception says of a peer, in words that are hardly said of anything else."""
@@ -103,10 +112,43 @@ _DENIED = re.compile(
     r"\b(?:HTTP|status(?:[ _]code)?|Error code|'code'|returned|Response|error)\W{1,4}(?:40[137]|429|50[0234])\b|"
     r"^\W?40[13]\b|\((?:HTTP )?(?:40[13]|429|50[234])\)|[Uu]nauthorized|(?:[Ii]nvalid|[Ii]ncorrect) API key|"
     r"API key not valid|"
+    r"[Cc]ould not authenticate|[Aa]uthentication (?:failed|token)|[Ii]nvalid credentials|[Ll]ogin incorrect|"
+    r"[Ii]nsufficient privilege|WRONGPASS|NOAUTH|RESOURCE_DOES_NOT_EXIST|"
     r"invalid_(?:auth|client|grant)|[Qq]uota|[Rr]ate limit|auth\.test result|"
     r"Handshake status \d|No Kerberos credentials"
 )
 """What a client's own exception says of an answer that was a refusal."""
+_SERVICE = (
+    r"redis|valkey|kafka|rabbit ?mq|broker|elastic ?search|open ?search|vault|consul|memcached?|minio|\bs3|ldap|smtp|"
+    r"mqtt|zookeeper|etcd|\bnats|solr|keycloak|ollama|qdrant|milvus|weaviate|chroma(?:db)?|pinecone|openai|triton|"
+    r"identity provider|\bidp|upstream|temporal|\b(?:service|api|server|backend|endpoint|gateway|cluster)"
+)
+_STATE = (
+    r"(?:not (?:yet )?(?:available|reachable|responding|ready|running|answering|accessible|healthy)|unavailable|"
+    r"unreachable|offline|unhealthy|down\b(?!-)|(?:did(?:n't| not)|does(?:n't| not)) (?:respond|answer)|not? respon\w+|"
+    r"timed out|"
+    r"(?:responded|answered|replied|returned|failed)(?: with)?(?: an?)?(?: error)?(?: status| http)?(?: code)?:? ?"
+    r"[45]\d\d\b)"
+)
+_ASKED = r"(?:fetch|retriev|download|obtain|get|load|read|pull|request)\w*"
+_FAILED = r"(?:fail(?:ed|ure|ing)?(?: to)?|could not|couldn't|can(?:not|'t| not)|unable to|error(?: while| when)?)"
+_APP_SAYS = re.compile(
+    rf"(?:{_SERVICE})\S{{0,60}} (?:is |was |at \S+ (?:is |was )?|still |currently )*{_STATE}|"
+    rf"\bservice unavailable\b|no (?:response|answer|reply) from\b|"
+    rf"(?:timed out|timeout|gave up|giving up) (?:while )?(?:waiting )?(?:for|on) (?:the )?(?:{_SERVICE})\b|"
+    rf"{_FAILED} {_ASKED} [^\n]{{0,60}}(?:\bsecrets?\b|\bJWKS?\b|\bfeature flags?\b|https?://|"
+    rf"\bfrom (?:the )?(?:{_SERVICE}))|"
+    rf"(?:api|request|call|download|upload|fetch|webhook|http)\w* [^\n]{{0,40}}"
+    rf"(?:status|code|http|failed|returned)\W{{1,3}}(?:status )?(?:code )?[45]\d\d\b|"
+    rf"{_FAILED} (?:fetch|retriev|obtain|get)\w* [^\n]{{0,40}}\btoken\b|{_FAILED} authenticate|"
+    rf"authentication (?:with|against|at|to) [^\n]{{1,60}} failed|\blogin failed\b|"
+    rf"{_FAILED} (?:initiali[sz]e|create|start|set ?up|open) [^\n]{{0,40}}(?:connection|client|session)\b"
+    rf"[^\n]{{0,40}}(?:timeout|timed out|refused|unavailable|unreachable)|"
+    r"api key (?:is )?(?:not valid|invalid|expired|rejected|was rejected)",
+    re.IGNORECASE,
+)
+"""What an app says itself, where it wraps what its client met."""
+_NO_SERVICE = re.compile(r"\b(?:database|postgres\w*|mysql|mariadb|mongo\w*|port \d+ is already)\b", re.IGNORECASE)
 _OWN_FAULTS = (
     *("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "TypeError", "KeyError"),
     *("IndexError", "TimeoutExpired", "CommandError", "FileNotFoundError", "PermissionError", "UnicodeDecodeError"),
@@ -131,6 +173,8 @@ def _by_words(error: Raised) -> bool:
     if error.is_a(*_OWN_FAULTS) or _OF_DATABASE.search(error.type) or _OF_FRAMEWORK.search(error.type):
         return False
     if _SAID_OF_SERVICE.search(error.text):
+        return True
+    if _APP_SAYS.search(error.message) and not _NO_SERVICE.search(error.message):
         return True
     return "." in error.type and bool(_ABOUT_SERVICE.search(error.name) or _DENIED.search(error.message))
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import foreign
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
@@ -50,20 +51,49 @@ _SAID = re.compile(
     r"Login failed for user|ORA-01017|"
     r"SASL authentication failed|Authentication failed\.?.{0,80}(?:code|Mongo|18)|bad auth : |"
     r"command \w+ requires authentication|"
-    r"Passwort-Authentifizierung|authentification par mot de passe|autentificación (?:password )?fall",
+    r"authentication failed for (?:user|role)|password authentication, but no password|bouncer config error|"
+    r"tenant/user \S+ not found|has no credentials for the role|Invalid Username specified|"
+    r"Invalid authorization specification|requires a valid client certificate|no PostgreSQL user name|"
+    r"missing cluster identifier|\((?:1227|1524|2061|4151),|\b(?:1698|1524|1227|2061|3118) \(|\[28000\]|"
+    r"'C': '(?:28P01|28000|3D000|42501)'|The server principal .{1,90} is not able to access|"
+    r"\[SQL Server\].*\((?:18456|18452|4060|4064|40615|916|229)\)|permission was denied on the|SSPI Provider|"
+    r"'codeName': '(?:AuthenticationFailed|Unauthorized|AtlasError)'|Keyspace '.{1,80}' does not exist|"
+    r"Neo\.ClientError\.(?:Security\.|Database\.DatabaseNotFound)|UNKNOWN_DATABASE|"
+    r"DB::Exception: (?:.{0,80}(?:Not enough privileges|Authentication failed)|Database \S+ does(?:n't| not) exist)|"
+    r"is not allowed to access Snowflake|(?:Database|Schema|Warehouse|Role) '.{1,80}' does not exist or not authorized|"
+    r"name=(?:PERMISSION_DENIED|CATALOG_NOT_FOUND)|SQL30082N|user name and password are not defined",
     re.IGNORECASE,
 )
 
 
-_OF_DATABASE = re.compile(r"^(?:pymongo|mongoengine|motor|beanie|influxdb\w*|couchdb|arango|neo4j|cassandra|prisma)\.")
+_OVER_HTTP = re.compile(
+    r"^(?:pymongo|mongoengine|motor|beanie|influxdb\w*|couchdb|arango|neo4j|cassandra|prisma|trino|clickhouse_\w+|"
+    r"snowflake|databricks|libsql\w*|surrealdb|cloudant|couchbase)\."
+)
+_OF_DATABASE = re.compile(
+    r"^(?:psycopg\w*|asyncpg|aiopg|pg8000|MySQLdb|_mysql\w*|pymysql|aiomysql|asyncmy|mysql|mariadb|pyodbc|aioodbc|pymssql|"
+    r"pytds|oracledb|cx_Oracle|sqlalchemy\.exc|django\.db|peewee|tortoise|hdbcli|vertica_python|pyhive|ibm_db\w*|"
+    r"redshift_connector|firebird|fdb|teradatasql|pyexasol|crate)\b"
+)
 _DENIED = re.compile(r"[Aa]uthentication failed|\b401\b|[Uu]nauthorized|authorization failed")
 """What these clients say of a login in words that a service's client has as well."""
+
+_REFUSED = re.compile(
+    r"(?<![a-z])auth(?:entication|orization)? (?:has )?fail(?:s|ed)|failed to authenticate|no users authenticated|"
+    r"problem with authentication|(?<!does not exist or )not authorized|access denied|unauthenticated|"
+    r"unsupported (?:SASL )?authentication method|invalid (?:user ?name|password|credentials?|login|access token)|"
+    r"(?:user ?name|password|credentials)\W.{0,40}(?:invalid|incorrect|wrong)|bad username|validating the login|"
+    r"INSUFFICIENT_PERMISSIONS|account is locked|access token (?:is|has) expired|unrecognized role|"
+    r"user is (?:empty|invalid)|ensure the password is valid|LoginError",
+    re.IGNORECASE,
+)
+"""What any database says of it, in words that others use as well."""
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own refusal."""
     error = trouble.error
-    if error is None or not (_SAID.search(error.text) or _is_denied(error)):
+    if error is None or not (_SAID.search(error.text) or foreign.says("login", error.text) or _is_denied(error)):
         return None
     return conclude(
         trouble,
@@ -75,4 +105,7 @@ def match(trouble: Trouble) -> Finding | None:
 
 
 def _is_denied(error: Raised) -> bool:
-    return bool(_OF_DATABASE.search(error.type) and _DENIED.search(error.text))
+    if _OVER_HTTP.search(error.type) and _DENIED.search(error.text):
+        return True
+    known = _OVER_HTTP.search(error.type) or _OF_DATABASE.search(error.type)
+    return known is not None and _REFUSED.search(error.text) is not None

@@ -41,7 +41,8 @@ _SAID = re.compile(
     r"message type 0x[0-9a-f]+ arrived from server while idle|NOAUTH_FORK|MongoClient opened before fork|"
     # The answer to another process's command; an INSERT that an app reads rows of names itself.
     r"didn't produce records \(command status: (?:BEGIN|COMMIT|ROLLBACK)\)|got no result from the query|"
-    r"got result for unknown protocol state|ORA-03106|Expected EOF packet",
+    r"got result for unknown protocol state|ORA-03106|Expected EOF packet|"
+    r"error with no message from the libpq",
     re.IGNORECASE,
 )
 _TLS = re.compile(r"bad[ _]record[ _]mac", re.IGNORECASE)

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import foreign
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.finding import Finding
@@ -40,7 +41,14 @@ _SAID = re.compile(
     r"type \"([\w.]+)\" does not exist|unconfigured table|UNKNOWN_TABLE|Table \S+ doesn't exist\b|"
     r"\btable [\"`']?([\w.]+)[\"`']? does not exist|Target database is not up to date|alembic upgrade head|"
     r"function (\w+)\([^)]*\) does not exist|[Uu]nappl(?:ied|y) migrations?|"
-    r"Invalid object name '([^']+)'",
+    r"Invalid object name '([^']+)'|\b(?:1146|1054) \(|\[42S(?:02|22)\]|\(42S02\)|'C': '42(?:P01|703|883|704)'|"
+    r"ORA-(?:02289|04043)|Missing columns: '(\w+)'|UNKNOWN_(?:IDENTIFIER|TABLE)|Table with name (\w+) does not exist|"
+    r"Referenced column \"(\w+)\" not found|TABLE_(?:OR_VIEW_)?NOT_FOUND|COLUMN_NOT_FOUND|"
+    r"Not found: (?:Table|Dataset) (\S+)|Can't locate revision identified by|"
+    r"database is not (?:up.to.date|initiali[sz]ed)|"
+    r"(?:run|try) [`'\"]?(?:airflow db|superset db|flask db|python \S*manage\.py migrate|aerich) ?\w*|"
+    r"requested table\(s\) not available|(?:calling the \w+ operation: )?Requested resource not found: Table|"
+    r"InconsistentMigrationHistory|FieldNotFoundError",
     re.IGNORECASE,
 )
 
@@ -48,7 +56,7 @@ _SAID = re.compile(
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own words."""
     error = trouble.error
-    if error is None or not _SAID.search(error.text):
+    if error is None or not (_SAID.search(error.text) or foreign.says("schema", error.text)):
         return None
     name = first(_SAID, error.text)
     return conclude(

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import foreign
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.finding import Finding
@@ -38,16 +39,23 @@ _SAID = re.compile(
     r"[Mm]ax(?:imum)? (?:client )?connections (?:reached|exceeded)|[Cc]onnection limit (?:reached|exceeded|for)|"
     r"too many open connections|ORA-0239[19]|pool exhausted|QueuePool limit of size|MaxConnectionsExceeded|"
     r"WaitQueueTimeoutError|DPY-4005|psycopg_pool\.TooManyRequests|query_wait_timeout|"
-    r"(?:request|session|worker) limit for the (?:database|elastic pool) is \d+|sorry, too many",
+    r"(?:request|session|worker) limit for the (?:database|elastic pool) is \d+|sorry, too many|"
+    r"\((?:1135|9001),|ORA-24418|ORA-24459|number of connections exceeded|over your connection limit|"
+    r"too many simultaneous queries|TOO_MANY_SIMULTANEOUS|too many database connection|"
+    r"all server connections are in use|no free connection slots|'C': '53300'|TooManyRequests: the pool",
     re.IGNORECASE,
 )
 _REDIS = re.compile(r"^redis\b")
 
 
+def _tells(text: str) -> bool:
+    return bool(_SAID.search(text)) or foreign.says("limit", text)
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own words."""
     error = trouble.error
-    if error is None or not _SAID.search(error.text) or _REDIS.search(error.type):
+    if error is None or not _tells(error.text) or _REDIS.search(error.type):
         return None
     return conclude(
         trouble,

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import foreign
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
@@ -35,11 +36,16 @@ _DATABASE = re.compile(
     r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|"
     r"django\.db|peewee|psycopg_pool|tortoise|databases|asyncmy|neo4j|clickhouse_\w+|influxdb\w*|pymongo|motor|"
     r"oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
-    r"prisma|arango|couchdb|clickhouse|snowflake|redshift_connector|databricks|trino|pg8000|mariadb|aioodbc)\b"
+    r"prisma|arango|couchdb|clickhouse|snowflake|redshift_connector|databricks|trino|pg8000|mariadb|aioodbc|"
+    r"ibm_db\w*|hdbcli|vertica_python|surrealdb|libsql\w*|pyhive|pytds|beanie|couchbase|cloudant|firebird|fdb|crate|"
+    r"teradatasql|pyexasol|aerospike)\b"
 )
 _FRAMES = re.compile(
-    r"/(?:psycopg2?|asyncpg|MySQLdb|pymysql|aiomysql|mysql/connector|pymongo|oracledb|cassandra|pyodbc)/"
+    r"/(?:psycopg2?|asyncpg|MySQLdb|pymysql|aiomysql|mysql/connector|pymongo|oracledb|cassandra|pyodbc)/|"
+    r"-packages/(?:psycopg_pool|aiopg|asyncmy|pg8000|neo4j|clickhouse_(?:driver|connect)|influxdb(?:_client)?|couchdb|"
+    r"cloudant|arango|trino|databricks/sql|snowflake/connector|redshift_connector|pytds|pyhive|vertica_python|surrealdb)/"
 )
+"""Drivers; some of them go over HTTP, and what they meet then is an HTTP client's exception."""
 _SAID = re.compile(
     r"could not connect to server|connection to server (?:at|on)|"
     r"Can't connect to (?:local )?(?:MySQL )?server|\(200[2356],|\(2013,|could not translate host name|"
@@ -58,14 +64,22 @@ _SAID = re.compile(
     r"resolution lifetime expired|DPY-(?:6\d{3}|4011)|ConnectionDoesNotExist|[Cc]an't establish connection|"
     r"Couldn't connect to|\b200[235](?: \(HY000\))?: |"
     r"gaierror|Unable to (?:connect|establish connection)|pgbouncer cannot connect|P100[12]: |"
-    r"DB-Lib error message 2000[29]|SSL connection is required|\[08001\]|connection is bad|could not receive data",
+    r"DB-Lib error message 2000[29]|SSL connection is required|\[08001\]|connection is bad|could not receive data|"
+    r"No address associated with hostname|\bnetwork error\b|MySQL Connection not available|Unknown server host|"
+    r"is not currently available|ORA-12162|UnresolvableContactPoints|[Rr]outing information|DatabaseUnavailable|"
+    r"NetworkError|SocketTimeout|Max retries exceeded|\b(?:404|50[234]) (?:Not Found|Bad Gateway|Service Unavailable)|"
+    r"MaxRetryDuration|SQL30081N|SQL1013N|Connection failed|[Ff]ailed to establish a connection|"
+    r"Service Unavailable|IM002|Data source name not found|\((?:3159|9002),|insecure transport|requires TLS|"
+    r"expected authentication request from server|invalid response to SSL negotiation|sslmode value|"
+    r"Control plane request failed|server conn crashed|no working server connection|"
+    r"could not connect to any backend|login retry|client_login_timeout|CollectionWasNotInitialized|ConnectionError",
     re.IGNORECASE,
 )
 _OWN_WORDS = re.compile(
     r"could not translate host name|FATAL: +the database system is |"
     r"Is the server running (?:on|locally)|connection to server (?:at|on) \"|Can't connect to (?:local )?MySQL server|"
     r"\(200[2356], [\"']|ServerSelectionTimeoutError|PostgreSQL server at \"|"
-    r"Connect call failed \('[^']{1,80}', (?:1433|1521|3306|5432|6543|9042|27017)[,)]"
+    r"_mongodb\._tcp\.|Connect call failed \('[^']{1,80}', (?:1433|1521|3306|5432|6543|9042|27017)[,)]"
 )
 """What only a database's client says, whoever quotes it; a well-known port where the event loop says no more."""
 _POOL = re.compile(r"QueuePool limit of size")
@@ -80,6 +94,28 @@ _PLAIN = (
     "timeout",
     "ConnectionResetError",
     "OSError",
+    *("NewConnectionError", "MaxRetryError", "ConnectTimeout", "ReadTimeout", "ConnectError", "NameResolutionError"),
+    *("NoNameservers", "LifetimeTimeout", "NXDOMAIN", "NoAnswer"),
+)
+_APP_SAYS = re.compile(
+    r"(?:could not|couldn't|can(?:not|'t| not)|unable to|fail(?:ed|ing|ure)?(?: to)?|error)(?: when| while)? ?"
+    r"(?:re-?)?(?:connect|reach|contact|establish)\w*[^\n]{0,40}?\b"
+    r"(?:database|db|postgres\w*|mysql|mariadb|mongo\w*|oracle|sql server|cassandra|neo4j|clickhouse)\b|"
+    r"\b(?:database|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|cassandra|neo4j|clickhouse)"
+    r"(?: server| host| connection| cluster)? ?(?:is |was |has |at \S+ |: )*"
+    r"(?:not (?:yet )?(?:available|reachable|responding|ready|running|accessible)|unavailable|unreachable|"
+    r"offline|down\b|"
+    r"(?:connection )?(?:fail(?:ed|ure)|refused|lost|timed out|timeout)|did(?:n't| not) (?:respond|answer|become))|"
+    r"(?:timed out|timeout|gave up|giving up)[^\n]{0,20} (?:wait\w* )?(?:for|on) (?:the )?"
+    r"(?:database|db|postgres\w*|mysql)\b",
+    re.IGNORECASE,
+)
+"""An app's own words for it, where it raises an exception of its own."""
+_NO_DATABASE = re.compile(r"redis|elastic|opensearch|solr|vector", re.IGNORECASE)
+"""What is called a database as well, and is another service."""
+_OWN_FAULTS = (
+    *("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "TypeError", "KeyError"),
+    *("IndexError", "FileNotFoundError", "PermissionError", "UnicodeDecodeError", "NotImplementedError"),
 )
 
 
@@ -90,7 +126,7 @@ def match(trouble: Trouble) -> Finding | None:
         error is None
         or not _of_database(error)
         or _POOL.search(error.text)
-        or not (_SAID.search(error.text) or error.is_a(*_PLAIN) or _connecting(error))
+        or not (_tells(error.text) or error.is_a(*_PLAIN) or _connecting(error))
     ):
         return None
     return conclude(
@@ -102,8 +138,14 @@ def match(trouble: Trouble) -> Finding | None:
     )
 
 
+def _tells(text: str) -> bool:
+    return bool(_SAID.search(text) or _APP_SAYS.search(text)) or foreign.says("way", text)
+
+
 def _of_database(error: Raised) -> bool:
     if _DATABASE.search(error.type) or _OWN_WORDS.search(error.text):
+        return True
+    if _APP_SAYS.search(error.text) and not error.is_a(*_OWN_FAULTS) and not _NO_DATABASE.search(error.text):
         return True
     return error.is_a("OperationalError", "InterfaceError", *_PLAIN) and any(
         _FRAMES.search(frame.file) for frame in error.frames

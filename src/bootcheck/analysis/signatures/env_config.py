@@ -48,7 +48,7 @@ _SAID = re.compile(
     r"InvalidURI:|ProfileNotFound:|for connection option \"|is required in env \w|"
     r"Missing [\"'][\w.-]+[\"'] in (?:settings|config)|Request URL is missing an 'http|"
     r"\b(?:[Tt]oken|API [Kk]ey|[Ss]ecret) must (?:not )?(?:be|contain)\b|"
-    r"settings\.DATABASES is improperly configured|"
+    r"invalid port number: \"|settings\.DATABASES is improperly configured|"
     r"\b[Mm]ust (?:pass|provide|supply|specify|set|give) (?:an? |the |your |either )?[\"'`]?\w*(?:token|key|secret|"
     r"cloud_name|dsn|url|credentials|password|region)\b|[Cc]redentials are required|Credentials were not found|"
     r"default credentials|determined from the environment|"
@@ -93,6 +93,8 @@ _SERVER_SAYS = re.compile(
     r"Interface|Internal|Integrity)Error)\b"
 )
 """Whose messages come from a server: capitals in them are its codes, no variable of the app."""
+_ANSWERED = re.compile(r"^\W?[45]\d\d\b|\([45]\d\d[,)]|\bWRONGPASS\b|\bRESOURCE_DOES_NOT_EXIST\b|\bDB::Exception\b")
+"""A code that only a server answers with."""
 
 _VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
 _LACKING = re.compile(
@@ -136,7 +138,7 @@ def match(trouble: Trouble) -> Finding | None:
     )
     if not (
         _missing_key(error, reads=reads, from_environ=from_environ)
-        or _names_setting(error)
+        or (_names_setting(error) and not _ANSWERED.search(error.message))
         or _empty(error, reads=reads)
         or _unreadable(error)
     ):
