@@ -88,7 +88,7 @@ _SETTINGS = re.compile(
 _MODEL_OF_SETTINGS = re.compile(r"pydantic_settings/main\.py$|pydantic/env_settings\.py$")
 """What fills a class of settings from the environment, before it is validated like any other."""
 _SERVER_SAYS = re.compile(
-    r"^(?:oracledb|cx_Oracle|psycopg2?|asyncpg|pymysql|MySQLdb|mysql|pymongo|redis|amqp|aiormq|pika|kafka|pyodbc|"
+    r"^(?:oracledb|cx_Oracle|psycopg2?|asyncpg|pg8000|asyncmy|aiomysql|mariadb|pymysql|MySQLdb|mysql|pymongo|redis|amqp|aiormq|pika|kafka|pyodbc|"
     r"sqlite3|django\.db\.(?!utils\.ConnectionDoesNotExist)|sqlalchemy\.exc\.(?:Operational|Database|Programming|"
     r"Interface|Internal|Integrity)Error)\b"
 )
