@@ -37,6 +37,8 @@ MAX_SHAPE = 500
 _OWN = (*gunicorn_lines.WORDS, *warned.WORDS, *ORDERED_WORDS)
 _CERTAIN = (*_OWN, *(word.decode() for word in sieve.ALWAYS))
 """Words of lines that matter whatever else stands in them."""
+_SAYS_WHY = frozenset({"native-library", "address-in-use", "permission-denied", "filesystem", "resource-limit"})
+"""What an app, and what it loads, says on its own before it ends the process."""
 _NUMBER = re.compile(r"\d+")
 
 
@@ -362,6 +364,9 @@ class Collector:
             best = precedence(diagnosis.cause_class)
             lines = diagnosis.finding.evidence
             told = replace(trouble, said=lines, at=log.time_of(lines))
+            if diagnosis.cause_class in _SAYS_WHY:
+                # Workers that ended with a status, and without a word, ended of what was said beside them.
+                self._deaths = [death for death in self._deaths if death.source != source or not _is_wordless(death)]
             self._deaths.append(deaths.of_trouble(told, diagnosis, source))
 
     def _killed_in_stop(self, log: Log) -> None:
@@ -376,6 +381,10 @@ class Collector:
                     around=log.around,
                 )
             )
+
+
+def _is_wordless(death: Death) -> bool:
+    return death.cause in (Cause.OS_EXIT, Cause.SYS_EXIT) and not death.specific
 
 
 def _refused(boot: Boot, trouble: Trouble) -> Diagnosis | None:

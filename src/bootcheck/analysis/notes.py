@@ -30,7 +30,7 @@ _SUPERVISOR = re.compile(
     r"unicorn|spawnerr|\btini\b|exited: |[Cc]ontainer|[Ii]nstance|[Pp]robe|\b[Tt]ask |[Pp]orts?\b|\bsite\b|\bpod\b|"
     r"can't find command|failed to launch: |[Ww]atchdog|systemd|kubelet|killing '[^']+' \(\d+\) with SIG|"
     r"while connecting to upstream|Cannot start service|target-group|\bELB\b|terminated by SIGKILL\)|"
-    r"[Mm]ain child exited|appears to have been OOM killed|oom_killed|\b[Cc]omponent\b"
+    r"[Mm]ain child exited|appears to have been OOM killed|oom_killed|\b[Cc]omponent\b|fly-proxy|catatonit"
 )
 """What a line with a level says where a supervisor, and not the app, logged it."""
 _PROCESS = re.compile(

@@ -20,8 +20,6 @@ UNSOLVED = {
     "shutdown-timeout/quit-hang-27.0.1-heroku": "the master left before it said that it had killed its workers",
     "shutdown-timeout/asgi-23.0.0-render": "the master left before it said that it had killed its workers",
     "shutdown-timeout/asgi-27.0.1-kubectl": "the master left before it said that it had killed its workers",
-    "address-in-use/app-run-23.0.0-journald-unit": "a worker's status comes before its words are known to be its own",
-    "address-in-use/app-run-27.0.1-cloudwatch": "a worker's status comes before its words are known to be its own",
     "shutdown-timeout/supervisor-restart-23.0.0-heroku": "the next server meets the port that the killed one's worker holds",
 }
 """Logs that do not tell their cause, or tell it as two incidents."""

@@ -35,10 +35,13 @@ _SAID = re.compile(
 )
 TELLTALE = re.compile(
     r"Bind for \S+ failed: port is already allocated|listen tcp\S* \S+ bind: address already in use|"
-    r"^Port \d+ is in use by another program"
+    r"^Port \d+ is in use by another program|"
+    r"\[Errno (?:98|48|10048)\] error while attempting to bind on address|"
+    r"unicorn\S*\.socket: (?:Failed to (?:create listening socket|listen on sockets).*: Address already in use|"
+    r"Socket service \S+ already active)"
 )
-"""Docker, which holds the port for its container, and Flask's own server, which an app starts beside."""
-WORDS = ("already allocated", "already in use", "in use by another")
+"""Docker, which holds the port for its container, systemd, and servers of its own that an app starts beside."""
+WORDS = ("already allocated", "already in use", "in use by another", "attempting to bind on", "already active")
 TELLTALE_CAUSE = Cause.OS_EXIT
 _WHERE = re.compile(
     r"Connection in use: (.+)|connection to (.+?) failed|Can't connect to (.+)|(?:Bind for|listen tcp\S*) (\S+?):? "

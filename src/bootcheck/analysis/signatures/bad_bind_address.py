@@ -47,7 +47,7 @@ _BINDING = re.compile(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
 _OWN = re.compile(r"(?:^|/)gunicorn/(?:\w+/)*\w+\.py$")
 _RESOLVE = re.compile(
     r"Name or service not known|nodename nor servname|Name does not resolve|No address associated|"
-    r"getaddrinfo"
+    r"getaddrinfo|failure in name resolution"
 )
 TELLTALE = re.compile(
     r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|"
@@ -58,6 +58,10 @@ TELLTALE = re.compile(
     r"connect\(\) failed \(111: .{1,200}upstream: \"\w+://(?!127\.|localhost|unix)|curl: \((?:52|56)\) |"
     r"gunicorn[^|]{0,80}\| +(?:127\.0\.0\.1|localhost|\[::1\]):\d+|"
     r"no process is listening on|port the app is listening on|is your app listening on|"
+    r"failed health checks after \d+ attempts with error .{1,80}probe failed: .{1,200}connection refused|"
+    r"[Rr]eadiness probe failed: .{0,200}dial tcp \S+: connect: connection refused|TCP health check failed on port |"
+    r"did not start within expected time limit|delayed connect error: 111|is unhealthy in \(target-group|"
+    r"^\s*- 0\.0\.0\.0:\d{2,5}$|"
     # The command as the platform prints it: App Service, Render, Heroku reach no loopback.
     r"(?:appCommandLine: |==> Running '|process with command [`'])[^`]{0,200}gunicorn[^`]{0,200}"
     r"(?:-b|--bind)[= ]?[\"']?(?:http://)?(?:127\.0\.0\.1|localhost)\b"
@@ -83,6 +87,12 @@ WORDS = (
     "appCommandLine: ",
     "==> Running '",
     "process with command ",
+    "failed health checks after",
+    "health check failed on",
+    "expected time limit",
+    "connect error: 111",
+    "(target-group",
+    "- 0.0.0.0:",
 )
 TELLTALE_CAUSE = Cause.SIGTERM
 _HOST = re.compile(r"connect to \(['\"]([^'\"]*)['\"]")
@@ -90,6 +100,11 @@ _NAME = re.compile(r"[\w.\-:%]*")
 _EVERYWHERE = frozenset({"", "0.0.0.0", "127.0.0.1", "localhost"})  # noqa: S104 - read from a log
 _EXPECTED = re.compile(r"PORT=(\d{2,5})|\bports?:? (\d{2,5})\b")
 _LISTENS = re.compile(r":(\d{2,5})(?:$|\D*$)")
+_DIALLED = re.compile(r"dial tcp \S+?:(\d{2,5}): connect: connection refused")
+_READINESS = re.compile(r"^(?!.*failed health checks after).*[Rr]eadiness probe failed")
+"""It fails while any server starts, and says something only of a port that is not to be reached from outside."""
+_WANTED = re.compile(r"^\s*- 0\.0\.0\.0:(\d{2,5})$")
+"""Where Fly would reach it, below its warning that it does not."""
 _ROUTER = re.compile(r"Error R10|[Ff]ailed to bind to \$PORT")
 _CHOSEN = re.compile(r":\d{2,4}(?:$|\D*$)")
 """A port that a person writes; those that Heroku gives have five digits."""
@@ -108,19 +123,23 @@ def match(trouble: Trouble) -> Finding | None:
     if gave_up and _is_wrong(gave_up[0].text):
         # Up to Gunicorn 22 the reason is not printed: it is neither in use nor refused.
         return _bad(trouble, one_line(gave_up[0].text), gave_up)
-    if error is not None and _in_binding(error) and (_SAID.search(error.text) or _RESOLVE.search(error.text)):
+    if (
+        error is not None
+        and _in_binding(error)
+        and (_SAID.search(error.text) or _RESOLVE.search(error.text) or error.is_a("TypeError"))
+    ):
         return _bad(trouble, one_line(error.text), None)
     return _missed(trouble)
 
 
 def _missed(trouble: Trouble) -> Finding | None:
     """Conclude where a platform, a probe or a proxy asks where gunicorn does not listen."""
-    missed = trouble.line(TELLTALE)
+    missed = _missing(trouble)
     loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
     loopback = loopback or next((first(_LISTED, line.text) for line in missed if _LISTED.search(line.text)), None)
     if missed and loopback:
         return _bad(trouble, f"it listens at {loopback}, which nobody outside reaches", missed, code="BC524")
-    expected = first(_EXPECTED, missed[0].text) if missed else ""
+    expected = _expected(trouble, missed[0].text) if missed else ""
     ports = {first(_LISTENS, where) for where in trouble.around.listening}
     if expected and ports and expected not in ports:
         there = ", ".join(trouble.around.listening)
@@ -129,6 +148,24 @@ def _missed(trouble: Trouble) -> Finding | None:
         there = ", ".join(trouble.around.listening)
         return _bad(trouble, f"it listens at {there}, and not at the port in $PORT", missed, code="BC524")
     return None
+
+
+def _missing(trouble: Trouble) -> tuple[Evidence, ...]:
+    """Return the first line by which somebody misses a listener."""
+    ports = {first(_LISTENS, where) for where in trouble.around.listening if _LOOPBACK.search(where)}
+    for item in (*trouble.said, *trouble.around.notes):
+        if TELLTALE.search(item.text) is None or _WANTED.search(item.text):
+            continue
+        if _READINESS.search(item.text) is None or first(_DIALLED, item.text, "none") in ports:
+            return (item,)
+    return ()
+
+
+def _expected(trouble: Trouble, text: str) -> str:
+    """Return the port that is asked for, as far as the line or the one below it says."""
+    if "expected address" in text and trouble.facts.get("alone"):
+        return next((port for item in trouble.said if (port := first(_WANTED, item.text))), "")
+    return first(_EXPECTED, text) or first(_DIALLED, text)
 
 
 def _is_wrong(text: str) -> bool:

@@ -57,6 +57,10 @@ def _of_a_setting(trouble: Trouble) -> bool:
     if error is None:
         return False
     inner = error.frames[-1].file if error.frames else ""
+    if error.message.startswith("No configuration setting for: ") or any(
+        frame.function == "get_cmd_args_from_env" for frame in error.frames
+    ):
+        return True
     if inner.endswith("gunicorn/config.py"):
         return "file" not in error.message
     return _sets_up_logging(error) or (error.is_a("RuntimeError") and bool(_NO_FILE.search(error.message)))

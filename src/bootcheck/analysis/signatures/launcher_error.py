@@ -37,10 +37,11 @@ _SYSTEMD = (
     r"Failed at step [A-Z]",
     # systemd's own exit statuses, from 200/CHDIR to 245/BPF: no program of the unit gives them.
     r"status=2[0-4]\d/[A-Z_]{2}",
-    r"(?:Unable|Failed) to (?:locate|execute) (?:executable|command)|Failed to determine (?:user|group) credentials",
+    r"(?:Unable|Failed) to (?:locate|execute) (?:executable|command)",
+    r"Failed to (?:determine|resolve) (?:user|group|supplementary)\b",
     r"Changing to the requested working directory failed|Failed to load environment files",
     r"[Ee]xecutable path is not absolute|[Nn]either a valid executable name nor an absolute path",
-    r"lacks (?:both )?ExecStart=|has a bad unit file setting|ConditionFileIsExecutable=\S+ was not met",
+    r"(?:lacks (?:both )?|has no )ExecStart=|has a bad unit file setting|ConditionFileIsExecutable=\S+ was not met",
     r"Unit \S*gunicorn\S* (?:not found|could not be found|failed to load|is masked)",
     r"Failed to set up (?:standard (?:input|output|error)|\w+ namespacing|credentials)|Failed to run '[\w\-]+' task: ",
     r"fatal error, unit will not be started",
@@ -51,13 +52,18 @@ _CONTAINER = (
     r"exec \S+: (?:no such file|exec format error|permission denied)|[Ee]xec format error",
     r"\b(?:RunContainerError|CreateContainerError|StartError)\b|^ERROR: failed to launch: ",
     r"Cannot (?:create container for|start) service (?!.*already (?:allocated|in use))",
-    r"error while creating mount source",
+    r"error while creating mount source|\bcrun: (?:open executable|executable file)\b",
+    # gVisor, below Cloud Run, and Nomad.
+    r"failed to launch command with executor",
+    r"Application failed to start: .{0,99}(?:no such file|not f(?:ound|ind)|exec\b|ermission denied|nvalid command)",
+    r"catatonit:\d+\): failed to exec|Application failed to start: .*command could not be found",
 )
 _SHELL = (
     r"gunicorn\S*: (?:command not found|not found|No such file or directory|cannot execute|Permission denied)",
     r"[Cc]ommand not found: \S*gunicorn|bad interpreter: |(?:^|/)env: \S{1,60}: No such file",
     r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
     r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)",
+    r"no such file or directory: \S*gunicorn|^env: can't execute '",
     r"[Uu]nknown (?:command|CMD)[:,]? \S*gunicorn|\bexec: \S*gunicorn\b.{0,400}: (?:not found|No such file)",
     # The start script cannot go to the app's folder: dash, then bash and busybox.
     r"(?:^|: )cd: (?:can't cd to \S|\S+: (?:No such file or directory|Not a directory|Permission denied)$)",
@@ -69,6 +75,7 @@ _SHELL = (
     r"^sudo: (?:unable to execute|error in event loop|a (?:password|terminal) is required|effective uid is not 0)",
     r"^sudo: The \"no new privileges\" flag",
     r"^setpriv: failed to parse \S+|^start-stop-daemon: user '[^']+' not found|^chpst: fatal: unknown user",
+    r"^(?:s6-)?(?:chpst|setuidgid|envuidgid|applyuidgid): fatal: |^su-exec: ",
     r"exec \S+ failed: (?:No such file|Permission denied|Exec format)",
     r"No module named '?gunicorn(?:\.__main__)?'?(?:$|; )|python\S*: can't open file '",
     # Python itself does not come up: PYTHONHOME, or an environment whose Python was removed.
@@ -92,6 +99,7 @@ WORDS = (
     "o such file", "xec format", "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit",
     "find command", "couldn't ", "can't cd", "Not a directory", "Job failed",
     "OCI runtime", "does not exist", "unknown user", "setpriv: ",
+    "failed to start: ", "failed to launch", "can't execute", "fatal: ", "su-exec: ", "failed to exec", "crun: ",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
 _OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")

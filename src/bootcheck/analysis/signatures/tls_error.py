@@ -43,7 +43,7 @@ TELLTALE = re.compile(
 WORDS = ("[SSL", "KEY_VALUES", "[PEM", "rror")
 TELLTALE_CAUSE = Cause.NONE
 WHILE_SERVING = True
-_SERVER = re.compile(r"gunicorn|/uvicorn/config\.py$|/uvicorn/workers\.py$|uvicorn_worker")
+_SERVER = re.compile(r"gunicorn|/uvicorn/config\.py$|/uvicorn/workers\.py$|uvicorn_worker|/gevent/(?:base)?server\.py$")
 _CLIENT = re.compile(
     r"HTTP_REQUEST|HTTPS_PROXY|ALERT|WRONG_VERSION|VERSION_TOO_LOW|UNKNOWN_PROTOCOL|UNSUPPORTED_PROTOCOL|EOF|handshake|"
     r"NO_SHARED_CIPHER|VERIFY_FAILED|BAD_(?:LENGTH|RECORD)|PACKET_LENGTH|INTERNAL_ERROR|INVALID_ALERT|SHUTDOWN",

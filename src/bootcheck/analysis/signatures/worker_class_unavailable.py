@@ -36,6 +36,8 @@ _NEEDS = re.compile(
     r"requires (?:gevent|eventlet) \d|cannot import name '?ALREADY_HANDLED|"
     r"Entry point \('gunicorn\.workers', '\w+'\) not found"
 )
+_CLOSED = re.compile(r"\n\]\s*$")
+"""The bracket that Gunicorn puts behind the traceback of this alone: all else of its words was cut off."""
 _MISSING = re.compile(r"No module named '?([\w.]+)")
 _PACKAGE = {
     "gevent": "'gunicorn[gevent]'",
@@ -48,7 +50,9 @@ _PACKAGE = {
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the class itself could not be loaded."""
     error = trouble.error
-    in_loader = error is not None and any(frame.function == "load_class" for frame in error.frames)
+    in_loader = error is not None and (
+        any(frame.function == "load_class" for frame in error.frames) or _CLOSED.search(error.message) is not None
+    )
     if error is not None and error.frames:
         last = error.frames[-1]
         # Where the module exists and the class does not, Gunicorn calls the name itself.

@@ -1,0 +1,131 @@
+"""What launchers, platforms and Gunicorn itself say of a server that does not come up or cannot be reached."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import GET, TERM, frame, raising, start
+
+SITE = "/venv/lib/python3.12/site-packages/"
+NOT_STARTED = (
+    "env: can't execute 'python': No such file or directory\n",
+    "crun: executable file `gunicorn` not found in $PATH: No such file or directory\n",
+    "Error: crun: open executable: Permission denied: OCI permission denied\n",
+    'terminated: Application failed to start: "/bin/sh": could not find executable\n',
+    "ERROR (catatonit:2): failed to exec pid1: No such file or directory\n",
+    "chpst: fatal: unable to run: gunicorn: file does not exist\n",
+    "s6-setuidgid: fatal: unknown user: books\n",
+    "su-exec: setgroups: Operation not permitted\n",
+    "systemd[1]: gunicorn.service: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.\n",
+    "gunicorn.socket: Failed to resolve user books: No such process\n",
+    "zsh: no such file or directory: ./venv/bin/gunicorn\n",
+    "Driver Failure: failed to launch command with executor: rpc error: file gunicorn not found under path /srv\n",
+)
+LOOPBACK = start().replace("0.0.0.0:8000", "127.0.0.1:8000")
+FLY = (
+    "WARNING The app is not listening on the expected address and will not be reachable by fly-proxy.\n"
+    "You can fix this by configuring your app to listen on the following addresses:\n  - 0.0.0.0:{port}\n"
+)
+UNREACHED = (
+    LOOPBACK + FLY.format(port=8000),
+    start() + FLY.format(port=8080),
+    start() + "ERROR failed health checks after 7 attempts with error Readiness probe failed: dial tcp 10.0.0.3:8080: "
+    "connect: connection refused\n",
+    LOOPBACK + "TCP health check failed on port 8000.\n",
+    LOOPBACK + "Container books_0 did not start within expected time limit of 230s\n",
+    LOOPBACK + "upstream connect error or disconnect/reset before headers, delayed connect error: 111\n",
+    LOOPBACK + "(service web) (port 8000) is unhealthy in (target-group books) due to (reason Request timed out).\n",
+    frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log)")
+    + frame(SITE + "gunicorn/sock.py", "bind", "sock.bind(self.cfg_addr)")
+    + "socket.gaierror: [Errno -3] Temporary failure in name resolution\n",
+    "Traceback (most recent call last):\n"
+    + frame("/venv/bin/gunicorn", "<module>", "sys.exit(run())")
+    + frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log)")
+    + frame(SITE + "gunicorn/sock.py", "bind", "sock.bind(self.cfg_addr)")
+    + "TypeError: str, bytes or bytearray expected, not NoneType\n",
+)
+REACHED = (
+    start() + FLY.format(port=8000) + GET + TERM,
+    start() + "Readiness probe failed: dial tcp 10.0.0.3:8080: connect: connection refused\n" + GET,
+    LOOPBACK + GET + "did not start within expected time limit\n".replace("did not", "did") + TERM,
+)
+TAKEN = (
+    "[Errno 98] error while attempting to bind on address ('0.0.0.0', 8000): address already in use\n",
+    "gunicorn.socket: Failed to create listening socket (/run/books.sock): Address already in use\n",
+    "gunicorn.socket: Socket service gunicorn.service already active, refusing.\n",
+)
+
+
+@pytest.mark.parametrize("text", NOT_STARTED)
+def test_gunicorn_was_not_started(text: str):
+    """Containers' runtimes, small shells, supervisors and what changes the user have words of their own."""
+    assert classes(told(text)) == [("launcher-error", 1)]
+
+
+@pytest.mark.parametrize("text", UNREACHED)
+def test_nobody_reaches_the_address(text: str):
+    """A platform that misses a listener, and one that binds where nobody asks."""
+    assert [name for name, _ in classes(told(text))] == ["bad-bind-address"]
+
+
+@pytest.mark.parametrize("text", REACHED)
+def test_a_platform_that_asks_too_early_is_no_wrong_address(text: str):
+    """The port is the one that is asked for, or requests are answered."""
+    assert "bad-bind-address" not in dict(classes(told(text)))
+
+
+@pytest.mark.parametrize("text", TAKEN)
+def test_another_holds_the_address(text: str):
+    """Uvicorn's and systemd's words for it."""
+    assert classes(told(text)) == [("address-in-use", 1)]
+
+
+def test_a_platform_that_misses_a_server_that_did_not_boot_tells_no_cause():
+    """Its worker raised: the platform only sees that nothing listens."""
+    log = raising("ModuleNotFoundError: No module named 'flask'") + FLY.format(port=8080)
+
+    assert [name for name, _ in classes(told(log))] == ["dependency-missing"]
+
+
+def test_the_end_of_a_worker_classs_traceback_is_known_by_its_bracket():
+    """Gunicorn puts brackets around that one only."""
+    log = f"{frame('/srv/x.py')}ModuleNotFoundError: No module named 'uvicorn'\n]\n"
+
+    assert classes(told(log)) == [("worker-class-unavailable", 1)]
+
+
+def test_arguments_in_a_variable_that_cannot_be_split_are_configuration():
+    """A quote is missing in GUNICORN_CMD_ARGS."""
+    log = (
+        "Traceback (most recent call last):\n"
+        + frame("/venv/bin/gunicorn", "<module>", "sys.exit(run())")
+        + frame(SITE + "gunicorn/config.py", "get_cmd_args_from_env", "return shlex.split(os.environ[name])")
+        + frame("/usr/lib/python3.12/shlex.py", "read_token", 'raise ValueError("No closing quotation")')
+        + "ValueError: No closing quotation\n"
+    )
+
+    assert [name for name, _ in classes(told(log))] == ["config-file-error"]
+
+
+def test_a_certificate_that_gevents_server_cannot_load_is_the_listeners():
+    """No frame of Gunicorn is in such a traceback."""
+    log = (
+        start().replace("sync", "gevent")
+        + "Traceback (most recent call last):\n"
+        + frame(SITE + "gevent/server.py", "wrap_socket_and_handle", "with self.wrap_socket(client_socket) as sock:")
+        + frame(SITE + "gevent/ssl.py", "__init__", "self._context.load_cert_chain(certfile, keyfile)")
+        + "FileNotFoundError: [Errno 2] No such file or directory\n"
+    )
+
+    assert [name for name, _ in classes(told(log))] == ["tls-error"]
+
+
+def test_a_server_of_the_apps_own_that_finds_its_port_taken_is_one_incident():
+    """Its workers end with a status and without a word: of what was said beside them."""
+    status = "[2026-11-27 09:00:0{at} +0000] [10] [ERROR] Worker (pid:1{at}) exited with code 1\n"
+    boot = "[2026-11-27 09:00:0{at} +0000] [1{at}] [INFO] Booting worker with pid: 1{at}\n"
+    words = "Address already in use\nPort 5000 is in use by another program.\n"
+    log = start() + "".join((boot if at > 1 else "").format(at=at) + words + status.format(at=at) for at in (1, 2, 3))
+
+    assert classes(told(log)) == [("address-in-use", 1)]
