@@ -64,6 +64,22 @@ _KNOWN = frozenset(  # names are read more easily without quotes
     weasyprint webob websocket whisper wordcloud wrapt wsproto xgboost xlrd xlsxwriter xlwt xmltodict yarl yfinance
     zeep zipp zmq zstandard
     rangefilter rest_auth rest_framework_gis reversion rosetta sass_processor sorl wagtail
+    aioboto3 aiobotocore aiocache aiodns aiofiles aiogram aiohttp_cors aiomysql aiopg aioredis aiormq aio_pika
+    aiosmtplib aiosqlite anthropic apispec argon2 ariadne arq asyncmy asyncssh auth0 authlib backoff beanie billiard
+    bitsandbytes bleach bottle braintrust cachelib cairocffi cairosvg cassandra cattrs cchardet ciso8601
+    clickhouse_driver confluent_kafka connexion coreapi croniter curl_cffi cx_Oracle dacite dataclasses_json ddtrace
+    deepdiff defusedxml docx docxtpl dramatiq duckdb ecdsa einops elastic_transport elasticapm elasticsearch_dsl
+    elevenlabs eth_account facebook_business faker falcon fastembed firebase_admin fitz fpdf freezegun funcy fuzzywuzzy
+    gdown geoalchemy2 geoip2 geventwebsocket git gql graphql_relay graphviz gssapi h2 html5lib httplib2 humanize
+    hypercorn ijson imageio influxdb_client instructor jax jaxlib jellyfish jira jmespath jwcrypto kazoo ldap ldap3
+    librosa litellm litestar logbook logfire logstash lz4 mangum marshmallow_enum marshmallow_sqlalchemy mistralai
+    mixpanel mmh3 natsort newrelic nh3 ninja notion_client odmantic ollama onelogin onnx opensearchpy ormar osgeo
+    pdf2image pgvector phonenumbers piccolo pikepdf plaid polars posthog pptx prefect pyairtable pydantic_extra_types
+    pydub pyfcm pymssql pynamodb pyotp pyramid pywebpush qrcode quart rapidfuzz rapidjson razorpay reactivex replicate
+    requests_oauthlib requests_toolbelt rpds saml2 sanic scrapy sentencepiece serpapi simple_salesforce simpleeval
+    sounddevice speech_recognition sqlglot sse_starlette sshtunnel statsd stomp strawberry streamlit tavily tensorboard
+    tensorflow_hub thrift tldextract traitlets trino trio ua_parser umongo unstructured user_agents vertexai vobject
+    waitress weaviate webargs webdriver_manager xarray xhtml2pdf xmlschema xmlsec yt_dlp zxcvbn
     """.split()  # noqa: SIM905
 )
 _SHARED = frozenset("google azure zope backports opentelemetry sphinxcontrib ruamel jaraco mpl_toolkits zc".split())  # noqa: SIM905

@@ -25,7 +25,7 @@ import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import is_by_convention, is_the_apps
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "dependency-missing"
@@ -36,12 +36,22 @@ _SAID = re.compile(
     r"Error loading (\w+)[\w ]{0,40} module|Did you install (\w+)|DistributionNotFound: The '([\w.\-]+)|"
     r"\b(?:pip3?|conda|poetry|uv)(?: -\w+)* (?:install|add) (?:-\S+ )*[`'\"]?([A-Za-z][\w.\-\[\]]+)|"
     r"['\"`]?\b([A-Za-z][\w.\-]{1,60})['\"`]? (?:package |library |module )?"
-    r"(?:is|are) not installed|(?:package|library) (?:is|are) required|"
-    r"['\"`]?\b([A-Za-z][\w.\-]{1,60})['\"`]? (?:must be installed|to be installed)|"
+    r"(?:is|are) not installed|(?:package|library) (?:is|are) (?:required|needed)|"
+    r"^[\w.]+: (\w+)(?: driver)? not installed|"
+    r"['\"`]?\b([A-Za-z][\w.\-]{1,60})['\"`]? (?:module |package |library )?(?:must be installed|to be installed)|"
+    r"\brequires (?:the installation of )?['\"`]?([\w.\-]+)['\"`]? (?:to be )?installed|requires the installation of '|"
+    r"without ([\w.\-]+) installed|[Dd]o you have (\w+) installed|(?:library|packages) (?:but it was|"
+    r"that were) not found|"
+    r"prerequisite not available|no backends? available -- |optional dependenc(?:y|ies) (?:is|are) missing|"
+    r"requires extra dependencies|Missing dependencies for |Unable to find a usable engine|"
+    r"find a tree builder with the features|Invalid async_mode specified|Install '?\w+'? (?:with the '\w+' extra|for )|"
+    r"No time zone found with key (?:UTC|Etc|GMT)|No \w+ executable found|Executable doesn't exist at \S+ms-playwright|"
+    r"PackageNotFoundError: ([\w.\-]+)$|\bInstall ([\w\-]+\[\w+\])|"
+    r"'(?!django\.)([\w.]+)' isn't an available database backend or couldn't be imported|"
     r"[Mm]issing optional dependency '([\w.\-]+)|"
-    r"(?:please |must |need to |^\w+: )(?:pip )?install (?:the )?[`'\"]?([\w.\-\[\]]+)|"
+    r"(?:please |must |need to |make sure to |^\w+: )(?:pip )?install (?:the )?[`'\"]?([\w.\-\[\]]+)|"
     r"Unable to import required dependenc\w+|Are you sure it's installed|"
-    r"Could not load (\w+)'s bindings|"
+    r"Could not load ([\w ]+?)(?:'s)? bindings|"
     r"Can't find model '([\w\-]+)'|Please use the NLTK Downloader|"
     r"\brequires? ([\w.\-]+\[[\w,\-]+\])|No such DBAPI|"
     r"cannot import name '?\w+'? from '?((?:google(?:\.cloud)?|azure|opentelemetry)[\w.]*)'? \(unknown location|"
@@ -64,7 +74,20 @@ _IMPORT = (
     "LookupError",
     "OSError",
     "ValueError",
+    "NotImplementedError",
+    "ConfigurationError",
+    "ZoneInfoNotFoundError",
+    "FeatureNotFound",
+    "InvalidSchema",
+    "DidNotEnable",
+    "Error",
 )
+_BY_NAME = re.compile(
+    r"Missing\w*(?:Dependenc|Backend|Package|Module|Requirement)|Dependency(?:Exception|Error)|NotInstalled|"
+    r"NotFoundError$"
+)
+_LACKS = re.compile(r"^cannot import name '?(\w+)'?$")
+_FROM_SHARED = re.compile(r"from (google(?:\.cloud)?|azure(?:\.\w+)?|opentelemetry(?:\.\w+)?) import ")
 PACKAGES = {
     "cv2": "opencv-python-headless",
     "PIL": "Pillow",
@@ -96,9 +119,9 @@ PACKAGES = {
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the missing module is none of the app's own."""
     error = trouble.error
-    if error is None or not error.is_a(*_IMPORT):
+    if error is None or not (error.is_a(*_IMPORT) or _BY_NAME.search(error.name)):
         return None
-    module = first(_MISSING, error.text)
+    module = first(_MISSING, error.text) or _lacks_in_a_shared_name(error)
     if not module:
         module = first(_SAID, error.text)
         if not module and not _SAID.search(error.text):
@@ -117,3 +140,10 @@ def match(trouble: Trouble) -> Finding | None:
         "If it is installed, compare `which gunicorn` with `which pip`: they may be of two environments.",
         confirm=f"python -c 'import {top}'" if top else None,
     )
+
+
+def _lacks_in_a_shared_name(error: Raised) -> str:
+    """Return the part that is missing under a name which several packages share, as the line that asks tells."""
+    asked = _FROM_SHARED.match(error.frames[-1].code if error.frames else "")
+    lacking = first(_LACKS, error.message) if error.is_a("ImportError") else ""
+    return f"{asked[1]}.{lacking}" if asked is not None and lacking else ""

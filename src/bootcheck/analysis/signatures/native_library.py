@@ -25,7 +25,8 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.libraries import is_shared
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -47,10 +48,27 @@ _SAID = re.compile(
     r"Could not find module '[^']+\.dll'|dlopen\(.{1,300}(?:image not found|tried: )|libcurl link-time ssl backend|"
     r"(?:could not|failed to) load (?:dynamic|shared) (?:object|library)|library version mismatch|"
     r"C-extensions failed|No module named '?(?:\w+\.)*(\w+)\._\1'?|"
-    r"cannot import name '_(?:imaging\w*|psycopg|mysql|multiarray_umath|rust|ssl|speedups)' from '?\w+|"
-    r"No module named '?_(?:sqlite3|ctypes|bz2|lzma|ssl|hashlib|curses|uuid|zstd)\b",
+    r"cannot import name '?(?:_(?:imaging\w*|psycopg|mysql|multiarray_umath|rust|ssl|speedups)' from '?\w+|cygrpc\b)|"
+    r"No module named '?(?:_(?:sqlite3|ctypes|bz2|lzma|ssl|hashlib|curses|uuid|zstd|gdbm|dbm|decimal|elementtree|"
+    r"posixshmem|multiprocessing|mysql|snappy|brotli|libvips|jpype)\b|[\w.]+\.(?:_(?:rust|imaging\w*|psycopg|mysql|"
+    r"mssql|"
+    r"multiarray_umath|C|fblas|flapack|check_build|websocket|http_parser|quoting\w*|errors|path|swigfaiss|"
+    r"pywrap_tensorflow\w*|raw_\w+|brotli|context|cffi)|\w*__mypyc|cygrpc|cimpl)\b|"
+    r"(orjson|rpds|cv2|jiter|nh3|uuid_utils)\.\2\b|lxml\.etree|pandas\._libs|pyarrow\.lib|shapely\.lib|uvloop\.loop|"
+    r"asyncpg\.protocol|zmq\.backend|sqlalchemy\.cyextension|h5py\.h5)|"
+    r"NameError: name '_(?:mysql|psycopg|imaging)' is not defined|C module is not installed|C library was not found|"
+    r"DPI-1047|Cannot locate a \d\d-bit Oracle Client|failed to load a library: |cannot restore segment prot|"
+    r"(?:cannot|could not|unable to|failed to) load (?:the )?[\w.+\-]+ (?:shared )?library|"
+    r"(?:cannot|could not|can't|unable to) (?:find|locate|load) (?:the |any of )?lib(?!rar)[a-z]\w*|"
+    r"\blib(?!rar)[a-z]\w*(?:\.so\S*)? (?:was )?not found|could not be loaded\.\s+Likely causes|"
+    r"Cannot find \w+ library (?:file )?in |shared library\b.{0,60}\bnot found|No \w+ shared library|"
+    r"loading the '\S+' shared library|Could not find/load shared object|usb\.core\.NoBackendError",
     re.IGNORECASE,
 )
+_PART = re.compile(
+    r"No module named '?([A-Za-z]\w*)\.[\w.]+'?$|cannot import name '?_[a-z]\w*'?(?: from '([A-Za-z]\w*)|$)"
+)
+_IMPORTING = re.compile(r"<frozen |/importlib/")
 TELLTALE = re.compile(
     r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: |"
     r"version [`'](?:GLIBC|GLIBCXX|CXXABI)_[\d.]+' not found|Error loading shared library \S+: |"
@@ -71,9 +89,7 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude from the loader's own words in an import or a load of a library."""
     error = trouble.error
     line = trouble.line(TELLTALE) if error is None else ()
-    if not line and (
-        error is None or not _SAID.search(error.text) or error.is_a("ProgrammingError", "OperationalError")
-    ):
+    if not line and (error is None or not (_is_said(error) or _lacks_its_own_part(error))):
         return None
     text = line[0].text if line else (error.text if error is not None else "")
     library = first(_LIBRARY, text, "a shared library")
@@ -85,3 +101,21 @@ def match(trouble: Trouble) -> Finding | None:
         confirm="python -c 'import PACKAGE' inside the same image",
         evidence=line or None,
     )
+
+
+def _is_said(error: Raised) -> bool:
+    return bool(_SAID.search(error.text)) and not error.is_a("ProgrammingError", "OperationalError")
+
+
+def _lacks_its_own_part(error: Raised) -> bool:
+    """Tell whether a package itself asks for a part of it that is not there: the compiled one, of another platform."""
+    part = _PART.search(error.message) if error.is_a("ImportError", "ModuleNotFoundError") else None
+    asking = next((frame for frame in reversed(error.frames) if not _IMPORTING.search(frame.file)), None)
+    if part is None or asking is None or "-packages/" not in asking.file or "partially initialized" in error.message:
+        return False
+    if asking.code and not asking.code.startswith(("from ", "import ")):
+        # It imports what somebody has named.
+        return False
+    package = part[1] or part[2]
+    own = re.split(r"(?:site|dist)-packages/", asking.file)[-1].partition("/")[0]
+    return (package or own) == own and not is_shared(own)

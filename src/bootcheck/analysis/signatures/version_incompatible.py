@@ -47,19 +47,23 @@ _SAID = re.compile(
     r"API) version|bad magic number|incompatible dtype|_ARRAY_API not found|__classcell__|__reduce_cython__|"
     r"(?:VersionConflict|ContextualVersionConflict)|requires (?:a different )?Python|APIRemovedIn|"
     r"is not compatible with|incompatible (?:with|protobuf|version)|VersionError|"
-    r"Python version .* (?:or|and) (?:higher|later|newer)|numpy\.core\.multiarray failed to import|"
+    r"Python version .* (?:or|and) (?:higher|later|newer)|numpy\.core\.(?:multiarray|umath) failed to import|"
     r"mutable default .* for field|directly inherits TypingOnly|has been moved to the .{1,3}pydantic-settings|"
     r"unsupported operand type\(s\) for \|: '(?:type|[\w.]*GenericAlias|_SpecialForm|\w*Meta\w*)' and|"
-    r"unsupported operand type\(s\) for \|: 'NoneType' and 'type'|'(?:type|ABCMeta)' object is not subscriptable|"
-    r"\bha(?:s|ve) been removed (?:in|from)|was removed in|(?:is|are) removed\b|"
+    r"unsupported operand type\(s\) for \|: 'NoneType' and 'type'|dynamic module does not define |'(?:type|"
+    r"ABCMeta)' object is not subscriptable|"
+    r"\bha(?:s|ve) been removed (?:in|from)|was removed (?:in|from)|(?:is|are) removed\b|"
     r"is no longer (?:supported|available)|not yet supported (?:by|in)\b|currently installed version|"
-    r"unsupported pickle protocol|Unrecognized keyword arguments(?: passed)?: ?[\[{]'|only supports V3 `|"
-    r"Unknown layer: '?\"?Functional|duplicate base class (?:TimeoutError|\w*Generic)|Plain typing\.|"
+    r"unsupported pickle protocol|Unrecognized keyword arguments(?: passed(?: to \w+)?)?: ?[\[{]'|only supports V3 `|"
+    r"Unknown layer: '?\"?Functional|duplicate base class (?:TimeoutError|\w*Generic)|Plain typing(?:_extensions)?\.|"
     r"Too (?:few|many) (?:parameters|arguments) for (?:typing\.|<class|\w*Generic)|required field \"\w+\" missing from|"
     r"Descriptors cannot (?:not )?be created directly|(?:is|are) not supported (?:by|on|in) (?:this version|Python)|"
     r"only supports (?:OpenSSL|Python)|unsupported version of|"
-    r"\d[\w.]{0,20} or (?:newer|later|higher|above|greater) (?:is|are) (?:required|needed)|"
-    r"requires (?:at least )?(?:version |Python )?['\"]?\d[\w.]{0,20}['\"]? or (?:newer|later|higher|above|greater)|"
+    r"\d[\w.]{0,20} or (?:newer|later|higher|above|greater) (?:(?:is|are) )?(?:required|needed)|"
+    r"(?:requires|needs) (?:[\w.\-]+ ){0,3}['\"]?\d[\w.]{0,20}['\"]? or (?:newer|later|higher|above|greater|less|"
+    r"lower)|"
+    r"requires [\w.\-]+ v?\d+\.[\dx]|version mismatch: \S+ was compiled|were compiled with different|"
+    r"operator \w+::\w+ does not exist|initialization of \w+ (?:failed|raised) |InvalidVersion|"
     r"requires [\w.\-]+(?:\[\w+\])? ?(?:[<>=!~]=?|versions?) ?['\"]?\d+\.\d|is too old\b|"
     r"[\w\-] ?(?:[<>=!~]=|<|>) ?\d+\.\d[\w.,<>=!~*]* is required|depends on [\w.\-]+[<>=]=?\d|"
     r"but (?:found|you have|this version of|the (?:generated|installed))\b.{0,60}(?:\d|version)|"
@@ -93,10 +97,13 @@ _NOT_IN_THIS_PYTHON = re.compile(
     r"No module named '?(distutils|imp|asyncore|asynchat|smtpd|cgi|cgitb|crypt|telnetlib|pipes|imghdr|"
     r"sndhdr|nntplib|xdrlib|lib2to3|audioop|aifc|sunau|spwd|mailcap|msilib|binhex|ConfigParser|"
     r"tomllib|zoneinfo|graphlib|annotationlib|dataclasses|contextvars|importlib\.(?:metadata|resources)|"
-    r"urllib2|urlparse|StringIO|cStringIO|Queue|httplib|cPickle|__builtin__|pkg_resources|[\w.]*\bsix\.moves)\b"
+    r"urllib2|urlparse|StringIO|cStringIO|Queue|httplib|cPickle|__builtin__|pkg_resources|[\w.]*\bsix\.moves|"
+    r"(?:Socket|BaseHTTP|SimpleHTTP|CGIHTTP|SimpleXMLRPC)Server|cookielib|Cookie|HTMLParser|htmlentitydefs|xmlrpclib|"
+    r"User(?:Dict|List|String)|_?dummy_thread(?:ing)?|anydbm|whichdb|md5|sets)\b"
 )
 _PYTHON_2 = re.compile(
-    r"name '(?:unicode|basestring|xrange|raw_input|unichr|long|execfile|reduce|reload|cmp|file)' is not defined|"
+    r"name '(?:unicode|basestring|xrange|raw_input|unichr|long|execfile|reduce|reload|cmp|file|"
+    r"(?:Base)?ExceptionGroup|aiter|anext)' is not defined|"
     r"'str' object has no attribute 'decode'|'dict' object has no attribute '(?:iteritems|has_key|itervalues|iterkeys)'"
 )
 _REMOVED = re.compile(
@@ -112,7 +119,15 @@ _REMOVED = re.compile(
     r"Invalid argument\(s\) .* sent to create_engine|A non-annotated attribute was detected|"
     r"'HTMLParser' object has no attribute 'unescape'|Metaclasses with custom tp_new are not supported|"
     r"Expected maxsize to be an integer or None|Did you mean to say select\(|"
-    r"missing 1 required keyword-only argument: 'recursive_guard'|"
+    r"missing 1 required keyword-only argument: 'recursive_guard'|overridden by a non-annotated attribute|"
+    r"'(?:SQLAlchemy|[WA]SGIRequest|FieldInfo|ModelField|Celery|SocketIO|JWTManager|LoginManager|Limiter|Elasticsearch|"
+    r"(?:Async)?OpenAI|Options)' object has no attribute '|'Callable' has no attribute '_abc_registry'|"
+    r"'HTTPResponse' object has no attribute 'strict'|Element' object has no attribute 'get(?:children|iterator)'|"
+    r"'Thread' object has no attribute 'isAlive'|code\(\) (?:takes|argument)|code expected at least \d+ arguments|"
+    r"an integer is required \(got type bytes\)|__randomstate_ctor|is not a known BitGenerator|bad marshal data|"
+    r"^SystemError: unknown opcode|zip\(\) takes no keyword|can't be correctly interpreted for Annotated Declarative|"
+    r"view must be a callable or a list/tuple in the case of include|3-tuple to include\(\)|"
+    r"'(?:staticfiles|admin_static)' is not a registered tag library|"
     r"Can't get attribute '\w+' on <module '[\w.]+' from '[^']*-packages/|"
     r"'_(?!AppCtx|Request|Environ|Gener|Context)[A-Z]\w+' object has no attribute '|"
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
@@ -123,17 +138,36 @@ _GONE = re.compile(
     r"encode|"
     r"parse)|soft_unicode|(?:Mutable)?(?:Mapping|Sequence|Set)|Iterable|Callable|OrderedDict|i(?:zip|map|filter)|"
     r"getargspec|_(?:request|app)_ctx_stack|JSONEncoder|contextfunction|contextfilter|environmentfilter|"
-    r"safe_str_cmp|SchemaABC|available_attrs|render_to_response|RequestContext|urlquote|is_safe_url|QUERY_TERMS)$"
+    r"patterns|six|safe_str_cmp|SchemaABC|available_attrs|render_to_response|RequestContext|urlquote|is_safe_url|"
+    r"QUERY_TERMS)$"
 )
 """Names that well-known libraries, and Python, once had: Python up to 3.6 says no more than the name."""
-_COMPILED = re.compile(r"^partially initialized module '[\w.]+' has no attribute '\w*__\w+'")
-_LACKING = re.compile(r"^(?:'_?[A-Z]\w*' object|type object '_?[A-Z]\w*') has no attribute '")
+_COMPILED = re.compile(r"^partially initialized module '[\w.]+' has no attribute '(?:\w*__\w+|_[a-z]\w*|gapi_\w+)'")
+_LACKING = re.compile(
+    r"^(?:'(?:[\w.]+\.)?_?[A-Z]\w*' object|type object '_?[A-Z]\w*'|'super' object) has no attribute '"
+)
+_NAMELESS = re.compile(r"^'module' object has no attribute '(\w+)'")
+"""Python 2 and the first of 3 do not say of which module a name is missing."""
+_FROM_A_LIBRARY = re.compile(
+    r"issubclass\(\) arg 1 must be a class|metaclass conflict|consistent method resolution|takes no (?:arguments|"
+    r"parameters)$"
+)
+"""What an app's own code may say as well, but no library's."""
+_PARTS = re.compile(
+    r"google\.(?:protobuf|auth|api_core|genai|generativeai|oauth2|cloud\.\w+)\.|azure\.core\.|ruamel\.yaml\."
+)
+"""Modules under a shared name whose package is there, if Python names the part after it."""
+_WITHOUT_IT = frozenset("tkinter turtle idlelib curses dbm readline ensurepip venv test".split())  # noqa: SIM905
+"""Modules of Python's that distributions leave out, or pack on their own."""
 _READ_ONLY = re.compile(r"^can't set attribute|object has no setter$")
 """A library sets what another one has made read-only."""
-_PARTED = re.compile(r"No module named '([\w.]+)'")
+_PARTED = re.compile(r"No module named (?:'([\w.]+)'|([\w.]+)$)")
 _UNDEFINED = re.compile(r"^Module ['\"]([\w.]+)['\"] does not define a ")
 """What Django says of the path of a class that somebody's settings name."""
-_FAULTS = ("AttributeError", "TypeError", "NameError", "AssertionError", "ImportError", "UnboundLocalError")
+_FAULTS = (
+    "AttributeError", "TypeError", "NameError", "AssertionError", "ImportError", "UnboundLocalError", "SystemError",
+    "PydanticUserError", "PydanticSchemaGenerationError", "ConfigError", "ArgumentError", "InvalidRequestError",
+)  # fmt: skip
 """What no released library raises while it is imported, in the company that it was released for."""
 _NOT_ITS_FAULT = re.compile(
     r"\bNone(?:Type)?\b|Settings' object|No module named|cannot open shared object|DLL load|[Ii]nstall|environ"
@@ -180,8 +214,7 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
         return "Python"
     part = first(_PARTED, text)
     if part:
-        installed = is_part(part) and is_installed(part, error) and not error.is_own(part)
-        return part.partition(".")[0] if installed else None
+        return None if error.is_own(part) or "is not a package" in text else _of_part(error, part, quoted="'" in text)
     undefined = _UNDEFINED.search(error.message)
     if undefined is not None and error.is_a("ImportError"):
         return undefined[1] if is_known(undefined[1]) else None
@@ -193,21 +226,48 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     return _by_call(error, inner) or _of_library(error) or _of_object(error, inner)
 
 
+def _of_part(error: Raised, module: str, *, quoted: bool) -> str | None:
+    """Return what lacks a module that other releases of it have: a library that is there, or Python.
+
+    Python 2 does not quote, and names the whole module where its first part is missing already.
+    """
+    top = module.partition(".")[0]
+    if is_pythons(top):
+        return None if top.startswith("_") or top in _WITHOUT_IT else "Python"
+    there = (is_part(module) and is_installed(module, error)) or _PARTS.match(module) is not None
+    return top if there and quoted else None
+
+
 def _compiled(error: Raised) -> bool:
     """Tell whether a library's compiled half is of another release than the rest: no app asks for such a name."""
     return error.is_a("AttributeError") and _COMPILED.search(error.message) is not None
 
 
-def _by_call(error: Raised, inner: str) -> str | None:
+def _by_call(error: Raised, inner: str) -> str | None:  # noqa: PLR0911
     attribute = _ATTRIBUTE.search(error.message)
     if error.is_a("AttributeError") and attribute is not None:
         ours = error.is_own(attribute[1]) or (not is_known(attribute[1]) and any(map(is_ours, attribute[1].split("."))))
         return None if ours else attribute[1].partition(".")[0]
-    if not error.is_a("TypeError") or not _CALL.search(error.text) or inner == "<string>":
+    nameless = first(_NAMELESS, error.message) if error.is_a("AttributeError") else ""
+    if nameless:
+        return _of_nameless(error, nameless, inner)
+    if not error.is_a("TypeError") or inner == "<string>":
+        return None
+    if _FROM_A_LIBRARY.search(error.message) and is_library(inner):
+        return _package(inner)
+    if not _CALL.search(error.text):
         return None
     if is_library(inner):
         return None if _of_the_app(error) else _package(inner)
     return "the library that is called" if "__init__()" in error.text or _CALLEE.search(error.message) else None
+
+
+def _of_nameless(error: Raised, name: str, inner: str) -> str | None:
+    """Return whose module lacks a name where only the line of code tells which module that is."""
+    if is_library(inner):
+        return _package(inner)
+    module = first(re.compile(rf"\b([A-Za-z_]\w*)(?:\.\w+)*\.{name}\b"), error.frames[-1].code if error.frames else "")
+    return module if module and not error.is_own(module) and (is_pythons(module) or is_known(module)) else None
 
 
 def _of_the_app(error: Raised) -> bool:
@@ -225,9 +285,12 @@ def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
     path = name["path"] or ""
     asked = _FROM.match(error.frames[-1].code if error.frames else "")
     module = name[2] or (asked["module"] if asked is not None else "")
-    if path == "unknown location" and is_shared(module):
+    if path in ("", "unknown location") and is_shared(module) and _PARTS.match(f"{module}.") is None:
         return None
     foreign = is_library(path) or "/lib/python" in path or (path == "unknown location" and not is_common(module))
+    if path and is_known(module) and f"/{module.partition('.')[0]}/" in path:
+        # A library that was packed beside the app.
+        foreign = True
     if not path:
         foreign = is_library(inner) or (not module.startswith(".") and is_installed(module, error))
         foreign = foreign or (not error.is_own(module) and (is_pythons(module) or bool(_GONE.match(name[1]))))

@@ -1,0 +1,132 @@
+"""What packages say that are missing, of another release, or built for another system: whole and cut."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import END, frame, raising, start
+
+RAISED = "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process\n"
+LIB = "/venv/lib/python3.12/site-packages/"
+BY_CLASS = {
+    "native-library": (
+        "cx_Oracle.DatabaseError: DPI-1047: Cannot locate a 64-bit Oracle Client library",
+        "OSError: dlopen() failed to load a library: pango / pango-1",
+        "django.core.exceptions.ImproperlyConfigured: Unable to load the SpatiaLite library extension.",
+        "ModuleNotFoundError: No module named 'psycopg2._psycopg'",
+        "ModuleNotFoundError: No module named 'orjson.orjson'",
+        "ImportError: cannot import name 'cygrpc' from 'grpc._cython' (/var/task/grpc/_cython/__init__.py)",
+        "NameError: name '_mysql' is not defined",
+        "ImportError: The _imagingft C module is not installed",
+        "FileNotFoundError: Shared library with base name 'gguf' not found",
+        "RuntimeError: Can't find libvips",
+    ),
+    "version-incompatible": (
+        "ModuleNotFoundError: No module named 'secrets'",
+        "ImportError: No module named pathlib",
+        "ModuleNotFoundError: No module named 'email.MIMEText'",
+        "ModuleNotFoundError: No module named 'google.protobuf.internal.builder'",
+        "ModuleNotFoundError: No module named 'aioredis.errors'",
+        "ImportError: cannot import name 'ssl_wrap' from 'urllib3.util' (/var/task/urllib3/util/__init__.py)",
+        "TypeError: As of 3.10, the *loop* parameter was removed from Queue() since it is no longer necessary",
+        "ImportError: Keras requires TensorFlow 2.9 or higher. Install TensorFlow via `pip install tensorflow`",
+        "ImportError: Numba needs NumPy 2.1 or less. Got NumPy 2.3.",
+        "packaging.version.InvalidVersion: Invalid version: '1.x-shop'",
+        "AttributeError: 'SQLAlchemy' object has no attribute 'get_tables_for_bind'",
+        "ImportError: dynamic module does not define init function (init_shop)",
+        "TypeError: code expected at least 16 arguments, got 15",
+        "NameError: name 'ExceptionGroup' is not defined",
+        "TypeError: view must be a callable or a list/tuple in the case of include().",
+    ),
+    "dependency-missing": (
+        'pymongo.errors.ConfigurationError: The "dnspython" module must be installed to use mongodb+srv:// URIs',
+        "django.core.exceptions.ImproperlyConfigured: Could not load Google Cloud Storage bindings.",
+        "ImportError: \nShopTokenizer requires the SentencePiece library but it was not found in your environment.",
+        "bs4.FeatureNotFound: Couldn't find a tree builder with the features you requested: lxml.",
+        "RuntimeError: Install Flask with the 'async' extra in order to use async views.",
+        "ValueError: Invalid async_mode specified",
+        "haystack.exceptions.MissingDependency: The 'whoosh' backend requires the installation of 'Whoosh'.",
+        "peewee.ImproperlyConfigured: Postgres driver not installed!",
+        "importlib.metadata.PackageNotFoundError: shop-core",
+        "NotImplementedError: Algorithm 'RS256' could not be found. Do you have cryptography installed?",
+        "zoneinfo._common.ZoneInfoNotFoundError: 'No time zone found with key UTC'",
+        "ImportError: RedisJobStore requires redis installed",
+        "ModuleNotFoundError: No module named 'google.cloud'",
+        "ModuleNotFoundError: No module named 'tkinter'",
+    ),
+    "app-exception": (
+        "ValueError: the library of shop 7 could not be found",
+        "TypeError: issubclass() arg 1 must be a class",
+        "AttributeError: 'module' object has no attribute 'orders'",
+        "zoneinfo._common.ZoneInfoNotFoundError: 'No time zone found with key Shop/Town'",
+    ),
+}
+ALL = [pytest.param(name, text, id=f"{name}-{at}") for name, texts in BY_CLASS.items() for at, text in enumerate(texts)]
+
+
+@pytest.mark.parametrize(("expected", "text"), ALL)
+def test_its_words_tell_its_class(expected: str, text: str):
+    """In a whole traceback, and where only Gunicorn's word and the exception's line were pasted."""
+    assert classes(told(raising(text))) == [(expected, 1)]
+    assert classes(told(start() + RAISED + text + "\n" + END)) == [(expected, 1)]
+    assert [name for name, _ in classes(told(RAISED + text + "\n"))] == [expected]
+
+
+@pytest.mark.parametrize(
+    ("expected", "path", "code", "text"),
+    [
+        ("native-library", "shopdb/_pool.py", "from shopdb import engine", "No module named 'shopdb.engine'"),
+        ("native-library", "shopdb/_pool.py", "from . import _engine", "cannot import name '_engine' from 'shopdb'"),
+        (
+            "version-incompatible",
+            "django/apps/config.py",
+            "module = import_module(entry)",
+            "No module named 'django.contrib.formtools'",
+        ),
+        ("version-incompatible", "joblib/numpy_pickle.py", "obj = unpickler.load()", "No module named 'numpy._core'"),
+        ("dependency-missing", "google/api/shop.py", "from google import shop", "No module named 'google.shop'"),
+    ],
+)
+def test_who_asks_tells_a_compiled_half_from_another_release(expected: str, path: str, code: str, text: str):
+    """A package whose own statement asks for its own part was built for another system; others ask for what was."""
+    log = raising(f"ModuleNotFoundError: {text}", frame(LIB + path, "<module>", code))
+
+    assert classes(told(log)) == [(expected, 1)]
+
+
+@pytest.mark.parametrize(
+    ("expected", "code", "text"),
+    [
+        ("version-incompatible", "ctx = ssl.PROTOCOL_SSLv3", "'module' object has no attribute 'PROTOCOL_SSLv3'"),
+        ("app-exception", "price = shop.prices", "'module' object has no attribute 'prices'"),
+    ],
+)
+def test_a_module_without_a_name_is_known_by_the_code(expected: str, code: str, text: str):
+    """Python 2 does not say which module lacks it."""
+    assert classes(told(raising(f"AttributeError: {text}", code=code))) == [(expected, 1)]
+
+
+@pytest.mark.parametrize("text", ["issubclass() arg 1 must be a class", "ShopMiddleware() takes no arguments"])
+def test_what_a_library_cannot_do_with_a_class_is_another_release(text: str):
+    """An app's own code may say the same, and be wrong."""
+    inner = frame(LIB + "framework/base.py", "load", "made = kind(handler)")
+
+    assert classes(told(raising(f"TypeError: {text}", inner))) == [("version-incompatible", 1)]
+
+
+def test_a_backend_of_a_package_that_is_not_there_is_no_setting():
+    """Django says that its name may be wrong, whatever the reason."""
+    said = (
+        "django.core.exceptions.ImproperlyConfigured: 'tenants.backend' isn't an available database backend or "
+        "couldn't be imported. Check the above exception."
+    )
+
+    assert classes(told(raising(said))) == [("dependency-missing", 1)]
+
+
+def test_what_a_shared_name_lacks_is_a_package():
+    """Python up to 3.6 names neither the package nor its place."""
+    log = raising("ImportError: cannot import name storage", code="from google.cloud import storage")
+
+    assert classes(told(log)) == [("dependency-missing", 1)]
