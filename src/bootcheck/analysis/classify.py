@@ -100,11 +100,13 @@ class Diagnoser:
 
     def _by_complaint(self, trouble: Trouble) -> Diagnosis | None:
         """Judge the app's own last words where no exception is to be seen: a hint, not a proof."""
-        complaint = trouble.facts.get("complaint")
-        if trouble.exception is not None or not isinstance(complaint, Raised):
+        if trouble.exception is not None:
             return None
-        found = self._specifically(replace(trouble, exception=complaint), serving=False)
-        return None if found is None else replace(found, finding=replace(found.finding, confidence="low"))
+        for complaint in trouble.facts.get("complaints", ()):
+            found = self._specifically(replace(trouble, exception=complaint), serving=False)
+            if found is not None:
+                return replace(found, finding=replace(found.finding, confidence="low"))
+        return None
 
     def _specifically(self, link: Trouble, *, serving: bool) -> Diagnosis | None:
         for item in self._specific:

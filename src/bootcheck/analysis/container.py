@@ -20,6 +20,7 @@ from bootcheck.analysis.endings import (
     trouble_of,
 )
 from bootcheck.analysis.events import HANDLERS, evidence, pid_of
+from bootcheck.analysis.last_words import LISTENS
 from bootcheck.analysis.lives import Life, Loose, Server
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import BOOT, REQUEST, Raised, Surroundings, Trouble
@@ -92,6 +93,10 @@ class Container:
             return self._block.first_line
         return self._head.line if self._expects and self._head is not None else float("-inf")
 
+    def listens(self, line: int) -> bool:
+        """Tell whether what an app prints in this line may be the last words of a worker."""
+        return not self._server.served and line - self._server.last_words.since <= LISTENS
+
     @property
     def _expects(self) -> bool:
         """True while the traceback is missing of which Gunicorn has just spoken."""
@@ -110,7 +115,7 @@ class Container:
         """Take the next line; return what Gunicorn says by it, None where it is somebody else's."""
         self._situate(record)
         self._server.just_raised = False
-        event = _event_of(record, telltale=telltale)
+        event = _event_of(record, telltale=telltale, booted=bool(self._server.boots))
         if self._block is not None:
             own = event is not None or telltale or record.text.startswith(_OURS)
             ends = record.headed or (self._block.raised and own)
@@ -129,18 +134,11 @@ class Container:
                 return None
         if event is not None:
             self._on_event(event[0], event[1], record)
-        elif not telltale:
-            self._complaint(record)
+        elif not telltale and self._server.hears(evidence(record), bad=record.level in _BAD, headed=record.headed):
+            self._sink.unexplained(record.text, record.source, record.line)
         if record.headed:
             self._event = event[0] if event is not None else None
         return event
-
-    def _complaint(self, record: Record) -> None:
-        if record.level in _BAD:
-            self._server.complaint = evidence(record)
-            self._sink.unexplained(record.text, record.source, record.line)
-        elif not record.headed:
-            self._server.complains_on(record.line, record.text)
 
     def end(self) -> None:
         """Tell what is open at the end."""
@@ -206,6 +204,7 @@ class Container:
     def _booting(self, match: re.Match[str], record: Record) -> None:
         server = self._server
         server.recovered()
+        server.last_words.begun(record.line)
         pid = pid_of(match)
         if pid in server.lives:
             self._flush(server.lives.pop(pid))
@@ -393,7 +392,8 @@ class Container:
         self._sink.trouble(replace(trouble, host=self._host) if self._host else trouble)
 
 
-def _event_of(record: Record, *, telltale: bool) -> tuple[str, re.Match[str]] | None:
+def _event_of(record: Record, *, telltale: bool, booted: bool) -> tuple[str, re.Match[str]] | None:
     event = said.event_of(record.text)
-    # A shell or a container says "Error: " as well, in words that Gunicorn does not have.
-    return None if telltale and event is not None and event[0] == said.CONFIG_ERROR else event
+    # A shell, a container or an app in a worker says "Error: " as well, in words that Gunicorn does not have.
+    others = telltale or (booted and record.text.startswith("Error: "))
+    return None if others and event is not None and event[0] == said.CONFIG_ERROR else event

@@ -323,8 +323,8 @@ def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
     """
     quick = [life for life in server.silent if _uptime(life) is not None and (_uptime(life) or 0.0) <= SHORT]
     if len(quick) >= 3 and not server.served:
-        return [_silent(life, server, notes, Cause.SYS_EXIT) for life in quick]
-    if server.complaint is not None and server.silent and not (server.served or server.reloaded_at or server.stopping):
+        return [_silent(life, server, notes, Cause.SYS_EXIT, **server.complained) for life in quick]
+    if server.complained and server.silent and not (server.served or server.reloaded_at or server.stopping):
         # What it said last may tell why; that it ended without a word may be anything.
         return [_silent(server.silent[-1], server, notes, Cause.SYS_EXIT, LONE, **server.complained)]
     times = [at for at in server.boots if at is not None]

@@ -41,6 +41,7 @@ def _exiting(server: Server, match: re.Match[str], record: Record) -> None:
     server.named(pid_of(match))
     life = server.life(pid_of(match), evidence(record))
     life.exiting = True
+    server.last_words.ended(record.line)
     if (
         server.fatal_kind == said.CONFIG_ERROR
         and not life.chain
@@ -110,6 +111,7 @@ def _exited(server: Server, match: re.Match[str], record: Record) -> None:
         # 21 to 23 say it twice.
         life = server.life(pid, evidence(record))
         life.exit_code = int(match["code"][:5])
+        server.last_words.ended(record.line)
         server.end(life, record.at)
     server.explained_ends += 1
     if life.exit_code in (BOOT_ERROR, APP_LOAD_ERROR):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from bootcheck.analysis.last_words import LastWords
 from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import Raised, Surroundings
 from bootcheck.model.finding import Evidence
@@ -150,6 +151,8 @@ class Server:
     """The loose traceback stands directly before the line that is being read."""
     complaint: Evidence | None = None
     """The last error that the app logged, or a line that begins like one."""
+    last_words: LastWords = field(default_factory=LastWords)
+    """What was printed beside the ends of its workers."""
     fatal: list[Evidence] = field(default_factory=list)
     """What the master said before it gave up, while it had no worker."""
     fatal_kind: str | None = None
@@ -224,16 +227,26 @@ class Server:
         return next((life.pid for life in reversed(self.lives.values()) if not life.chain and not life.over), 0)
 
     @property
-    def complained(self) -> dict[str, Raised]:
+    def complained(self) -> dict[str, tuple[Raised, ...]]:
         """What the app itself said last, as facts of a boot that failed without an exception to be seen."""
         said = self.complaint
-        return {} if said is None else {"complaint": Raised(type="Exception", message=said.text, line=said.line)}
+        logged = () if said is None else (Raised(type="Exception", message=said.text, line=said.line),)
+        told = logged + (() if self.served else self.last_words.kept)
+        return {"complaints": told} if told else {}
 
-    def complains_on(self, line: int, text: str) -> bool:
+    def hears(self, said: Evidence, *, bad: bool, headed: bool) -> bool:
+        """Take a line that is not Gunicorn's; return True where an app logged an error by it."""
+        if bad:
+            self.complaint = said
+        elif not headed and not self._complains_on(said) and not self.served:
+            self.last_words.heard(said)
+        return bad
+
+    def _complains_on(self, further: Evidence) -> bool:
         """Take the line below the app's last error where it is indented as a part of it."""
-        said = self.complaint
-        further = said is not None and said.line is not None and 0 < line - said.line <= COMPLAINT
-        if said is None or not further or not text[:1].isspace() or not text.strip():
+        said, text = self.complaint, further.text
+        near = said is not None and said.line is not None and 0 < (further.line or 0) - said.line <= COMPLAINT
+        if said is None or not near or not text[:1].isspace() or not text.strip():
             return False
         self.complaint = replace(said, text=f"{said.text}\n{text.strip()}")
         return True

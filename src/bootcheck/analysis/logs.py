@@ -54,8 +54,9 @@ class Log:
 
     @property
     def attentive(self) -> bool:
-        """True while the next line matters whatever it says: a traceback is open, and not long ago it began."""
-        return any(self._line - container.open_since <= MAX_OPEN for container in self._containers.values())
+        """True while the next line matters whatever it says: not long ago a traceback began, or a worker did."""
+        at = self._line
+        return any(at - item.open_since <= MAX_OPEN or item.listens(at) for item in self._containers.values())
 
     @property
     def served(self) -> bool:

@@ -220,3 +220,51 @@ def test_a_table_of_cloudwatchs_as_a_page_shows_it():
     (incident,) = told(table).incidents
     assert "KeyError: 7" in incident.summary
     assert incident.processes[0]["host"] == "ip-172-31-0-1"
+
+
+def ends(*printed: str, before: bool = True, status: int | None = None, rounds: int = 4) -> str:
+    """Return workers that end one after the other, and what is printed right before or after each of them ends."""
+    log = start("20.1.0").partition("[2026-11-27 09:00:00 +0000] [11]")[0]
+    words = "".join(f"{line}\n" for line in printed)
+    for pid in range(11, 11 + rounds):
+        head = f"[2026-11-27 09:00:{pid} +0000] "
+        end = f"{head}[{pid}] [INFO] Worker exiting (pid: {pid})\n"
+        end = words + end if before else end + words
+        told_by = "" if status is None else f"{head}[10] [ERROR] Worker (pid:{pid}) exited with code {status}\n"
+        log += f"{head}[{pid}] [INFO] Booting worker with pid: {pid}\n{end}{told_by}"
+    return log
+
+
+@pytest.mark.parametrize("status", [None, 1, 3])
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("SHOP_KEY is not set", "env-config"),
+        ("Error: please set SHOP_KEY", "env-config"),
+        ("Parse shop.config error 'SHELF'", "env-config"),
+        ("bye", "app-exception"),
+        ("Warning: SHOP_KEY is not set, so a new one was made", "app-exception"),
+    ],
+)
+def test_what_is_printed_beside_the_end_of_a_worker(printed: str, expected: str, before: bool, status: int | None):
+    """By whoever leaves with sys.exit: before it with print, after it where the text is handed over."""
+    log = ends("loading shelves", printed, before=before, status=status)
+
+    assert classes(told(log)) == [(expected, 4)]
+    assert classes(told("".join(f"web-1  | {line}\n" for line in log.splitlines()))) == [(expected, 4)]
+
+
+def test_words_that_were_printed_long_before():
+    """They were not the last ones, or they were said while requests were answered, or of a server that was stopped."""
+    said = "SHOP_KEY is not set"
+
+    assert classes(told(ends(said, "a", "b c", "c d", "d e"))) == [("app-exception", 4)]
+    assert (
+        told(
+            start() + said + "\n" + GET + TERM + "[2026-11-27 09:05:00 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+        ).incidents
+        == ()
+    )
+    assert classes(told(ends(said, rounds=1))) == [("env-config", 1)]
+    assert told(ends("bye", rounds=1)).incidents == ()
