@@ -128,4 +128,4 @@ def test_a_server_of_the_apps_own_that_finds_its_port_taken_is_one_incident():
     words = "Address already in use\nPort 5000 is in use by another program.\n"
     log = start() + "".join((boot if at > 1 else "").format(at=at) + words + status.format(at=at) for at in (1, 2, 3))
 
-    assert classes(told(log)) == [("address-in-use", 1)]
+    assert classes(told(log)) == [("address-in-use", 3)]
