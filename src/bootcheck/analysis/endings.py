@@ -5,29 +5,14 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from bootcheck.analysis.lives import WAVE, Life, Server
+from bootcheck.analysis.ages import LATE, MANY, again_and_again, all_alike, as_a_boot, began, uptime
+from bootcheck.analysis.lives import Life, Server
 from bootcheck.analysis.trouble import BOOT, LONE, REQUEST, STOP, UNKNOWN, Frame, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
 NATIVE = frozenset({"SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT", "SIGTRAP", "SIGSYS"})
 _STOPS = frozenset({"SIGTERM", "SIGINT", "SIGQUIT"})
-DEFAULT_TIMEOUT = (29.0, 33.0)
-"""Seconds of life of a worker that the default timeout ends while it boots."""
-ALIKE = 2.0
-"""Seconds by which workers that are timed out in their boot differ in age."""
-LONGEST = 1_000.0
-"""Seconds: who is timed out at a greater age had booted."""
-TENS, LATE = 10.0, 3.0
-"""People set limits in tens of seconds, and the master notices some seconds late."""
-LIMITS = (60.0, 90.0, 100.0, 120.0, 150.0, 180.0, 200.0, 240.0, 300.0, 360.0, 400.0, 500.0, 600.0, 900.0, 1000.0)
-"""Seconds that people write behind --timeout."""
-AGAIN = 2
-"""Workers one after the other that make a loop."""
-NOTICED = 2.0
-"""Seconds within which a master that is not busy notices that one of them is over."""
-MANY = 4
-"""Workers that no single request can have held all at once."""
 LIFESPAN = "app.lifespan"
 """The step in which an application's own start-up is."""
 STOP_ORDERS = {"term": "SIGTERM", "int": "SIGINT", "quit": "SIGQUIT"}
@@ -152,8 +137,8 @@ def _like_those_after_it(life: Life, server: Server) -> bool:
     """Tell whether it was killed where the log begins, and all that were started in its place were timed out."""
     if life.booted_at is not None or server.seen_start or life.ended_at is None or life.context is not None:
         return False
-    later = [item for item in server.lives.values() if _born(item) is not None and item.ended_at is not None]
-    first = min((born for item in later if (born := _born(item)) is not None), default=None)
+    later = [item for item in server.lives.values() if began(item) is not None and item.ended_at is not None]
+    first = min((born for item in later if (born := began(item)) is not None), default=None)
     return first is not None and life.ended_at <= first + LATE and all(item.timed_out for item in later)
 
 
@@ -163,13 +148,13 @@ def _when_timed_out(life: Life, server: Server) -> str:
         return REQUEST
     release = server.around([]).release
     covered = not release or release < NO_BOOT_TIMEOUT
-    if _was_booting(life, frames) or (server.nested and covered and _as_a_boot(life)):
+    if _was_booting(life, frames) or (server.nested and covered and as_a_boot(life)):
         return BOOT
     if life.ready or life.after_service:
         return REQUEST
     if covered:
-        return BOOT if _all_alike(life, server) else REQUEST
-    return BOOT if _outside_of_requests(life, server) or _again_and_again(server) else REQUEST
+        return BOOT if all_alike(life, server) else REQUEST
+    return BOOT if _outside_of_requests(life, server) or again_and_again(server) else REQUEST
 
 
 def _was_booting(life: Life, frames: tuple[Frame, ...]) -> bool:
@@ -189,74 +174,7 @@ def _outside_of_requests(life: Life, server: Server) -> bool:
     in its loop it gives a sign of life each second. One that exits without a word was in neither, unless the
     whole machine had slept: then its age is none that a limit has.
     """
-    return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain and _as_a_boot(life)
-
-
-def _again_and_again(server: Server) -> bool:
-    """Tell whether each worker that was started was timed out at one limit, and none got as far as to say where."""
-    others = [item for item in server.lives.values() if item.booted_at is not None and item.ended_at is not None]
-    if server.served or len(others) < AGAIN or any(item.hung_in or item.chain or item.ready for item in others):
-        return False
-    ages = [age for item in others if item.timed_out and (age := _uptime(item)) is not None]
-    alone = len({item.booted_at for item in others}) == len(others)
-    return alone and len(ages) == len(others) and all(map(_by_limit, ages)) and max(ages) - min(ages) <= ALIKE
-
-
-def _as_a_boot(life: Life) -> bool:
-    """Tell whether its age, if known, is one that a limit has."""
-    age = _uptime(life)
-    return age is None or age <= DEFAULT_TIMEOUT[1] or (age <= LONGEST and age % TENS <= LATE)
-
-
-def _all_alike(life: Life, server: Server) -> bool:
-    """Tell whether it was timed out as a boot is: at the default limit, or at the same age as the others.
-
-    One that started before the log begins is like those that follow; or all of them began and ended together.
-    """
-    age = _uptime(life)
-    others = [item for item in server.lives.values() if item.timed_out]
-    ages = [other for item in others if (other := _uptime(item)) is not None]
-    if age is None and any(item.ready for item in others):
-        return False
-    if _in_a_loop(ages) and (age is None or age <= 2 * max(DEFAULT_TIMEOUT[1], min(ages))):
-        return True
-    if server.served:
-        return False
-    if len(ages) > 1 and max(ages) - min(ages) <= ALIKE and max(ages) <= LONGEST:
-        starts = [item.booted_at for item in others if item.booted_at is not None]
-        return max(starts) - min(starts) > ALIKE or max(ages) % TENS <= LATE
-    if age is not None or ages:
-        return all(map(_by_limit, ages if age is None else [age]))
-    guessed = [guess for item in others if (guess := _age(item)) is not None]
-    # Pids in a row may be those of workers that began together: only the default limit is no chance then.
-    in_a_row = any(item.placed_at is not None and item.pid == item.follows + 1 for item in others)
-    low, high = DEFAULT_TIMEOUT
-    guessed = [guess for guess in guessed if low <= guess <= high or not in_a_row]
-    return _in_a_loop(guessed) or _all_at_once([item.ended_at for item in others if item.ended_at is not None])
-
-
-def _all_at_once(ends: list[float]) -> bool:
-    """Tell whether so many were timed out together, once or always, that no requests can have held all of them."""
-    if len(ends) < MANY:
-        return False
-    if max(ends) - min(ends) <= ALIKE:
-        return True
-    ends.sort()
-    breaks = [place for place, (one, other) in enumerate(pairwise(ends), 1) if other - one > WAVE]
-    sizes = [stop - start for start, stop in pairwise([0, *breaks, len(ends)])]
-    return len(sizes) > 1 and min(sizes) >= MANY - 1
-
-
-def _by_limit(age: float) -> bool:
-    """Tell whether an age is one at which a boot is ended: the default limit, or one that people set."""
-    low, high = DEFAULT_TIMEOUT
-    return low <= age <= high or any(0 <= age - limit <= NOTICED for limit in LIMITS)
-
-
-def _in_a_loop(ages: list[float]) -> bool:
-    """Tell whether most were timed out at the limit of a boot: a busy machine notices some of them late."""
-    found = sum(map(_by_limit, ages))
-    return found > 1 and 2 * found >= len(ages)
+    return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain and as_a_boot(life)
 
 
 def is_request(frames: tuple[Frame, ...]) -> bool:
@@ -321,7 +239,7 @@ def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
 
     A worker that calls sys.exit(0), or on 20.1 any sys.exit, leaves `Worker exiting` at most.
     """
-    quick = [life for life in server.silent if _uptime(life) is not None and (_uptime(life) or 0.0) <= SHORT]
+    quick = [life for life in server.silent if uptime(life) is not None and (uptime(life) or 0.0) <= SHORT]
     if len(quick) >= 3 and not server.served:
         return [_silent(life, server, notes, Cause.SYS_EXIT, **server.complained) for life in quick]
     if server.complained and server.silent and not (server.served or server.reloaded_at or server.stopping):
@@ -350,17 +268,3 @@ def _silent(life: Life, server: Server, notes: list[Evidence], cause: Cause, *fa
         around=server.around(notes),
         facts={"silent": True, **dict.fromkeys(facts, True), **told},
     )
-
-
-def _born(life: Life) -> float | None:
-    """Return when it was started, as far as the log tells or lets one conclude."""
-    return life.placed_at if life.booted_at is None else life.booted_at
-
-
-def _age(life: Life) -> float | None:
-    born = _born(life)
-    return None if life.ended_at is None or born is None else life.ended_at - born
-
-
-def _uptime(life: Life) -> float | None:
-    return None if life.ended_at is None or life.booted_at is None else life.ended_at - life.booted_at

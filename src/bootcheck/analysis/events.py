@@ -95,6 +95,9 @@ def _overdue(server: Server, match: re.Match[str], record: Record) -> None:
 
 
 def _killed(server: Server, match: re.Match[str], record: Record) -> None:
+    first = server.lives.get(0)
+    if first is not None and first.hung_in:
+        server.named(pid_of(match))
     life = server.life(pid_of(match), evidence(record))
     life.killed = said.signal_of(match)
     server.end(life, record.at)

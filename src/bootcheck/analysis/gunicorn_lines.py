@@ -48,7 +48,7 @@ _LINES = (
     (BOOTING, r"(?:Booting worker with pid: |Worker spawned \(pid:? ?)(?P<pid>\d+)"),
     (EXITING, r"Worker exiting \(pid: ?(?P<pid>\d+)\)"),
     (RAISED, r"Exception in (?P<dirty>dirty )?worker process"),
-    (TIMEOUT, r"(?:WORKER TIMEOUT|Worker timeout) \(pid: ?(?P<pid>\d+)\)"),
+    (TIMEOUT, r"(?:WORKER TIMEOUT|Worker timeout) ?\(pid: ?(?P<pid>\d+)\)"),
     # As people paste it who left the pid out, and what the hook of Gunicorn's documentation says.
     (TIMEOUT, r"(?:^|CRITICAL\W{1,3})WORKER TIMEOUT(?: \(pid: ?[^\d)]{0,12}\))?\W*$|^worker received SIGABRT signal"),
     (OVERDUE, r"Worker graceful timeout \(pid: ?(?P<pid>\d+)\)"),

@@ -117,3 +117,36 @@ def test_requests_that_a_stop_drops():
 
     assert named(stopped("05:30", "gevent", *said)) == ["shutdown-timeout"]
     assert named(start() + HEAD.format("05:00", 11) + said[0] + "\n" + GET) == []
+
+
+def test_a_worker_that_lives_on_beside_those_that_were_timed_out():
+    """All load the same: where one of them goes on for seconds, the others did not load for too long."""
+    born = "".join(HEAD.format("00:00", pid) + f"[INFO] Booting worker with pid: {pid}\n" for pid in (7, 8, 9))
+    later = "".join(HEAD.format("02:05", pid) + f"[INFO] Booting worker with pid: {pid}\n" for pid in (20, 21))
+
+    assert named(born + timed_out("02:00", 7) + timed_out("02:01", 8) + later) == ["request-timeout"]
+    assert named(born + timed_out("02:00", 7, 9) + timed_out("02:01", 8) + later) == ["boot-timeout"]
+
+
+def test_workers_of_a_log_without_times():
+    """Each that was started was timed out."""
+    round_of = "[INFO] Booting worker with pid: {0}\nloading the weights\n[CRITICAL] WORKER TIMEOUT (pid:{0})\n"
+
+    assert named("".join(round_of.format(pid) for pid in (7, 12, 17))) == ["boot-timeout"]
+    assert named(GET + "".join(round_of.format(pid) for pid in (7, 12, 17))) == ["request-timeout"]
+
+
+def test_a_line_that_another_had_not_ended():
+    """A bar of progress stands before Gunicorn's words; what a client sends does not count."""
+    bar = "Downloading:  12%|#1   | 51M/440M [00:25<03:02, 2.1MB/s]"
+    begun = start("20.1.0")
+
+    assert named(begun + bar + timed_out("00:31", 11)) == ["boot-timeout"]
+    assert named(begun + f'10.0.0.9 - - "GET /?q={timed_out("00:31", 11).strip()} HTTP/1.1" 200 5\n' + GET) == []
+
+
+def test_a_kill_that_follows_the_traceback_of_an_abort():
+    """No line names the worker but that of its end."""
+    killed = HEAD.format("00:31", 1) + "[ERROR] Worker (pid:61) was sent SIGKILL! Perhaps out of memory?\n"
+
+    assert named(VIEW + ABORT + "SystemExit: 1\n" + killed) == ["request-timeout"]

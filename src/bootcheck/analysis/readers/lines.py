@@ -11,7 +11,7 @@ from typing import Any
 
 from bootcheck.analysis.readers import Intake, carried, newest, pasted, shared
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
-from bootcheck.analysis.readers.prefixes import Record, record_of
+from bootcheck.analysis.readers.prefixes import Record, record_of, run_into
 from bootcheck.analysis.readers.sieve import LEARN_AFTER, Sieve, Sifted, sieve_of
 from bootcheck.analysis.readers.stream import BOMS, MAX_LINE, Stream, Unreadable, blocks
 from bootcheck.analysis.readers.values import first_object, is_cut_report, is_report, parsed
@@ -298,6 +298,11 @@ class _Lines:
     def _record(self, record: Record) -> None:
         if record.at is None and self._passed:
             self._catch_up(record.stream)
+        inner = run_into(record)
+        if inner is not None:
+            self._intake.record(record)
+            self._record(inner)
+            return
         start = record.text.find(_MARK)
         if start < 0:
             pieces = unfolded(record.text)

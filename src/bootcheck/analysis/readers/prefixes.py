@@ -50,6 +50,7 @@ _GUNICORN = re.compile(
     rf"\[(?P<time>{_TIME}|[^\[\]]{{0,30}}\d[^\[\]]{{0,30}})\] \[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?"
 )
 """Whatever the time is written like, or what a page made of it."""
+_WITHIN = re.compile(r"(?<=.)\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4}\] \[\d+\] \[[A-Z]+\] ")
 _GUNICORN_OLD = re.compile(r"\[(?P<pid>\d+)\] \[(?P<level>[A-Z]+)\] ?")
 _ISO = re.compile(rf"(?P<time>{_TIME})(?:(?=\s|$)|(?<=[\d:][\d:]\d\d)(?=[^\s\d,.]))")
 # CloudWatch's exports: `1772600767000,…`, `2026-11-27T09:15:37.000Z,…`
@@ -164,6 +165,19 @@ def record_of(raw: str, source: str, line: int) -> Record:
         _level(record, text)
     record.text = text
     return record
+
+
+def run_into(record: Record) -> Record | None:
+    """Cut off and return what Gunicorn said in the middle of a line that another had not ended: a bar of progress."""
+    if record.headed or "] [" not in record.text or " HTTP/" in record.text:
+        return None
+    match = _WITHIN.search(record.text)
+    if match is None:
+        return None
+    inner = record_of(record.text[match.start() :], record.source, record.line)
+    inner.stream, inner.host = record.stream, record.host
+    record.text = record.text[: match.start()]
+    return inner
 
 
 def clean(text: str) -> str:

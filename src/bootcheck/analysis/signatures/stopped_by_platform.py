@@ -55,8 +55,9 @@ TELLTALE = re.compile(
     r"State changed from up to crashed|Probe of Liveness failed|Liveness check unsuccessful|"
     r"DeployContainerHealthChecksFailed|ELB health is failing|did not pass the ping health check|"
     # a container on which others wait; that of a database is not this server's
-    r"^(?!.*[Cc]ontainer \S*(?:db|postgres|mysql|maria|mongo|redis|rabbit|kafka|elastic|search|minio|cache|queue))"
-    r".*(?:dependency failed to start: container \S+ is unhealthy|[Cc]ontainer \"[0-9a-f]{12,64}\" is unhealthy)|"
+    r"^(?!.*[Cc]ontainer (?:for service )?\S*(?:db|postgres|mysql|maria|mongo|redis|rabbit|kafka|elastic|search|minio|"
+    r"cache|queue)).*(?:dependency failed to start: container (?:for service )?\S+ is unhealthy|"
+    r"[Cc]ontainer \"[0-9a-f]{12,64}\" is unhealthy)|"
     # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
     r"^\S+ is in [A-Z]+ state, restarting$|'[^']+' failed protocol test \[|Server \S+/\S+ is DOWN, reason: Layer7"
 )

@@ -893,6 +893,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "(service shop) (task 1) failed ELB health checks in (target-group x)\nTask failed ELB health checks in (target-group x)\n",
         start() + "Probe of Liveness failed with status code: 400\n" + TERM,
         "dependency failed to start: container shop-web-1 is unhealthy\n",
+        'dependency failed to start: container for service "web" is unhealthy\n',
         'ERROR: for proxy  Container "0123456789ab" is unhealthy.\n' + start(),
         "[web] ERROR component terminated with non-zero exit code: DeployContainerHealthChecksFailed\n",
         "2026-11-27T09:00:00.00+0000 [HEALTH/0] ERR Instance became unhealthy: Liveness check unsuccessful: no answer\n"
