@@ -37,7 +37,11 @@ def _take_over(namespace: dict[str, Any]) -> None:
     namespace.update({name: value for name, value in theirs.items() if name not in mine})
 
 
-_take_over(globals())
+try:
+    _take_over(globals())
+except (Exception, SystemExit) as _exc:
+    _arming.not_read(globals(), _exc)
+    raise
 # A file that armed itself declared its checks; arming once more without any would take them away.
 if not getattr(globals().get("nworkers_changed"), "bootcheck_owned", False):
     _arming.arm(globals())

@@ -23,7 +23,8 @@ LOG = "log"
 BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.OS_EXIT})
 _STOPS = frozenset({Cause.CHECK_FAILED, Cause.EXCEPTION, Cause.APP_NOT_FOUND})
 _PORT_STEP = "check.port"
-_PORT_CODES = frozenset({"BC405", "BC407", "BC408"})
+_SAYS_WHY = frozenset({"BC405", "BC407", "BC408", "BC521"})
+"""Codes of what was found where a master only says exit(1): about its port, or about its configuration."""
 MAX_EVIDENCE = 12
 MAX_MESSAGE = 4_000
 MAX_TRACEBACK = 100_000
@@ -204,9 +205,9 @@ def _conclusion(
     told = _of_verdict(document, verdict, trouble)
     if trouble.cause is Cause.CHECK_FAILED:
         return told, CODES[told.code].cause_class if told.code in CODES else "app-exception", True
-    bind = _bind_problem(document, trouble)
-    if bind is not None:
-        return bind, bind.rule.cause_class, True
+    why = _found_beside_exit(document, trouble)
+    if why is not None:
+        return why, why.rule.cause_class, True
     if trouble.cause in BY_EXCEPTION and trouble.exception is not None:
         diagnosis = diagnoser.of_kind(trouble)
         if diagnosis is not None and diagnosis.specific:
@@ -216,13 +217,13 @@ def _conclusion(
     return told, cause_class, cause_class != "app-exception"
 
 
-def _bind_problem(document: Mapping[str, Any], trouble: Trouble) -> Finding | None:
-    """Return who holds the address, where the master ended because it could not bind: Gunicorn only says exit(1)."""
+def _found_beside_exit(document: Mapping[str, Any], trouble: Trouble) -> Finding | None:
+    """Return who holds the address or what is wrong in the configuration: Gunicorn only says exit(1)."""
     if trouble.role != "master" or trouble.cause is not Cause.SYS_EXIT:
         return None
     for item in _errors(document):
         # The line on stderr has no room for the step.
-        if item.get("step") == _PORT_STEP or item.get("code") in _PORT_CODES:
+        if item.get("step") == _PORT_STEP or item.get("code") in _SAYS_WHY:
             try:
                 return Finding.from_dict(item)
             except (KeyError, TypeError, ValueError, AttributeError):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn import chain, hooks, seams
@@ -22,7 +23,7 @@ from bootcheck.settings import Settings, disabled
 from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
-    from types import ModuleType
+    from types import FrameType, ModuleType
 
     from bootcheck.checks.base import Check
     from bootcheck.guards.warmup import Warmup
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from bootcheck.sinks.base import Sink
 
 _master: Master | None = None
+_LOADING = ("do_load_config", "gunicorn.app.base")
+"""The function in which Gunicorn reads its configuration."""
 
 
 def arm(  # noqa: PLR0913 - options by keyword, each with its default
@@ -78,9 +81,12 @@ def arm(  # noqa: PLR0913 - options by keyword, each with its default
     _judge_deadlines(deadlines or {})
     warming = _warming(warmups, warm_at_once)
     _judge_safe_reload(safe_reload)
+    armed_before = _master is not None
     master = _armed(sinks, environ)
     if master is None:
         return
+    if not armed_before:
+        _watch_configuration(master, sys._getframe(1), namespace)  # noqa: SLF001 - the documented way to the caller
     if checks or namespace is not None:
         master.declare(checks, exit_codes, deadlines)
         master.reseed = reseed
@@ -137,7 +143,37 @@ def armed() -> Master | None:
 def install(cfg: Any) -> None:
     """Chain the hooks into a configuration (used where there is no configuration file of ours)."""
     if _master is not None:
+        # It was read, and nobody asks any more how far its frames came.
+        _master.last_look = _nothing
         _master.install(cfg)
+
+
+def not_read(namespace: MutableMapping[str, Any], exc: BaseException) -> None:
+    """Report that the configuration file could not be executed; one that ends well, or at a reload, is none."""
+    with suppress(SystemExit):
+        arm(namespace)
+        if _master is not None:
+            _master.not_set_up(exc)
+
+
+def _watch_configuration(master: Master, caller: FrameType, namespace: MutableMapping[str, Any] | None) -> None:
+    """Where Gunicorn reads its configuration right now, have an end of that reported: no hook of it runs so early."""
+    frame: FrameType | None = caller
+    file: FrameType | None = None
+    while frame is not None and (frame.f_code.co_name, frame.f_globals.get("__name__")) != _LOADING:
+        if file is None and frame.f_globals is namespace:
+            file = frame
+        frame = frame.f_back
+    if frame is None:
+        return
+    loading = frame
+
+    def look() -> None:
+        from bootcheck.gunicorn.configuring import ended
+
+        ended(master, loading, file)
+
+    master.last_look = look
 
 
 def _armed(sinks: Sequence[Sink], environ: MutableMapping[str, str]) -> Master | None:

@@ -74,7 +74,8 @@ def over(master: Master, exc: BaseException) -> None:
         root = cause if isinstance(cause, Exception) and not seams.is_halt(cause) else exc
         master.recorder.exception(root, (Cause.SYS_EXIT if isinstance(root, SystemExit) else Cause.EXCEPTION).value)
         _explain_bind(master)
-        _report(master, Death(boot=_boot(master), status=status << 8), "THE SERVER ENDED")
+        headline = "THE SERVER DID NOT START" if master.arbiter is None else "THE SERVER ENDED"
+        _report(master, Death(boot=_boot(master), status=status << 8), headline)
     master.end(status)
 
 

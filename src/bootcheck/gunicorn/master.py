@@ -92,6 +92,8 @@ class Master:
         """True once Gunicorn halts: from then on it stops its workers."""
         self.preflight_child: Callable[[], int | None] = lambda: None
         """Returns the pid of the process that runs the checks, while one does."""
+        self.last_look: Callable[[], object] = lambda: None
+        """Called where this process exits without a word of Gunicorn's."""
         self._preflighted = False
         self._before: dict[int, Any] = {}
 
@@ -390,4 +392,6 @@ class Master:
 
     def _at_exit(self) -> None:
         if self.is_here:
+            if not self._ended:
+                chain.quietly(self.last_look)()
             chain.quietly(self.end)(0)

@@ -47,7 +47,13 @@ _HOOK = re.compile(
 )
 _NO_FILE = re.compile(r"^'[^']+\.(?:py|conf|cfg|ini|txt)' doesn't exist$")
 _READING = frozenset(
-    {"get_config_from_filename", "get_config_from_module_name", "load_config_from_module_name_or_filename"}
+    {
+        "get_config_from_filename",
+        "get_config_from_module_name",
+        "load_config_from_module_name_or_filename",
+        # Of bootcheck.conf, which executes the configuration file that lies beside it.
+        "_take_over",
+    }
 )
 
 
