@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from bootcheck.analysis import boots, deaths, gunicorn_lines, warned
-from bootcheck.analysis.classify import UNKNOWN_CLASS, Diagnoser, Diagnosis, precedence
+from bootcheck.analysis.classify import UNKNOWN_CLASS, Diagnoser, precedence
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
 from bootcheck.analysis.digests import Digester, Unpacker
 from bootcheck.analysis.durations import Durations
@@ -17,7 +17,7 @@ from bootcheck.analysis.history import History
 from bootcheck.analysis.incidents import Inputs, Unexplained
 from bootcheck.analysis.logs import Log
 from bootcheck.analysis.notes import ORDERED_WORDS
-from bootcheck.analysis.preflights import Preflights
+from bootcheck.analysis.preflights import Preflights, refused
 from bootcheck.analysis.quoting import template
 from bootcheck.analysis.readers import Batch, sieve
 from bootcheck.analysis.readers.folded import is_escaped
@@ -27,7 +27,6 @@ from bootcheck.analysis.trouble import BOOT, STOP, Trouble
 from bootcheck.analysis.warned import Warnings
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Severity
 
 MAX_TEMPLATES = 200
 MAX_UNREADABLE = 1_000
@@ -138,6 +137,9 @@ class Collector:
             self._spoke = self._spoke or log.ran
             self._by_telltale(log, source)
             self._killed_in_stop(log)
+            parting = log.parting(lines) if not self._classes else None
+            if parting is not None:
+                self.trouble(parting)
         self.inputs.files += read and self._understood
         self.inputs.lines += lines
         self._source = ""
@@ -249,7 +251,7 @@ class Collector:
             return
         diagnosis = self._diagnoser.diagnose(trouble)
         if trouble.cause is Cause.CHECK_FAILED:
-            diagnosis = _refused(boot, trouble) or diagnosis
+            diagnosis = refused(boot, trouble) or diagnosis
         if diagnosis is None:
             return
         death = deaths.of_trouble(trouble, diagnosis, source, JOURNAL)
@@ -385,11 +387,3 @@ class Collector:
 
 def _is_wordless(death: Death) -> bool:
     return death.cause in (Cause.OS_EXIT, Cause.SYS_EXIT) and not death.specific
-
-
-def _refused(boot: Boot, trouble: Trouble) -> Diagnosis | None:
-    errors = [finding for finding in boot.findings if finding.severity is Severity.ERROR]
-    if not errors:
-        return None
-    first = next((finding for finding in errors if finding.declared), errors[0])
-    return Diagnosis(replace(first, evidence=(*first.evidence, *trouble.said)), first.rule.cause_class, specific=True)

@@ -10,7 +10,7 @@ from bootcheck.analysis.container import Container, Sink
 from bootcheck.analysis.libraries import target_of
 from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
-from bootcheck.analysis.overheard import overheard
+from bootcheck.analysis.overheard import Parting, overheard
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import BOOT, LONE, Surroundings, Trouble
 from bootcheck.model.cause import Cause
@@ -51,6 +51,7 @@ class Log:
         self._lone: list[Loose] = []
         self._overheard: Loose | None = None
         """The last thing that a line quotes, as long as no server has spoken."""
+        self._parting = Parting()
 
     @property
     def attentive(self) -> bool:
@@ -92,6 +93,7 @@ class Log:
         if "gunicorn" in record.text:
             self._notes.started_by(record)
         event = container.feed(record, telltale=telltale)
+        self._parting.hear(record, None if event is None else event[0])
         if speaks and record.at is not None and len(self._times) < MAX_TIMES:
             self._times[record.line] = record.at
         if event is not None:
@@ -105,6 +107,22 @@ class Log:
     def killed_in_stop(self) -> list[Evidence]:
         """Return the platform's word for a SIGKILL after an ordered stop."""
         return self._notes.killed_in_stop
+
+    def parting(self, lines: int) -> Trouble | None:
+        """Return what the app of a server that came up said in the last of so many lines: it may be why they end."""
+        word = self._parting.word(lines) if self._worked else None
+        if word is None:
+            return None
+        said = (Evidence(source=word.source, line=word.line, text=word.text),)
+        return Trouble(
+            cause=Cause.NONE,
+            moment=BOOT,
+            exception=word.chain[0],
+            chain=word.chain,
+            said=said,
+            at=word.at,
+            around=self.around,
+        )
 
     def end(self) -> None:
         """Tell what is open at the log's end."""

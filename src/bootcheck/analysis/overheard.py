@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis.lives import Loose
-from bootcheck.analysis.readers.prefixes import Record
+from bootcheck.analysis.readers.prefixes import GUNICORN, Record
 from bootcheck.analysis.trouble import Raised
 
 MAX_MESSAGE = 1_000
@@ -23,19 +24,64 @@ _BY_SERVER = re.compile(
     r"Is the server running on|Can't connect to (?:local )?(?:MySQL )?server|\b[Ee]rror -?\d+ connecting to \S+:\d"
 )
 """PostgreSQL's words, MySQL's, and those of redis-py for what the system told it."""
+_BY_SYSTEM = re.compile(r"\[Errno \d+\] [A-Z]|^\W{0,4}(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S")
+_GOES_ON = re.compile(
+    r"\b(?:retry\w*|again|ignor\w+|skipp\w+|fall(?:ing)? ?back|default\w*|continu\w+|optional|warning|without|"
+    r"disabled)\b",
+    re.IGNORECASE,
+)
+"""What a program says of an error that it can live with."""
+MAX_BELOW = 2
+"""Lines below its last word: blank ones, or the prompt."""
+
+
+class Parting:
+    """What an app says last of all, while its server has answered nothing and was not told to stop."""
+
+    def __init__(self) -> None:
+        self._record: Record | None = None
+        self._over = False
+
+    def hear(self, record: Record, kind: str | None) -> None:
+        """Take the next line, and what Gunicorn says by it."""
+        if kind in (said.START, said.BOOTING):
+            self._over = False
+        elif kind in (said.SERVING, said.SIGNAL, said.HALT, said.READY):
+            self._over = True
+        text = record.text
+        if text.strip():
+            self._record = record if kind is None and _is_complaint(record) else None
+
+    def word(self, lines: int) -> Loose | None:
+        """Return it, where it stands at the end of a log of so many lines."""
+        record = self._record
+        if record is None or self._over or lines - record.line > MAX_BELOW:
+            return None
+        return overheard(record) or Loose(
+            (Raised(type="Exception", message=record.text[:MAX_MESSAGE], line=record.line),),
+            record.source,
+            record.line,
+            at=record.at,
+        )
+
+
+def _is_complaint(record: Record) -> bool:
+    if record.voice == GUNICORN or record.level not in (None, "ERROR", "CRITICAL"):
+        return False
+    return _BY_SYSTEM.search(record.text) is not None and _GOES_ON.search(record.text) is None
 
 
 def overheard(record: Record) -> Loose | None:
     """Return what a line quotes, None where it quotes nothing or only chats."""
     if record.level in _QUIET:
         return None
-    said = _BY_SERVER.search(record.text)
+    quoted = _BY_SERVER.search(record.text)
     named = _NAMED.search(record.text)
-    if said is None and named is None:
+    if quoted is None and named is None:
         return None
     if named is not None:
         raised = Raised(type=named["type"], message=named["message"][:MAX_MESSAGE], line=record.line)
     else:
-        start = said.start() if said is not None else 0
+        start = quoted.start() if quoted is not None else 0
         raised = Raised(type="Exception", message=record.text[start:][:MAX_MESSAGE], line=record.line)
     return Loose((raised,), record.source, record.line, at=record.at)

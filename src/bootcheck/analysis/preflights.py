@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from bootcheck.analysis.classify import Diagnosis
 from bootcheck.analysis.incidents import MAX_EVIDENCE, Incident
 from bootcheck.analysis.quoting import quoted
+from bootcheck.analysis.trouble import Trouble
+from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding, Severity
 
@@ -70,3 +73,12 @@ def _errors(found: list[Any]) -> Iterator[Finding]:
             continue
         if finding.severity is Severity.ERROR:
             yield finding
+
+
+def refused(boot: Boot, trouble: Trouble) -> Diagnosis | None:
+    """Return what a check that failed had found, as its journal tells."""
+    errors = [finding for finding in boot.findings if finding.severity is Severity.ERROR]
+    if not errors:
+        return None
+    first = next((finding for finding in errors if finding.declared), errors[0])
+    return Diagnosis(replace(first, evidence=(*first.evidence, *trouble.said)), first.rule.cause_class, specific=True)

@@ -1,0 +1,43 @@
+"""What an app says last, while its server has answered nothing: the log was cut there because of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import GET, TERM, start
+
+DENIED = "Could not save the shelves: [Errno 13] Permission denied: '/srv/shelves.json'\n"
+
+
+@pytest.mark.parametrize(
+    ("cause_class", "word"),
+    [
+        ("permission-denied", DENIED),
+        ("permission-denied", f"2026-11-27 09:00:01,000 ERROR shelves {DENIED}"),
+        ("filesystem", "Error loading shelves: [Errno 2] No such file or directory: 'shelves.yaml'\n"),
+        ("filesystem", "OSError: [Errno 30] Read-only file system: '/srv/shelves'\n\n"),
+    ],
+)
+def test_the_last_word_tells(cause_class: str, word: str):
+    """Without a level, or with one; an empty line may follow."""
+    assert classes(told(start() + word)) == [(cause_class, 1)]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        start() + DENIED + GET,
+        start() + GET + DENIED,
+        start() + DENIED + "shelves are ready\nand so are the books\nwelcome\n",
+        start() + DENIED + TERM,
+        start() + DENIED.replace("ERROR", "WARNING").replace("\n", ", the default is used\n"),
+        start() + f"2026-11-27 09:00:01,000 WARNING shelves {DENIED}",
+        start()
+        + "[2026-11-27 09:00:01 +0000] [10] [ERROR] Control server error: [Errno 13] Permission denied: '/srv'\n",
+        DENIED.replace("[Errno 13] ", "") + start(),
+    ],
+)
+def test_what_a_server_lives_with_is_no_last_word(log: str):
+    """It answers, goes on, stops as told, or says that it does without."""
+    assert classes(told(log)) == []
