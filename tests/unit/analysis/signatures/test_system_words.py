@@ -71,6 +71,7 @@ SCRIPTS = (
     ("permission-denied", "mkdir: cannot create directory '/srv/data': Permission denied\n"),
     ("permission-denied", "web-1  | chown: /srv/data: Operation not permitted\nweb-1 exited with code 1\n"),
     ("permission-denied", "/docker-entrypoint.sh: 12: cannot create /srv/.env: Permission denied\n"),
+    ("permission-denied", "sed: can't create temp file '/etc/gunicorn/books.confXXXX': Permission denied\n"),
     ("filesystem", "cp: error writing '/srv/books': No space left on device\n"),
     ("filesystem", "touch: cannot touch '/srv/books': Read-only file system\n"),
 )
