@@ -61,7 +61,7 @@ _CONTAINER = (
 _NO_TOOL = r"^(?!(?:mkdir|touch|ch(?:own|mod|grp)|cp|mv|ln|rm|sed|tee|install|cat|tar|rsync): ).*"
 _SHELL = (
     # What a tool may not do in a folder of that name is no command that cannot be run.
-    rf"{_NO_TOOL}gunicorn\S*: (?:command not found|not found|No such file or directory|cannot execute|Permission denied)",
+    rf"{_NO_TOOL}gunicorn\S*: (?:(?:command )?not found|No such file or directory|cannot execute|Permission denied)",
     r"[Cc]ommand not found: \S*gunicorn|bad interpreter: |(?:^|/)env: \S{1,60}: No such file",
     r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
     r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)",
