@@ -93,7 +93,7 @@ class Log:
         if "gunicorn" in record.text:
             self._notes.started_by(record)
         event = container.feed(record, telltale=telltale)
-        self._parting.hear(record, None if event is None else event[0])
+        self._parting.hear(record, None if event is None else event[0], alone=container.open_since < 0)
         if speaks and record.at is not None and len(self._times) < MAX_TIMES:
             self._times[record.line] = record.at
         if event is not None:

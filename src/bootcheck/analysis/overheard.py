@@ -42,15 +42,15 @@ class Parting:
         self._record: Record | None = None
         self._over = False
 
-    def hear(self, record: Record, kind: str | None) -> None:
-        """Take the next line, and what Gunicorn says by it."""
+    def hear(self, record: Record, kind: str | None, *, alone: bool) -> None:
+        """Take the next line, and what Gunicorn says by it; one that belongs to a traceback does not stand alone."""
         if kind in (said.START, said.BOOTING):
             self._over = False
         elif kind in (said.SERVING, said.SIGNAL, said.HALT, said.READY):
             self._over = True
         text = record.text
         if text.strip():
-            self._record = record if kind is None and _is_complaint(record) else None
+            self._record = record if alone and kind is None and _is_complaint(record) else None
 
     def word(self, lines: int) -> Loose | None:
         """Return it, where it stands at the end of a log of so many lines."""

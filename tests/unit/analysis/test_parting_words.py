@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import GET, TERM, start
+from tests.unit.analysis.signatures.examples import GET, TERM, request, start
 
 DENIED = "Could not save the shelves: [Errno 13] Permission denied: '/srv/shelves.json'\n"
 
@@ -36,6 +36,7 @@ def test_the_last_word_tells(cause_class: str, word: str):
         start()
         + "[2026-11-27 09:00:01 +0000] [10] [ERROR] Control server error: [Errno 13] Permission denied: '/srv'\n",
         DENIED.replace("[Errno 13] ", "") + start(),
+        request("FileNotFoundError: [Errno 2] No such file or directory: 'shelves.yaml'").partition("Shutting")[0],
     ],
 )
 def test_what_a_server_lives_with_is_no_last_word(log: str):
