@@ -157,7 +157,7 @@ class Container:
         block = self._block
         if block is None or self._event in (said.REQUEST_ERROR, said.TIMEOUT) or is_request(block.frames):
             return
-        if any(life.chain or life.app_not_found for life in self._server.lives.values()):
+        if self._server.explained or self._server.fatal_kind == said.APP_NOT_FOUND:
             return
         own = self._event == said.RAISED or self._server.unseen
         block.cut(self._known or (self._take_loose() if own else ()))

@@ -174,6 +174,11 @@ class Server:
         return not (self.seen_start or self.lives or self.fatal or self.reason)
 
     @property
+    def explained(self) -> bool:
+        """True where a worker has said why it could not boot."""
+        return any(life.chain or life.app_not_found for life in self.lives.values())
+
+    @property
     def unseen(self) -> bool:
         """True where nothing tells that it ever ran."""
         return self.empty and not (self.listening or self.served or self.troubles or self.boots)

@@ -236,3 +236,30 @@ def test_a_halted_master_on_one_line():
     )
 
     assert [name for name, _ in classes(told(text))] == ["app-exception"]
+
+
+def test_a_traceback_on_one_line_without_a_blank_before_its_exception():
+    """As a page joins the lines of a frame that has no code."""
+    frames = (
+        frame(SITE + "gunicorn/util.py", "import_app", "mod = importlib.import_module(module)")
+        + '  File "<frozen importlib._bootstrap>", line 9, in _find\n  File "<frozen importlib._bootstrap>", line 8, in _load'
+    )
+    joined = frames.replace("\n", "") + "ModuleNotFoundError: No module named 'shelves'[2026-11-27 09:00:01 +0000] [11"
+
+    assert classes(told(joined + "\n")) == [("app-not-found", 1)]
+    assert classes(told(joined.partition(", line")[2] + "\n")) == [("app-not-found", 1)]
+
+
+def test_a_masters_traceback_that_was_cut_after_its_worker_had_said_why():
+    """The exception that would end it is a consequence."""
+    said = "Failed to find attribute 'shelf' in 'shop'.\n"
+    log = f"{said}Traceback (most recent call last):\n{HALTED.partition('  File')[0]}{HALTED}"
+
+    assert classes(told(log + "...\n")) == [("app-not-found", 1)]
+
+
+def test_a_quote_behind_the_last_word():
+    """Whoever pastes into a sentence leaves it there."""
+    trace = raising("").partition('  File "/srv/shop/wsgi.py"')[0]
+
+    assert classes(told(trace + ".......\nImportError: No module named wsgi`\n")) == [("app-not-found", 1)]

@@ -20,6 +20,11 @@ _RAISED = re.compile(
     r"(?:^|\s)(?P<raised>(?:[A-Za-z_]\w*\.)*(?:HaltServer|[A-Z]\w*(?:Error|Exception|Exit|Interrupt|NotFound|DoesNotExist|"
     r"ImproperlyConfigured|Timeout|Refused))(?::\s.*)?)$"
 )
+_GLUED = re.compile(
+    r'^(?P<frame>File "[^"]+", line \d+, in (?:<module>|[a-z_][a-z\d_]*?))'
+    r"(?P<raised>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|ImproperlyConfigured): \S.*)$"
+)
+"""A frame without code and the exception, where not even a blank stands between them."""
 _STRING = r'"(?:[^"\\]|\\.)*"'
 _PRINTED = re.compile(
     r'[\s`]*(?:"(?:textPayload|@?message|msg|log|event|exc_info|exception|traceback|stack_?trace)"\s*:\s*|)'
@@ -89,6 +94,9 @@ def _pieces(text: str) -> list[str]:
 
 def _lines_of(piece: str) -> list[str]:
     joined = _JOINED.match(piece)
+    glued = _GLUED.match(piece)
+    if glued is not None:
+        return [f"  {glued['frame']}", glued["raised"], ""]
     if joined is None:
         return [f"  {piece}" if piece.startswith("File ") else piece] if piece else []
     raised = _RAISED.search(joined["code"])

@@ -39,7 +39,7 @@ _SAID = re.compile(
     r"Failed to find application, did you mean |Function reference must be a simple name|"
     r"Error loading ASGI app\. |Failed to parse '.*' as an attribute|Application object must be callable"
 )
-_MISSING = re.compile(r"No module named '?([^'\s;]+)'?")
+_MISSING = re.compile(r"No module named '?([^'\s;`\"]+)'?")
 _NO_NAME = re.compile(r"^Empty module name$|argument is required to perform a relative import for '")
 _BY_TWO = re.compile(r"positional arguments? but 2 were given|takes (?:no|exactly \d|at most \d) arguments? \(2 given")
 _ENTRIES = frozenset({"wsgi", "asgi", "app", "main", "application", "server", "run", "api", "manage", "index", "py"})

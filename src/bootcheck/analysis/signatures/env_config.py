@@ -198,12 +198,14 @@ def _empty(error: Raised, *, reads: bool) -> bool:
 
 
 def _in_settings(error: Raised) -> bool:
-    """Tell whether it was raised by the app's own module of settings, while that was imported."""
-    last = error.frames[-1] if error.frames else None
-    if last is None or is_library(last.file) or _OF_SETTINGS.search(last.file) is None:
+    """Tell whether it was raised by the app's own module of settings, or by what Python itself does for it."""
+    own = next((frame for frame in reversed(error.frames) if not is_library(frame.file)), None)
+    if own is None or _OF_SETTINGS.search(own.file) is None:
+        return False
+    if any("-packages/" in frame.file for frame in error.frames[error.frames.index(own) :]):
         return False
     # A class of settings has a name like any class; a function would be called by others, with what they hand over.
-    return last.function == "<module>" or last.function[:1].isupper()
+    return own.function == "<module>" or own.function[:1].isupper()
 
 
 def _unreadable(error: Raised) -> bool:

@@ -88,5 +88,7 @@ def test_nothing_where_a_module_of_settings_needs_a_value(text: str):
     for function in ("<module>", "Production"):
         settings = frame("/srv/shop/settings.py", function, "PORT = number(value)")
         assert classes(told(raising(text, settings))) == [("env-config", 1)]
+    joins = frame("/srv/shop/settings.py", "<module>", "path.join(value)") + frame("/usr/lib/python3.12/posixpath.py")
+    assert classes(told(raising(text, joins))) == [("env-config", 1)]
     for other in (frame("/srv/shop/settings.py", "weigh", "x"), frame("/srv/shop/shelf.py", "<module>", "x")):
         assert classes(told(raising(text, other))) == [("app-exception", 1)]
