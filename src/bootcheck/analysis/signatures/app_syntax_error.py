@@ -29,14 +29,8 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "app-syntax-error"
 RULES: tuple[str, ...] = ()
 
-_INDENTS = ("IndentationError", "TabError")
-_PLAIN = re.compile(
-    r"was never closed|unterminated|unmatched|does not match opening|expected (?:':'|'\(')|unexpected EOF|"
-    r"EO[LF] while|"
-    r"outside (?:async )?function|outside loop|perhaps you forgot a comma|cannot assign to|can't assign to|f-string: |"
-    r"invalid (?:non-printable )?character|unicode error|[Nn]on-(?:ASCII|UTF-8)|follows keyword argument|leading zeros"
-)
-"""Faults that are faults in any Python: no library is released with one."""
+_OLD = re.compile(r"^Missing parentheses in call to '|^multiple exception types must be parenthesized")
+"""What Python 3 says of code for Python 2: a library's as often as the app's."""
 _OF_SQL = re.compile(r"^(?:psycopg\d?|asyncpg|duckdb|sqlglot)\b")
 """Whose errors of that name are about a query."""
 _NULL = re.compile(r"source code (?:string )?cannot contain null bytes")
@@ -51,8 +45,8 @@ def match(trouble: Trouble) -> Finding | None:
         return None
     told = file_of_syntax_error(error)
     if told is None:
-        # Nothing is told but the last line.
-        if trouble.facts.get(LONE) and not (error.is_a(*_INDENTS) or _PLAIN.search(error.message)):
+        # Nothing is told but the last line: released libraries compile, unless they are older than this Python.
+        if trouble.facts.get(LONE) and _OLD.search(error.message):
             return None
     elif is_library(told):
         return None
@@ -63,5 +57,6 @@ def match(trouble: Trouble) -> Finding | None:
         f"The app's own code does not compile{where}: {error.text}",
         f"Correct that line{', or the end of the one before it' if where else ''}.",
         "If it is right for a newer Python, start the server with that Python.",
+        confidence="low" if told is None else "high",
         confirm="python -m compileall -q . with the server's Python",
     )

@@ -472,6 +472,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "SyntaxError: invalid syntax (shop.py, line 12)\n",
         "IndentationError: unindent does not match any outer indentation level\n",
         "SyntaxError: '(' was never closed\n",
+        "    shelf = = 3\n            ^\nSyntaxError: invalid syntax\n",
         by_gunicorn(
             "  File \"/srv/shop/wsgi.py\", line 3\n    def app(\n           ^\nSyntaxError: '(' was never closed"
         ),
@@ -1048,7 +1049,7 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     "app_syntax_error": (
         by_gunicorn(f"SyntaxError: Non-UTF-8 code starting with '\\xe9' in file {SITE}old.py on line 3, but no"),
         f"SyntaxError: invalid syntax ({SITE}old.py, line 12)\n",
-        "    from shop.async import x\n                ^\nSyntaxError: invalid syntax\n",
+        "SyntaxError: Missing parentheses in call to 'print'. Did you mean print(...)?\n",
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
     "version_incompatible": (
