@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from bootcheck.analysis.ages import LATE, MANY, again_and_again, all_alike, as_a_boot, began, uptime
+from bootcheck.analysis.ages import AGAIN, LATE, MANY, again_and_again, all_alike, as_a_boot, began, uptime
 from bootcheck.analysis.lives import Life, Server
-from bootcheck.analysis.trouble import BOOT, LONE, REQUEST, STOP, UNKNOWN, Frame, Raised, Trouble
+from bootcheck.analysis.trouble import BOOT, LONE, REQUEST, STOP, UNKNOWN, UNTOLD, Frame, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -24,6 +24,8 @@ SLOWLY = 2.0
 """Seconds between starts of workers that nobody lets pass between the first ones of a server."""
 BOOT_ERROR = 3
 APP_LOAD_ERROR = 4
+SIGNALS_TOLD, SIGNALS_TOLD_SINCE = (20, 1), 1_613_433_600.0
+"""From this release, of 16 February 2021, Gunicorn says which signal has ended a worker."""
 NO_BOOT_TIMEOUT = (22,)
 """From this release Gunicorn's timeout starts with the first heartbeat, after the boot."""
 
@@ -246,15 +248,28 @@ def silent_troubles(server: Server, notes: list[Evidence]) -> list[Trouble]:
         # What it said last may tell why; that it ended without a word may be anything.
         return [_silent(server.silent[-1], server, notes, Cause.SYS_EXIT, LONE, **server.complained)]
     times = [at for at in server.boots if at is not None]
-    if server.explained_ends or server.silent or server.served or server.reloaded_at or not server.seen_start:
+    if server.explained_ends or server.silent or server.reloaded_at or server.troubles:
         return []
-    span = times[-1] - times[0] if times else 0.0
-    # The first workers of a server are forked ten or more a second.
+    ended = list(server.lives.values())[:-1]
     gaps = [later - earlier for earlier, later in pairwise(times)]
+    if _says_no_signal(server, times) and sum(gap >= SLOWLY for gap in gaps) >= AGAIN:
+        # Whatever else ends a worker of such a release is told, and leaves `Worker exiting`.
+        return [_silent(life, server, notes, Cause.OOM, UNTOLD) for life in ended]
+    alone = not server.served and server.seen_start
+    return [_silent(life, server, notes, Cause.OS_EXIT) for life in ended] if alone and _in_a_loop(times, gaps) else []
+
+
+def _in_a_loop(times: list[float], gaps: list[float]) -> bool:
+    """Tell whether workers are started one after the other; the first ones are forked ten or more a second."""
+    span = times[-1] - times[0] if times else 0.0
     slow = len(times) >= MANY and all(SLOWLY <= gap <= QUICKLY for gap in gaps)
-    if slow or (len(times) >= 6 and span >= 2 and len(times) / span < 5):
-        return [_silent(life, server, notes, Cause.OS_EXIT) for life in list(server.lives.values())[:-1]]
-    return []
+    return slow or (len(times) >= 6 and span >= 2 and len(times) / span < 5)
+
+
+def _says_no_signal(server: Server, times: list[float]) -> bool:
+    """Tell whether Gunicorn is of a release, or of a time, that does not say which signal has ended a worker."""
+    release = server.around([]).release
+    return release < SIGNALS_TOLD if release else bool(times) and times[0] < SIGNALS_TOLD_SINCE
 
 
 def _silent(life: Life, server: Server, notes: list[Evidence], cause: Cause, *facts: str, **told: object) -> Trouble:

@@ -21,6 +21,9 @@ LONE = "lone"
 """The fact that nothing but an exception is known, not even that a server ran."""
 
 
+UNTOLD = "untold"
+"""The fact that a worker ended without a word, in a release of Gunicorn that says nothing of signals."""
+
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 

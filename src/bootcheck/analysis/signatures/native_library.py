@@ -68,6 +68,7 @@ _SAID = re.compile(
 _PART = re.compile(
     r"No module named '?([A-Za-z]\w*)\.[\w.]+'?$|cannot import name '?_[a-z]\w*'?(?: from '([A-Za-z]\w*)|$)"
 )
+_BUNDLED = re.compile(r"\bsix\b|vendor|extern|\.packages\b")
 _IMPORTING = re.compile(r"<frozen |/importlib/")
 TELLTALE = re.compile(
     r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: |"
@@ -113,8 +114,8 @@ def _lacks_its_own_part(error: Raised) -> bool:
     asking = next((frame for frame in reversed(error.frames) if not _IMPORTING.search(frame.file)), None)
     if part is None or asking is None or "-packages/" not in asking.file or "partially initialized" in error.message:
         return False
-    if asking.code and not asking.code.startswith(("from ", "import ")):
-        # It imports what somebody has named.
+    if (asking.code and not asking.code.startswith(("from ", "import "))) or _BUNDLED.search(error.message):
+        # It imports what somebody has named, or what it has brought along from elsewhere.
         return False
     package = part[1] or part[2]
     own = re.split(r"(?:site|dist)-packages/", asking.file)[-1].partition("/")[0]

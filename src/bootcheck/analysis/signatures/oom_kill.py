@@ -26,7 +26,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import UNTOLD, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -60,6 +60,18 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude from a SIGKILL that nobody ordered; a word of the kernel makes it certain."""
     if trouble.cause is not Cause.OOM:
         return None
+    if trouble.facts.get(UNTOLD):
+        return conclude(
+            trouble,
+            f"{trouble.who} ended without a word, and others after it: this release of Gunicorn does not say that a "
+            "signal has ended a worker. Most likely it was SIGKILL, for memory.",
+            _ASK,
+            "Raise the memory limit, or lower the number of workers or what each one loads.",
+            "Upgrade Gunicorn: from 20.1 on it names the signal.",
+            confidence="low",
+            against=("A crash in native code (SIGSEGV, SIGILL) leaves the same traces: the kernel's log tells.",),
+            evidence=trouble.said[-2:],
+        )
     proof = trouble.line(TELLTALE)
     seen = "evidence" in trouble.facts
     if proof and _STATUS_ALONE.search(proof[0].text) and trouble.says(_BY_PROBE):

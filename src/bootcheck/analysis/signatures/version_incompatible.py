@@ -288,13 +288,20 @@ def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
     if path in ("", "unknown location") and is_shared(module) and _PARTS.match(f"{module}.") is None:
         return None
     foreign = is_library(path) or "/lib/python" in path or (path == "unknown location" and not is_common(module))
-    if path and is_known(module) and f"/{module.partition('.')[0]}/" in path:
-        # A library that was packed beside the app.
-        foreign = True
+    if path and is_known(module):
+        # A library that was packed beside the app, or somewhere else.
+        foreign = foreign or f"/{module.partition('.')[0]}/" in path or _is_elsewhere(path, module, error)
     if not path:
         foreign = is_library(inner) or (not module.startswith(".") and is_installed(module, error))
         foreign = foreign or (not error.is_own(module) and (is_pythons(module) or bool(_GONE.match(name[1]))))
     return (module or "the library") if foreign and not (module and error.is_own(module) and not path) else None
+
+
+def _is_elsewhere(path: str, module: str, error: Raised) -> bool:
+    """Tell whether a module of one file is none that the app hides it by: no code of the app's lies beside it."""
+    folder, _, name = path.rpartition("/")
+    beside = any(frame.file.startswith(f"{folder}/") for frame in error.frames if not is_library(frame.file))
+    return name == f"{module}.py" and bool(folder) and bool(error.frames) and not beside
 
 
 def _of_library(error: Raised) -> str | None:

@@ -85,6 +85,18 @@ def test_its_words_tell_its_class(expected: str, text: str):
             "No module named 'django.contrib.formtools'",
         ),
         ("version-incompatible", "joblib/numpy_pickle.py", "obj = unpickler.load()", "No module named 'numpy._core'"),
+        (
+            "version-incompatible",
+            "gunicorn/_compat.py",
+            "from gunicorn.six.moves import urllib",
+            "No module named 'gunicorn.six.moves'",
+        ),
+        (
+            "version-incompatible",
+            "pydantic_core/__init__.py",
+            "from typing_extensions import Mark",
+            "cannot import name 'Mark' from 'typing_extensions' (/agents/python/typing_extensions.py)",
+        ),
         ("dependency-missing", "google/api/shop.py", "from google import shop", "No module named 'google.shop'"),
     ],
 )
