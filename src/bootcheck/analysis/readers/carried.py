@@ -17,6 +17,8 @@ LONGEST = 160
 ENOUGH = 3
 """Lines that must carry one that has words in it; times and numbers prove themselves."""
 SHARE = 0.7
+INDENT = 4
+"""Blanks by which a page sets code."""
 MAX_SHAPES = 5
 MAX_CUTS = 6
 _GAP = re.compile(r"(?<=\S)[ \t]+(?=[\w\[])")
@@ -49,7 +51,16 @@ def prefix_of(head: bytes) -> re.Pattern[bytes] | None:
         least = ENOUGH if any(map(_has_words, carried)) else 1
         if len(carried) >= max(least, SHARE * len(lines)):
             return re.compile(f"^(?:{shape})".encode(), re.MULTILINE)
-    return None
+    return _indent_of(head)
+
+
+def _indent_of(head: bytes) -> re.Pattern[bytes] | None:
+    """Return by how much all lines are indented: a page sets code so; a traceback's own lines are not all."""
+    lines = [line for line in head.splitlines() if line.strip()]
+    common = min((line[: len(line) - len(line.lstrip(b" \t"))] for line in lines), key=len, default=b"")
+    if (len(common) < INDENT and b"\t" not in common) or not all(line.startswith(common) for line in lines):
+        return None
+    return re.compile(b"^" + re.escape(common), re.MULTILINE)
 
 
 def _unknown(line: str) -> str:

@@ -7,6 +7,13 @@ import json
 import re
 
 MAX_PIECES = 400
+_NEXT = re.compile(
+    r"(?<=\S)\s+(?=\[\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?: ?[+\-]\d{4})?\] \[\d+\] \[[A-Z]{4,8}\] )"
+)
+"""Where the next of Gunicorn's own lines begins, if a page joined them."""
+_BOOTED = re.compile(r"(.*\bBooting worker with pid: \d+)\s+(\S.*)")
+"""The last line of a start, and what somebody else said after it."""
+_HEADS = re.compile(r"\] \[\d+\] \[[A-Z]{4,8}\] ")
 _HEAD = "Traceback (most recent call last):"
 _ESCAPED = re.compile(r"#012|(?:\\r)?\\n|\\u000a", re.IGNORECASE)
 _PLACE = re.compile(
@@ -64,8 +71,14 @@ def printed(text: str) -> list[str] | None:
 
 def unfolded(text: str) -> list[str] | None:
     """Return the lines that a line was before it was folded, None where it holds no folded traceback."""
+    if text.count("] [") > 2 and len(_HEADS.findall(text)) > 1:
+        return [line for piece in _NEXT.split(text)[:MAX_PIECES] for line in _parted(piece)]
     if _OF_LIST.search(text) is not None:
         return [piece.rstrip("]'\"") for piece in _LISTED.split(text)[:MAX_PIECES]]
+    return _of_traceback(text)
+
+
+def _of_traceback(text: str) -> list[str] | None:
     start = text.find(_HEAD)
     if start < 0:
         return _continued(text)
@@ -78,6 +91,11 @@ def unfolded(text: str) -> list[str] | None:
         return None
     lines = [text[:start].rstrip(), _HEAD] if text[:start].strip() else [_HEAD]
     return lines + _pieces(text[start + len(_HEAD) :])
+
+
+def _parted(piece: str) -> list[str]:
+    booted = _BOOTED.fullmatch(piece)
+    return unfolded(piece) or [piece] if booted is None else [booted[1], *(unfolded(booted[2]) or [booted[2]])]
 
 
 def _continued(text: str) -> list[str] | None:

@@ -310,7 +310,12 @@ class _Lines:
                 record.text = pieces[0]
             self._intake.record(record)
             for piece in pieces[1:] if pieces is not None else ():
-                self._intake.record(record.continued(piece))
+                joined = record_of(piece, record.source, record.line) if piece[:1] == "[" else None
+                if joined is None or not joined.headed:
+                    self._intake.record(record.continued(piece))
+                    continue
+                joined.stream, joined.host = record.stream, record.host
+                self._intake.record(joined)
             return
         value = first_object(record.text, start + len(LINE_PREFIX))
         if is_report(value):

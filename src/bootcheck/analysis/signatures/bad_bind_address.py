@@ -110,6 +110,8 @@ _CHOSEN = re.compile(r":\d{2,4}(?:$|\D*$)")
 """A port that a person writes; those that Heroku gives have five digits."""
 _LISTED = re.compile(r"\| +((?:127\.0\.0\.1|localhost|\[::1\]):\d+)")
 """A row of the platform's own table of who listens where."""
+_ORDERED = re.compile(r"gunicorn\b.{0,300}?(?:-b|--bind)[= ]?[\"']?(?:http://)?((?:127\.0\.0\.1|localhost)\b\S*)")
+"""The command itself says so, where the line of the start is not in the log."""
 _LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
 
@@ -137,6 +139,9 @@ def _missed(trouble: Trouble) -> Finding | None:
     missed = _missing(trouble)
     loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
     loopback = loopback or next((first(_LISTED, line.text) for line in missed if _LISTED.search(line.text)), None)
+    if not trouble.around.listening:
+        lines = (*missed, *trouble.around.notes)
+        loopback = loopback or next((where for item in lines if (where := first(_ORDERED, item.text))), None)
     if missed and loopback:
         return _bad(trouble, f"it listens at {loopback}, which nobody outside reaches", missed, code="BC524")
     expected = _expected(trouble, missed[0].text) if missed else ""

@@ -60,3 +60,11 @@ def test_a_number_or_a_time_proves_itself(carrier: str):
 def test_what_is_no_prefix(text: str):
     """One that a reader knows, an app's own words, a line of many."""
     assert prefix_of(text.encode()) is None
+
+
+@pytest.mark.parametrize("indent", ["    ", "\t", "        "])
+def test_an_indent_that_all_lines_have_is_the_pages(indent: str):
+    """Words that must begin their line are understood behind it."""
+    log = "web: ERROR (no such file)\nsudo: unable to execute /srv/start.sh: No such file or directory\n"
+
+    assert classes(told("".join(f"{indent}{line}\n" for line in log.splitlines()))) == [("launcher-error", 1)]

@@ -6,6 +6,8 @@ import pytest
 
 from bootcheck.analysis import tracebacks
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import raising, start
 
 TRACE = (
     'Traceback (most recent call last):\n  File "/srv/wsgi.py", line 1, in <module>\n    from shop import app\n'
@@ -72,3 +74,15 @@ def test_a_typesetters_quotes():
     assert unescaped("  File “/srv/a.py”, line 3, in <module>") == '  File "/srv/a.py", line 3, in <module>'
     assert unescaped("KeyError: ‘shop’") == "KeyError: 'shop'"
     assert unescaped("He said “no” to File “a”") == "He said “no” to File “a”"
+
+
+def test_gunicorns_lines_that_a_page_joined_are_parted():
+    """Each begins with a head of its own, and keeps its time, its pid and its level."""
+    log = start() + (
+        "[2026-11-27 09:00:00 +0000] [10] [ERROR] Connection in use: ('0.0.0.0', 8000)\n"
+        "[2026-11-27 09:00:01 +0000] [10] [ERROR] Can't connect to ('0.0.0.0', 8000)\n"
+    )
+    joined = " ".join(log.splitlines())
+
+    assert classes(told(joined)) == [("address-in-use", 1)]
+    assert classes(told(" ".join(raising("KeyError: 'SHELVES'").splitlines()))) == [("env-config", 1)]

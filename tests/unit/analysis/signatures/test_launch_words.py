@@ -33,6 +33,9 @@ UNREACHED = (
     start() + "ERROR failed health checks after 7 attempts with error Readiness probe failed: dial tcp 10.0.0.3:8080: "
     "connect: connection refused\n",
     LOOPBACK + "TCP health check failed on port 8000.\n",
+    "Site's appCommandLine: gunicorn --bind=127.0.0.1:8000 books:app\n"
+    "[2026-11-27 09:00:00 +0000] [11] [INFO] Booting worker with pid: 11\n"
+    "Container books_0 didn't respond to HTTP pings on port: 8000, failing site start.\n",
     LOOPBACK + "Container books_0 did not start within expected time limit of 230s\n",
     LOOPBACK + "upstream connect error or disconnect/reset before headers, delayed connect error: 111\n",
     LOOPBACK + "(service web) (port 8000) is unhealthy in (target-group books) due to (reason Request timed out).\n",
