@@ -23,7 +23,9 @@ UNREAD = "Exception"
 """The type of an exception whose last line is not in the log."""
 
 _START = re.compile(r"^\W*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):?\s*$")
-_FRAME = re.compile(r'^\s*(?:\| +)*File "(?P<file>[^"]+)", line (?P<line>\d+)(?:, in(?: (?P<function>.+?))?)?\s*$')
+_FRAME = re.compile(
+    r'^\s*(?:\| +)*File "(?P<file>[^"]+)"(?:, line (?P<line>\d+)|(?=, in ))(?:, in(?: (?P<function>.+?))?)?\s*$'
+)
 _CUT_FRAME = re.compile(r'^\s*File "(?P<file>/[^"]+?)(?:"[, a-z]*)?[>…]?$')
 """As a pager cuts it at the right edge of the screen."""
 _RAISE = re.compile(r"raise (?P<type>[A-Za-z_][\w.]*)(?:\((?:[rbuf]?(?P<quote>['\"])(?P<message>.*?)(?P=quote))?)?")

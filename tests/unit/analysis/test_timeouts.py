@@ -30,6 +30,7 @@ def timed_out(at: str, *pids: int) -> str:
         "SystemExit\n1\n\nStacktrace (most recent call last):\n\n" + VIEW + ABORT,
         "Traceback (most recent call last):\n" + REQUEST + ABORT,
         REQUEST + ABORT + "\n" + GET,
+        (VIEW + ABORT).replace(", line 9, in", ", in"),
     ],
 )
 def test_an_abort_whose_exception_stands_elsewhere(text: str):

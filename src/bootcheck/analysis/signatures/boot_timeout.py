@@ -38,7 +38,7 @@ TELLTALE = re.compile(
     r"did not start within expected time limit|didn't respond to HTTP pings on port|"
     r"^==> Timed Out$|Site startup probe failed after|because it failed during startup|instance never healthy after|"
     r"INIT_REPORT .{1,80}Status: timeout|timeout reached waiting for health ?checks to pass for machine|"
-    r"Probe of Start[Uu]p failed with (?:timeout|status code: 1\b)|Launch timed out, workload was not healthy|"
+    r"Probe of Start[Uu]p failed with (?:timeout|status code: 1\b)|Launch timed out, \w+ was not healthy|"
     r"failed to respond to the start request with|STARTUP \w+ probe failed .{1,120}The instance was not started|"
     # A server that answers, with whatever status, has started.
     r"Startup probe failed(?!.*statuscode: [1-5]\d\d)"

@@ -22,7 +22,9 @@ How to know it is fixed
 
 from __future__ import annotations
 
-from bootcheck.analysis.conclusion import conclude
+import re
+
+from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Trouble, is_library
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -30,9 +32,25 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "request-timeout"
 RULES = ("BC510",)
 
+TELLTALE = re.compile(
+    # App Engine and Lambda: the platform's own limit of a request
+    r"Process terminated because the request deadline was exceeded|"
+    r"[0-9a-f]{8}-[0-9a-f-]{27} Task timed out after [\d.]+ seconds"
+)
+WORDS = ("request deadline was exceeded", "Task timed out after")
+TELLTALE_CAUSE = Cause.SIGKILL_EXTERNAL
+
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from WORKER TIMEOUT of a worker that was ready."""
+    limit = trouble.line(TELLTALE) if trouble.role == "master" else ()
+    if limit:
+        return conclude(
+            trouble,
+            f"The platform ended a process because a request took too long: {one_line(limit[0].text)}",
+            "Give the call that it stood in a timeout, or move that work out of the request.",
+            evidence=limit,
+        )
     if trouble.cause is not Cause.GUNICORN_TIMEOUT:
         return None
     frames = trouble.exception.frames if trouble.exception is not None else ()

@@ -50,7 +50,11 @@ TELLTALE = re.compile(
     r"ELB system health check|failed its (?:liveness|health) checks?|"
     r"[Hh]ealthcheck (?:failed!|failure)|healthcheck: check \"[^\"]+\" unhealthy|respond to health check|"
     r"is unhealthy, it will be killed|LIVENESS \w+ probe failed|"
-    r"[Hh]ealth check on port \d+ has failed|unhealthy container|"
+    r"[Hh]ealth check (?:'[^']+' )?on port \d+ has failed|unhealthy container|"
+    r"failed to become healthy within|[Nn]ew container is not healthy, rolling back|"
+    r"[Cc]ould not start due to \d+ failed check|Target\.FailedHealthChecks|"
+    r"The node was low on resource: |TaintManagerEviction|deleting pod for node scale down|"
+    r"Your Spot Task was interrupted|"
     r"No response from gunicorn master within|[Ss]ome workers seem to have died and gunicorn did not restart them|"
     r"State changed from up to crashed|Probe of Liveness failed|Liveness check unsuccessful|"
     r"DeployContainerHealthChecksFailed|ELB health is failing|did not pass the ping health check|"
@@ -83,6 +87,14 @@ WORDS = (
     "protocol test",
     "is DOWN",
     "Probe of ",
+    "become healthy",
+    "not healthy, rolling",
+    " failed check",
+    "FailedHealthChecks",
+    "low on resource",
+    "TaintManagerEviction",
+    "node scale down",
+    "Spot Task",
     "HealthChecksFailed",
     "health is failing",
 )

@@ -860,6 +860,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
             "[CRITICAL] WORKER TIMEOUT (pid:11)", "[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"
         ),
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
+        start() + GET + "Process terminated because the request deadline was exceeded. (Error code 123)\n",
+        "2026-11-27T09:00:30.100Z 0a1b2c3d-aaaa-bbbb-cccc-0123456789ab Task timed out after 30.03 seconds\n",
         # the machine slept, or all of them waited for the same
         timed_out(("09:00:00", "12:47:10"), version="23.0.0")
         + "[2026-11-27 12:47:10 +0000] [20] [INFO] Worker exiting (pid: 20)\n",
@@ -894,6 +896,18 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "(service shop) (task 1) failed ELB health checks in (target-group x)\nTask failed ELB health checks in (target-group x)\n",
         start() + "Probe of Liveness failed with status code: 400\n" + TERM,
         "dependency failed to start: container shop-web-1 is unhealthy\n",
+        start() + "Error: target failed to become healthy within configured timeout (30s)\n",
+        start() + "New container is not healthy, rolling back to the old container.\n",
+        start() + " !     Could not start due to 1 failed checks\n",
+        "Process default has been unhealthy for 15 minutes (Target.FailedHealthChecks).\n",
+        start()
+        + GET
+        + "Warning  Evicted  2m  kubelet  The node was low on resource: memory. Threshold: 100Mi\n"
+        + TERM,
+        start() + GET + "Normal  ScaleDown  2m  cluster-autoscaler  deleting pod for node scale down\n" + TERM,
+        start()
+        + "Health check 'servicecheck-00-http-8000' on port 8000 has failed. Your app is not responding.\n"
+        + TERM,
         'dependency failed to start: container for service "web" is unhealthy\n',
         'ERROR: for proxy  Container "0123456789ab" is unhealthy.\n' + start(),
         "[web] ERROR component terminated with non-zero exit code: DeployContainerHealthChecksFailed\n",
@@ -1172,7 +1186,10 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         start() + "Startup probe failed: HTTP probe failed with statuscode: 503\n" + TERM,
         worker("[CRITICAL] WORKER TIMEOUT (pid:11)", version="20.1.0", serving=True),
     ),
-    "request_timeout": (worker("[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"),),
+    "request_timeout": (
+        worker("[ERROR] Worker (pid:11) was sent SIGKILL! Perhaps out of memory?"),
+        start() + GET + "INFO:jobs:Task timed out after 30 seconds\n" + GET + TERM,
+    ),
     "stopped_by_platform": (
         start()
         + GET
