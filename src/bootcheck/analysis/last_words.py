@@ -12,7 +12,11 @@ ABOVE, BELOW = 3, 2
 LISTENS = 12
 """Lines after a worker's start, and its end, in which anything may be its last words."""
 MAX_KEPT = 4
-_BENIGN = re.compile(r"[Ww]arn(?:ing)?\b|WARN|[Dd]eprecat|^\W*$|^[\w.\-]+$")
+_BENIGN = re.compile(
+    r"[Ww]arn(?:ing)?\b|WARN|[Dd]eprecat|^\W*$|^[\w.\-]+$|[Oo]ptional|[Ff]all(?:ing|s)? ?back|[Ii]gnor(?:ed|ing)|"
+    r"[Ss]kipp|dlerror|cudart|tensorrt|[Uu]sing (?:the )?(?:default|memory|in-memory)"
+)
+"""What nobody ends for, by its own words; TensorFlow asks for a graphics card in every process."""
 
 
 class LastWords:

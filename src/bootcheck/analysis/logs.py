@@ -19,6 +19,8 @@ from bootcheck.model.finding import Evidence
 MAX_CONTAINERS = 256
 MAX_LONE = 20
 MAX_TIMES = 1_000
+TOP = 3
+"""The line up to which the one that a copied log begins with may be one of those below it."""
 MAX_OPEN = 500
 """Lines after which a traceback that is still open no longer makes every line matter."""
 
@@ -47,7 +49,7 @@ class Log:
         self._last: Container | None = None
         self._line = 0
         self._times: dict[int | None, float] = {}
-        self._ran = self._worked = False
+        self._ran = self._worked = self._heard = False
         self._lone: list[Loose] = []
         self._overheard: Loose | None = None
         """The last thing that a line quotes, as long as no server has spoken."""
@@ -86,7 +88,8 @@ class Log:
         if container is None:
             if len(self._containers) >= MAX_CONTAINERS:
                 self._end(self._containers.pop(next(iter(self._containers))))
-            container = self._containers[record.stream] = Container(self.source, self._sink, self._notes.kept)
+            container = self._begun(record)
+            self._containers[record.stream] = container
         self._last = container
         speaks = self._ear.is_telltale(record.text)
         telltale = speaks and self._notes.take(record, symptom=self._ear.is_symptom(record.text), knows=self._knows)
@@ -97,11 +100,19 @@ class Log:
         if speaks and record.at is not None and len(self._times) < MAX_TIMES:
             self._times[record.line] = record.at
         if event is not None:
+            self._heard = True
             self._notes.heard(event, record)
         elif not telltale:
             self._notes.ordered(record)
             if self._notes.quiet:
                 self._overheard = overheard(record) or self._overheard
+
+    def _begun(self, record: Record) -> Container:
+        """Return a new container, or that of the first line where only this one lacks what names its stream."""
+        if 1 < record.line <= TOP and list(self._containers) == [""] and not self._heard:
+            # Who copies a log begins anywhere in its first line.
+            return self._containers.pop("")
+        return Container(self.source, self._sink, self._notes.kept)
 
     @property
     def killed_in_stop(self) -> list[Evidence]:

@@ -1,0 +1,65 @@
+"""What an app prints before it leaves without a word: the exception that its own code has caught."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import GET, TERM, start
+
+EXITING = "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+CODE = "[2026-11-27 09:00:01 +0000] [10] [ERROR] Worker (pid:11) exited with code 1\n"
+LOST = (
+    'Start-up error: (psycopg2.OperationalError) connection to server at "db", port 5432 failed: Connection refused\n'
+)
+
+
+@pytest.mark.parametrize("end", [EXITING, CODE, EXITING + CODE])
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (LOST, "db-unreachable"),
+        ("DB error: (1045, \"Access denied for user 'books'@'web' (using password: YES)\")\n", "db-auth-failed"),
+        (
+            "geheim: An error occurred (AccessDeniedException) when calling the GetSecretValue operation: no policy\n",
+            "backend-unavailable",
+        ),
+        ("\u274c Failed to connect to the queue at mq:5672: timed out\n", "backend-unavailable"),
+        ("Error: Could not connect to redis at redis:6379\n", "backend-unavailable"),
+        ("error: DATABASE_URL environment variable is not set\n", "env-config"),
+    ],
+)
+def test_a_worker_that_prints_why_and_exits(line: str, expected: str, end: str):
+    """No traceback, no level: the line is all there is."""
+    assert classes(told(start() + line + end)) == [(expected, 1)]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        start() + LOST,
+        start() + LOST + GET + TERM + EXITING.replace("09:00:01", "09:05:00"),
+        start() + LOST + TERM + EXITING.replace("09:00:01", "09:05:00"),
+        start() + "Something is odd here\n" + EXITING,
+        start() + "Failed to connect to redis, falling back to memory\n" + EXITING,
+    ],
+)
+def test_an_app_that_goes_on_has_only_grumbled(log: str):
+    """It serves, or is told to stop; or what it said need not have ended it."""
+    assert classes(told(log)) == []
+
+
+def test_a_paste_that_begins_within_a_line():
+    """Its first line lacks what the carrier writes before each, and is still the one before the next."""
+    carried = "2026-11-27T09:00:{second:02}.5+00:00 app[web.1]: {text}\n"
+    lines = [
+        "[2026-11-27 09:00:02 +0000] [54] [INFO] Worker exiting (pid: 54)",
+        "[2026-11-27 09:00:03 +0000] [74] [INFO] Booting worker with pid: 74",
+        "[2026-11-27 09:00:04 +0000] [74] [ERROR] Exception in worker process",
+        "Traceback (most recent call last):",
+        '  File "/app/lib/python3.12/site-packages/gunicorn/arbiter.py", line 608, in spawn_worker',
+        "    worker.init_process()",
+    ]
+    first = 'asyncpg.exceptions.InvalidCatalogNameError: database "books" does not exist\n'
+    log = first + "".join(carried.format(second=at, text=text) for at, text in enumerate(lines))
+    assert [name for name, _ in classes(told(log))] == ["db-auth-failed"]
