@@ -268,3 +268,11 @@ def test_words_that_were_printed_long_before():
     )
     assert classes(told(ends(said, rounds=1))) == [("env-config", 1)]
     assert told(ends("bye", rounds=1)).incidents == ()
+
+
+def test_a_supervisor_that_tells_how_a_command_ended_did_run_it():
+    """What the command raised is the cause."""
+    raised = "shop.errors.ConfigError: SHOP_KEY is not set\n"
+    told_by = "s6-rc: warning: unable to start service migrations: command exited 1\n"
+
+    assert classes(told(IMPORTS + raised + told_by)) == [("env-config", 1)]

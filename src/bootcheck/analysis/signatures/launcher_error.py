@@ -89,7 +89,7 @@ _SUPERVISOR = (
     r"can't find command '|spawnerr: |command at '\S+' is not executable|child process was not spawned",
     r"couldn't (?:exec|chdir to|setuid to) |start: Job failed to start",
     r"^\S+: ERROR \((?:no such file|not executable)\)$",
-    r"^(?:s6-|exec|runsv |start-stop-daemon).{0,60}: unable to (?:spawn|exec|start|stat) ",
+    r"^(?:s6-|exec|runsv |start-stop-daemon).{0,60}: unable to (?:spawn|exec|start|stat) (?!service \S+: command )",
     r"\[PM2\]\[ERROR\] (?:(?:Script|File) .{1,200}not found|Script not found: )",
 )
 TELLTALE = re.compile("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
