@@ -263,3 +263,11 @@ def test_a_quote_behind_the_last_word():
     trace = raising("").partition('  File "/srv/shop/wsgi.py"')[0]
 
     assert classes(told(trace + ".......\nImportError: No module named wsgi`\n")) == [("app-not-found", 1)]
+
+
+@pytest.mark.parametrize("between", ["", " ", "  "])
+def test_a_whole_log_on_one_line(between: str):
+    """With anything between its lines, or nothing, it is read to its end."""
+    log = raising("ModuleNotFoundError: No module named 'redis'", code="from redis import Redis")
+
+    assert classes(told(between.join(log.splitlines()) + "\n")) == [("dependency-missing", 1)]

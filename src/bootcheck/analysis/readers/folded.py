@@ -95,7 +95,9 @@ def _of_traceback(text: str) -> list[str] | None:
 
 def _parted(piece: str) -> list[str]:
     booted = _BOOTED.fullmatch(piece)
-    return unfolded(piece) or [piece] if booted is None else [booted[1], *(unfolded(booted[2]) or [booted[2]])]
+    if booted is None:
+        return _of_traceback(piece) or [piece]
+    return [booted[1], *(_of_traceback(booted[2]) or [booted[2]])]
 
 
 def _continued(text: str) -> list[str] | None:
