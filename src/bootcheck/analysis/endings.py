@@ -219,6 +219,9 @@ def is_master(frames: tuple[Frame, ...]) -> bool:
 def is_tidying(chain: tuple[Raised, ...]) -> bool:
     """Tell whether a master that was told to stop failed at removing its socket or its pid file: it had stopped."""
     ordered = any(link.is_a("StopIteration") and _is_arbiters(link.frames) for link in chain)
+    if ordered and chain[0].is_a("StopIteration"):
+        # What it failed at is cut off.
+        return True
     last = chain[0].frames[-1] if chain[0].frames else None
     return ordered and last is not None and last.function in _TIDYING and "gunicorn/" in last.file
 

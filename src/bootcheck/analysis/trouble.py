@@ -197,7 +197,8 @@ class Trouble:
 
 _BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.APP_NOT_FOUND, Cause.OS_EXIT, Cause.NONE})
 _LIBRARY = re.compile(
-    r"site-packages|dist-packages|/bootcheck/(?:gunicorn|recorder|wsgi|guards)|/lib(?:64)?/python\d|<frozen |\\Lib\\|^<"
+    r"site-packages|dist-packages|/pymodules/|/bootcheck/(?:gunicorn|recorder|wsgi|guards)|/lib(?:64)?/python\d|"
+    r"<frozen |\\Lib\\|^<"
 )
 
 

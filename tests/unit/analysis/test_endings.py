@@ -119,3 +119,12 @@ def test_workers_that_were_ready_before_their_timeout():
 
     assert {name for name, _ in classes(told(ready + over + others))} == {"request-timeout"}
     assert {name for name, _ in classes(told(over + others))} == {"boot-timeout"}
+
+
+def test_an_ordered_stop_whose_traceback_is_cut():
+    """The master leaves its loop by an exception of its own: what it failed at afterwards is not in the log."""
+    arbiter = f"{SITE}gunicorn/arbiter.py"
+    head = "Traceback (most recent call last):\n"
+    stopped = head + frame(arbiter, "run", "handler()") + frame(arbiter, "handle_term", "raise StopIteration")
+
+    assert classes(told(start() + GET + stopped + "StopIteration\n\nDuring handling of the above exc")) == []

@@ -41,12 +41,17 @@ _PRINTED = re.compile(
 _ENTITY = re.compile(r"&(?:quot|lt|gt|amp|apos|#x?[0-9a-fA-F]{1,4});")
 
 
+_COLOURS = ("</font>", "</span>")
+_TAG = re.compile(r"</?(?:font|span|pre|code)(?: [^<>]*)?>")
+
 _CURLY = str.maketrans("“”‘’", "\"\"''")
 _TYPESET = re.compile(r"File [“”].{1,400}[“”], line \d|^[\w.]*(?:Error|Exception|HaltServer)\b.*[‘’]")
 
 
 def unescaped(text: str) -> str:
-    """Return the text without a web page's entities, and a traceback's line without a typesetter's quotes."""
+    """Return the text without a web page's entities and colours, and a traceback without a typesetter's quotes."""
+    if any(map(text.__contains__, _COLOURS)):
+        text = _TAG.sub("", text)
     if not text.isascii() and _TYPESET.search(text) is not None:
         text = text.translate(_CURLY)
     return html.unescape(text) if is_escaped(text) else text

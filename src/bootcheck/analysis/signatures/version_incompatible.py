@@ -51,7 +51,7 @@ _SAID = re.compile(
     r"mutable default .* for field|directly inherits TypingOnly|has been moved to the .{1,3}pydantic-settings|"
     r"unsupported operand type\(s\) for \|: '(?:type|[\w.]*GenericAlias|_SpecialForm|\w*Meta\w*)' and|"
     r"unsupported operand type\(s\) for \|: 'NoneType' and 'type'|dynamic module does not define |'(?:type|"
-    r"ABCMeta)' object is not subscriptable|"
+    r"ABCMeta|[\w.]*\b\w*Meta)' object is not subscriptable|version (?:is )?too old|"
     r"\bha(?:s|ve) been removed (?:in|from)|was removed (?:in|from)|(?:is|are) removed\b|"
     r"is no longer (?:supported|available)|not yet supported (?:by|in)\b|currently installed version|"
     r"unsupported pickle protocol|Unrecognized keyword arguments(?: passed(?: to \w+)?)?: ?[\[{]'|only supports V3 `|"
@@ -81,6 +81,9 @@ _CALL = re.compile(
     r"takes no arguments|takes exactly"
 )
 _KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
+_CALLED = re.compile(r"^(?:\w+\.)*(\w+)\(\) got")
+_ALIASES = frozenset("np pd tf plt sns sa st px go nx sp xr dd".split())  # noqa: SIM905
+"""What everybody calls a library's module."""
 _FIELDS = re.compile(r"/django/(?:db/models|forms)/|/wtforms/|/sqlalchemy/sql/schema\.py")
 _CALLEE = re.compile(
     r"^(?:(?:\w+\.)*[A-Z]\w*(?:\.\w+)*|(?:\w+\.)*(?:__init__|__new__|create_engine|sessionmaker|declarative_base|"
@@ -130,6 +133,9 @@ _REMOVED = re.compile(
     r"'(?:staticfiles|admin_static)' is not a registered tag library|"
     r"Can't get attribute '\w+' on <module '[\w.]+' from '[^']*-packages/|"
     r"'_(?!AppCtx|Request|Environ|Gener|Context)[A-Z]\w+' object has no attribute '|"
+    r"missing 1 required positional argument: 'Loader'|'(?:Sequential|Functional|"
+    r"Model)' object has no attribute 'predict_|"
+    r"no current event loop in thread 'MainThread'|"
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
 )
 """What well-known libraries say of code that was written for another release of theirs."""
@@ -259,7 +265,17 @@ def _by_call(error: Raised, inner: str) -> str | None:  # noqa: PLR0911
         return None
     if is_library(inner):
         return None if _of_the_app(error) else _package(inner)
-    return "the library that is called" if "__init__()" in error.text or _CALLEE.search(error.message) else None
+    known = "__init__()" in error.text or _CALLEE.search(error.message) or _calls_a_library(error)
+    return "the library that is called" if known else None
+
+
+def _calls_a_library(error: Raised) -> bool:
+    """Tell whether the line of code takes the function that is called from a module that is a library's."""
+    called = first(_CALLED, error.message)
+    found = re.search(rf"\b([A-Za-z_]\w*)(?:\.\w+)*\.{called}\(", error.frames[-1].code) if error.frames else None
+    if found is None or not called or "unexpected keyword" not in error.message:
+        return False
+    return found[1] in _ALIASES or (is_known(found[1]) and not error.is_own(found[1]))
 
 
 def _of_nameless(error: Raised, name: str, inner: str) -> str | None:

@@ -38,6 +38,8 @@ _NEEDS = re.compile(
 )
 _CLOSED = re.compile(r"\n\]\s*$")
 """The bracket that Gunicorn puts behind the traceback of this alone: all else of its words was cut off."""
+_CLASSES = re.compile(r"/gunicorn/workers/(?!base|sync|workertmp|__init__)\w+\.py$|/gmeinheld\.py$")
+"""Modules that nobody imports but for the class in them."""
 _MISSING = re.compile(r"No module named '?([\w.]+)")
 _PACKAGE = {
     "gevent": "'gunicorn[gevent]'",
@@ -58,6 +60,9 @@ def match(trouble: Trouble) -> Finding | None:
         # Where the module exists and the class does not, Gunicorn calls the name itself.
         in_loader = in_loader or (last.function == "spawn_worker" and "worker_class(" in last.code)
         in_loader = in_loader or _NEEDS.search(error.text) is not None
+        in_loader = in_loader or any(
+            frame.function in ("", "<module>") and _CLASSES.search(frame.file) for frame in error.frames
+        )
     line = (*trouble.line(_SAID), *trouble.line(_NEEDS))[:1]
     if not line and not in_loader:
         return None

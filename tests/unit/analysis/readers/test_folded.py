@@ -86,3 +86,16 @@ def test_gunicorns_lines_that_a_page_joined_are_parted():
 
     assert classes(told(joined)) == [("address-in-use", 1)]
     assert classes(told(" ".join(raising("KeyError: 'SHELVES'").splitlines()))) == [("env-config", 1)]
+
+
+def test_the_colours_of_a_page_are_no_part_of_a_line():
+    """A terminal's log that was pasted as HTML."""
+    log = raising("ModuleNotFoundError: No module named 'ujson'")
+    page = "".join(
+        f'<font color="#06989A">2026-11-27T09:00:01Z app[web.1]:</font> {line}\n' for line in log.splitlines()
+    )
+
+    assert classes(told(f"<pre>{page}</pre>")) == classes(told(log))
+    assert (
+        unescaped('File "<frozen importlib>", line 1, in <module>') == 'File "<frozen importlib>", line 1, in <module>'
+    )

@@ -21,6 +21,7 @@ BY_CLASS = {
         "ImportError: The _imagingft C module is not installed",
         "FileNotFoundError: Shared library with base name 'gguf' not found",
         "RuntimeError: Can't find libvips",
+        "RuntimeError: OpenSSL 3.0's legacy provider failed to load; set the environment variable SHOP_NO_LEGACY.",
     ),
     "version-incompatible": (
         "ModuleNotFoundError: No module named 'secrets'",
@@ -37,6 +38,10 @@ BY_CLASS = {
         "ImportError: dynamic module does not define init function (init_shop)",
         "TypeError: code expected at least 16 arguments, got 15",
         "NameError: name 'ExceptionGroup' is not defined",
+        "TypeError: 'numpy._DTypeMeta' object is not subscriptable",
+        "TypeError: load() missing 1 required positional argument: 'Loader'",
+        "RuntimeError: There is no current event loop in thread 'MainThread'.",
+        "shop.errors.ShopConfigException: error: sqlite C library version too old (< 3.15.0)",
         "TypeError: view must be a callable or a list/tuple in the case of include().",
     ),
     "dependency-missing": (
@@ -142,3 +147,29 @@ def test_what_a_shared_name_lacks_is_a_package():
     log = raising("ImportError: cannot import name storage", code="from google.cloud import storage")
 
     assert classes(told(log)) == [("dependency-missing", 1)]
+
+
+@pytest.mark.parametrize(
+    ("expected", "code"),
+    [
+        ("version-incompatible", "frame = pd.concat(parts, join_axes=[axis])"),
+        ("version-incompatible", "frame = pandas.core.concat(parts, join_axes=[axis])"),
+        ("app-exception", "frame = shop.concat(parts, join_axes=[axis])"),
+        ("app-exception", "frame = concat(parts, join_axes=[axis])"),
+    ],
+)
+def test_whose_function_does_not_know_an_argument_tells_the_code(expected: str, code: str):
+    """A library's of another release, or the app's own that is called wrongly."""
+    log = raising("TypeError: concat() got an unexpected keyword argument 'join_axes'", code=code)
+
+    assert classes(told(log)) == [(expected, 1)]
+
+
+def test_a_worker_class_of_an_old_gunicorn_is_known_by_its_file():
+    """Only the end of the traceback was pasted; nobody else imports that module."""
+    log = (
+        f'  File "{LIB}gunicorn/workers/ggevent.py", line 30\n    from gunicorn.workers.async import AsyncWorker\n'
+        "                              ^\nSyntaxError: invalid syntax\n"
+    )
+
+    assert [name for name, _ in classes(told(log))] == ["worker-class-unavailable"]
