@@ -24,6 +24,8 @@ SLOWLY = 2.0
 """Seconds between starts of workers that nobody lets pass between the first ones of a server."""
 BOOT_ERROR = 3
 APP_LOAD_ERROR = 4
+ABORTED = 1
+"""The status of a worker that was timed out, from 21 on."""
 SIGNALS_TOLD, SIGNALS_TOLD_SINCE = (20, 1), 1_613_433_600.0
 """From this release, of 16 February 2021, Gunicorn says which signal has ended a worker."""
 NO_BOOT_TIMEOUT = (22,)
@@ -89,7 +91,7 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
     )
 
 
-def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR0911
+def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:
     if life.timed_out:
         return Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server)
     if life.app_not_found or life.exit_code == APP_LOAD_ERROR:
@@ -101,10 +103,16 @@ def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR
     if life.killed is not None:
         return _killed(life, server)
     if life.exit_code is not None and life.context in (None, "failure"):
-        if life.exit_code == BOOT_ERROR:
-            return Cause.EXCEPTION, BOOT
-        return (Cause.OS_EXIT, UNKNOWN) if life.context is None else None
+        return _exited(life, server)
     return None
+
+
+def _exited(life: Life, server: Server) -> tuple[Cause, str] | None:
+    if life.exit_code == BOOT_ERROR:
+        return Cause.EXCEPTION, BOOT
+    if life.exit_code == ABORTED and _like_those_after_it(life, server):
+        return Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server)
+    return (Cause.OS_EXIT, UNKNOWN) if life.context is None else None
 
 
 def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR0911

@@ -13,8 +13,10 @@ from bootcheck.analysis.trouble import Raised
 from bootcheck.model.finding import Evidence
 
 STOPPING = frozenset({"term", "int", "quit"})
+STOPPED_BY = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL"})
 CHANGING = frozenset({"hup", "ttou", "ttin", "usr2", "winch"})
 MAX_FATAL = 30
+_ABORTED = "SystemExit: 1"
 _HOOK = "worker received"
 """How the hook begins that Gunicorn's documentation has for a worker that is aborted."""
 _USAGE, _REFUSED = "[OPTIONS]", ": error: "
@@ -55,7 +57,12 @@ def _exiting(server: Server, match: re.Match[str], record: Record) -> None:
     ended = life.chain or life.timed_out or life.retiring or life.context not in (None, "failure")
     if server.just_raised and server.loose is not None and not ended and not server.served:
         # What it raised was printed without Gunicorn's words, or they were cut off.
-        life.chain, life.raised, server.loose = server.loose.chain, True, None
+        chain, server.loose = server.loose.chain, None
+        if chain[0].text == _ABORTED and not chain[0].frames and not server.seen_start:
+            # Of an exit while the app is loaded Gunicorn prints nothing: this is the end of an abort.
+            life.hung_in, life.timed_out = chain, True
+            return
+        life.chain, life.raised = chain, True
         server.failing = True
 
 
@@ -124,6 +131,9 @@ def _exited(server: Server, match: re.Match[str], record: Record) -> None:
 def _signal(server: Server, match: re.Match[str], record: Record) -> None:
     name = match["name"]
     if name in STOPPING:
+        if server.fatal_kind == said.CONFIG_ERROR:
+            # Whoever takes signals has read its configuration.
+            server.recovered()
         server.stopping = server.stopping or not server.failing
         server.stop_at, server.stopped_by = record.at, name
         for life in server.lives.values() if server.stopping else ():
@@ -179,6 +189,14 @@ def _nested(server: Server, _: re.Match[str], __: Record) -> None:
 
 
 def _halt(server: Server, _: re.Match[str], record: Record) -> None:
+    if not (server.stopping or server.failing or server.seen_start) and record.level == "INFO":
+        # The order itself was cut off with the head of the log: workers that end just before this were told to.
+        server.stopping = True
+        for life in server.lives.values():
+            told = life.killed in STOPPED_BY or (life.exiting and life.killed is None)
+            if told and life.context is None and not life.timed_out and _soon(life.ended_at, record.at):
+                life.context = "signal"
+        return
     if not server.stopping or server.stop_at is None or record.at is None or record.at - server.stop_at < GRACE:
         return
     if "uvicorn" in (server.worker_class or "").lower() and not _by_limit(record.at - server.stop_at):
@@ -200,6 +218,11 @@ def _by_limit(waited: float) -> bool:
 def _reason(server: Server, match: re.Match[str], record: Record) -> None:
     server.reason, server.reason_at, server.reason_said = match["reason"], record.at, evidence(record)
     server.failing = True
+    if server.stopping and server.stopped_by is None:
+        # No order was cut off: this is why it stops.
+        server.stopping = False
+        for life in server.lives.values():
+            life.context = "failure" if life.context == "signal" else life.context
 
 
 def _lifespan_failed(server: Server, _: re.Match[str], record: Record) -> None:

@@ -151,3 +151,56 @@ def test_a_kill_that_follows_the_traceback_of_an_abort():
     killed = HEAD.format("00:31", 1) + "[ERROR] Worker (pid:61) was sent SIGKILL! Perhaps out of memory?\n"
 
     assert named(VIEW + ABORT + "SystemExit: 1\n" + killed) == ["request-timeout"]
+
+
+def ended(*lines: str) -> str:
+    """Return the last lines of a log whose head was cut off, of workers 11 and 12 and their master 10."""
+    return "".join(HEAD.format("05:00", 10) + f"{line}\n" for line in lines) + HEAD.format("05:00", 10)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("[INFO] Worker exiting (pid: 11)", "[INFO] Worker exiting (pid: 12)"),
+        ("[ERROR] Worker (pid:11) was sent SIGTERM!", "[ERROR] Worker (pid:12) was sent SIGTERM!"),
+    ],
+)
+def test_a_stop_whose_order_was_cut_off(lines: tuple[str, ...]):
+    """A master that ends without a reason was told to."""
+    assert named(ended(*lines) + "[INFO] Shutting down: Master\ncat: web.pid: No such file or directory\n") == []
+
+
+def test_a_stop_that_took_too_long_whose_order_was_cut_off():
+    """What it killed just before had not obeyed; a master that names a reason was not told to stop."""
+    killed = ended("[WARNING] Worker with pid 11 was terminated due to signal 9") + "[INFO] Shutting down: Master\n"
+
+    assert named(killed) == ["shutdown-timeout"]
+    assert named(killed + HEAD.format("05:00", 10) + "[INFO] Reason: Worker failed to boot.\n") == ["app-exception"]
+
+
+def test_the_last_line_of_an_abort():
+    """Of an app that exits while it is loaded Gunicorn prints nothing."""
+    text = "    sys.exit(1)\nSystemExit: 1\n" + HEAD.format("05:00", 11) + "[INFO] Worker exiting (pid: 11)\n"
+
+    assert named(text + HEAD.format("05:01", 12) + "[INFO] Booting worker with pid: 12\n") == ["request-timeout"]
+
+
+def test_a_worker_that_ended_as_those_after_it():
+    """Its own timeout is cut off; it has the status of those that were timed out."""
+    later = "".join(
+        HEAD.format(f"0{minute}:00", pid)
+        + f"[INFO] Booting worker with pid: {pid}\n"
+        + timed_out(f"0{minute}:30", pid)
+        + HEAD.format(f"0{minute}:31", 1)
+        + f"[ERROR] Worker (pid:{pid}) exited with code 1\n"
+        for minute, pid in ((5, 12), (6, 13))
+    )
+
+    assert named(HEAD.format("05:00", 1) + "[ERROR] Worker (pid:11) exited with code 1\n" + later) == ["boot-timeout"]
+
+
+def test_a_line_that_looks_like_gunicorns_refusal_before_a_signal():
+    """Who takes signals has read its configuration."""
+    stop = HEAD.format("05:00", 10) + "[INFO] Handling signal: int\n"
+
+    assert named("Error: no local settings, defaults it is\n" + stop) == []
