@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.analysis.trouble import REQUEST, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -107,6 +107,12 @@ TELLTALE = re.compile(
 """What a start script meets before it starts gunicorn."""
 WORDS = ("No space left", "Read-only file")
 TELLTALE_CAUSE = Cause.NONE
+WHILE_SERVING = True
+_FULL = re.compile(
+    r"\[Errno (?:28|30|122)\]|No space left on device|Read-only file system|disk is full|Disk quota exceeded",
+    re.IGNORECASE,
+)
+"""What fails one request will fail the next: a path that is missing may be that request's own."""
 _PATH = re.compile(
     r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|"
     r"RuntimeError: (\S+) doesn't exist|'([^'\n]+)' isn't writable"
@@ -124,7 +130,7 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     if error is None:
         return _of_script(trouble)
-    if not _fits(error):
+    if not _fits(error) or (not trouble.died and trouble.moment == REQUEST and not _FULL.search(error.text)):
         return None
     moves = _MOVES.search(error.text) or (error.frames and _REMOVES.search(error.frames[-1].code))
     if moves and "[Errno 2]" in error.text:

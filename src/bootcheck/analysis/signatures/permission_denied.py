@@ -66,6 +66,7 @@ TELLTALE = re.compile(rf"connect\(\) to unix:\S+ failed \(13: Permission denied\
 """A proxy that may not use gunicorn's socket, and what a start script may not do before it starts gunicorn."""
 WORDS = ("connect() to unix:", "ermission denied", "not permitted")
 TELLTALE_CAUSE = Cause.NONE
+WHILE_SERVING = True
 _PROXY = re.compile(r"connect\(\) to unix:")
 _NO_WRITE = re.compile(r"attempt to write a readonly database|cannot cache function '\w+': no locator available")
 """SQLite and Numba, where the file or its directory belongs to somebody else."""
@@ -125,14 +126,12 @@ def _spoken(trouble: Trouble) -> tuple[tuple[Evidence, ...], bool]:
 
 def _is_refused(error: Raised, *, died: bool) -> bool:
     """Tell whether an exception, of whatever type, passes on that the system refused."""
-    if error.type == "PermissionError":
-        return True
-    if died and _NO_WRITE.search(error.text):
+    if error.type == "PermissionError" or _NO_WRITE.search(error.text):
         return True
     if error.is_a(*_OWN_FAULTS) or _OF_DATABASE.search(error.text):
         return False
-    if _CODE.search(error.text):
-        return True
+    if _CODE.search(error.text) or not died:
+        return _CODE.search(error.text) is not None
     if _WORDS.search(error.text) and not _REMOTE.search(error.text):
         return True
     own = _OWN_WORDS.search(error.text) and _NAMES_PATH.search(error.message)

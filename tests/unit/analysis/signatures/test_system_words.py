@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import GET, TERM, raising, start
+from tests.unit.analysis.signatures.examples import GET, TERM, raising, request, start
 
 DENIED = (
     "docker.errors.DockerException: Error while fetching server API version: ('Connection aborted.', "
@@ -117,3 +117,16 @@ def test_a_start_script_that_may_not_or_has_no_room(cause_class: str, text: str)
 def test_a_start_script_may_complain_before_a_server_that_is_well(text: str):
     """It went on."""
     assert classes(told(text.replace("web-1 exited with code 1\n", "") + start() + GET + TERM)) == []
+
+
+@pytest.mark.parametrize(
+    ("cause_class", "error"),
+    [
+        ("permission-denied", "django.db.utils.OperationalError: attempt to write a readonly database"),
+        ("permission-denied", "PermissionError: [Errno 13] Permission denied: '/srv/media/cover.png'"),
+        ("filesystem", "OSError: [Errno 28] No space left on device: '/srv/media/cover.png'"),
+    ],
+)
+def test_what_fails_every_request_is_told(cause_class: str, error: str):
+    """No process ends of it, and it does not go away by itself."""
+    assert classes(told(request(error))) == [(cause_class, 1)]
