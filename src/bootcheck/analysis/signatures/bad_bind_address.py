@@ -35,7 +35,7 @@ RULES = ("BC524",)
 
 _SAID = re.compile(
     r"connection to .* failed: \[Errno -?(?:2|3|5|8|97|99|49|11001)\]|Invalid address: |"
-    r"is not a valid port number|Cannot assign requested address|"
+    r"is not a valid (?:port number|file descriptor)|Unable to create socket from: |Cannot assign requested address|"
     r"Can't assign requested address|(?:bind\(\)|getsockaddrarg): port must be|AF_UNIX path too long|"
     r"Address family not supported|encoding with 'idna' codec failed",
     re.IGNORECASE,

@@ -37,7 +37,11 @@ _SAID = re.compile(
     r"^Error: (?:Value must|Not an? |Value is not|Unknown|Unable to|No such (?:user|group)|Invalid value|.*\barity\b)|"
     # Of an option's value or the file: an app's ValueError would have a traceback.
     r"^Error: (?:Error: )?(?:log config .* not found|can't chdir to |No application module specified|"
-    r"invalid literal for |could not convert string to )"
+    r"invalid literal for |could not convert string to |environment setting '\w+' invalid|"
+    r"Invalid (?:type for casting|boolean|reload_engine|header map behaviour|ASGI \w+|http2_cleartext): |"
+    r"(?:proxy_protocol|http_parser|http_protocols) must be\b|Value '.*' is not import string|Can not load '.*' from '|"
+    r"'[^']+\.(?:ini|conf|cfg|py|toml)' not found$|invalid syslog address|unknown facility name|"
+    r"http_protocols includes h2 )"
 )
 _PLAIN = re.compile(r"(?:gunicorn\S*|__main__\.py) ?: error: |Failed to read config file: |^Invalid value for \w+: ")
 _HOOK = re.compile(

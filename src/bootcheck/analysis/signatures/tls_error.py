@@ -38,9 +38,9 @@ _CONTEXT = frozenset(
 TELLTALE = re.compile(
     r"Invalid request from ip=\S*: \[SSL\] PEM lib|SSLError: \[SSL\] PEM lib|KEY_VALUES_MISMATCH|"
     r"\[SSL: (?:KEY_VALUES|NO_CERTIFICATE|(?:EE|CA)_KEY_TOO_SMALL|CA_MD_TOO_WEAK)|\[PEM: |"
-    r"SSLError: \[(?:X509|ASN1|RSA|EC): "
+    r"SSLError: \[(?:X509|ASN1|RSA|EC): |Failed to create SSL context: "
 )
-WORDS = ("[SSL", "KEY_VALUES", "[PEM", "rror")
+WORDS = ("[SSL", "KEY_VALUES", "[PEM", "rror", "SSL context")
 TELLTALE_CAUSE = Cause.NONE
 WHILE_SERVING = True
 _SERVER = re.compile(r"gunicorn|/uvicorn/config\.py$|/uvicorn/workers\.py$|uvicorn_worker|/gevent/(?:base)?server\.py$")

@@ -132,3 +132,36 @@ def test_a_server_of_the_apps_own_that_finds_its_port_taken_is_one_incident():
     log = start() + "".join((boot if at > 1 else "").format(at=at) + words + status.format(at=at) for at in (1, 2, 3))
 
     assert classes(told(log)) == [("address-in-use", 3)]
+
+
+def test_a_worker_class_that_this_python_cannot_read_is_unavailable():
+    """The file of a worker class does not compile."""
+    place = f'  File "{SITE}gunicorn/workers/gold.py", line 3\n    from gunicorn.workers.async import Old\n'
+    log = f"{place}                              ^\nSyntaxError: invalid syntax\n"
+
+    assert classes(told(log)) == [("worker-class-unavailable", 1)]
+
+
+def test_a_service_whose_command_ended_is_no_launcher_that_fails():
+    """s6-rc says with which status: why, the app has said before."""
+    log = raising("KeyError: 'SHELVES'") + "s6-rc: warning: unable to start service books: command exited 1\n"
+
+    assert [name for name, _ in classes(told(log))] == ["env-config"]
+
+
+@pytest.mark.parametrize(
+    ("cause_class", "text"),
+    [
+        ("config-file-error", "\nError: environment setting 'BOOKS' invalid\n"),
+        ("config-file-error", "\nError: Invalid reload_engine: 'books'\n"),
+        ("config-file-error", "\nError: Can not load 'books' from 'shelf'\n"),
+        ("bad-bind-address", "\nError: 'books' is not a valid file descriptor.\n"),
+        (
+            "tls-error",
+            start() + "[2026-11-27 09:00:01 +0000] [11] [ERROR] Failed to create SSL context: [SSL] PEM lib\n",
+        ),
+    ],
+)
+def test_gunicorns_own_refusals(cause_class: str, text: str):
+    """What it says of an option's value, whose traceback it does not print."""
+    assert classes(told(text)) == [(cause_class, 1)]
