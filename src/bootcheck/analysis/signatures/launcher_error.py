@@ -62,6 +62,9 @@ _NO_TOOL = r"^(?!(?:mkdir|touch|ch(?:own|mod|grp)|cp|mv|ln|rm|sed|tee|install|ca
 _SHELL = (
     # What a tool may not do in a folder of that name is no command that cannot be run.
     rf"{_NO_TOOL}gunicorn\S*: (?:(?:command )?not found|No such file or directory|cannot execute|Permission denied)",
+    # The whole command line in quotes, and an interpreter that may not be run.
+    r"(?:^|: )gunicorn [^:]{1,200}: (?:command )?not found",
+    r"/bin/(?:python|uvicorn|bash|sh)[\w.]*: (?:Permission denied|Operation not permitted|cannot execute|No such file)",
     r"[Cc]ommand not found: \S*gunicorn|bad interpreter: |(?:^|/)env: \S{1,60}: No such file",
     r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
     r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)",
@@ -101,7 +104,8 @@ WORDS = (
     "o such file", "xec format", "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit",
     "find command", "couldn't ", "can't cd", "Not a directory", "Job failed",
     "OCI runtime", "does not exist", "unknown user", "setpriv: ",
-    "failed to start: ", "failed to launch", "can't execute", "fatal: ", "su-exec: ", "failed to exec", "crun: ",
+    "not permitted", "failed to start: ", "failed to launch", "can't execute", "fatal: ",
+    "su-exec: ", "failed to exec", "crun: ",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
 _OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")

@@ -60,7 +60,7 @@ _OTHERWISE = re.compile(
 """Why else one cannot write."""
 _TOOL = (
     r"^(?:/\S*/)?(?:mkdir|touch|chown|chmod|cp|mv|ln|rm|sed|tee|install|cat|tar|rsync|find|dd|mktemp|sh|"
-    r"[\w./\-]+\.sh): .{1,300}: (?:Permission denied|Operation not permitted)$"
+    r"[\w./\-]+\.sh): (?!.*/bin/\w).{1,300}: (?:Permission denied|Operation not permitted)$"
 )
 TELLTALE = re.compile(rf"connect\(\) to unix:\S+ failed \(13: Permission denied\)|{_TOOL}")
 """A proxy that may not use gunicorn's socket, and what a start script may not do before it starts gunicorn."""

@@ -19,6 +19,8 @@ NOT_STARTED = (
     "su-exec: setgroups: Operation not permitted\n",
     "systemd[1]: gunicorn.service: Service has no ExecStart=, ExecStop=, or SuccessAction=. Refusing.\n",
     "gunicorn.socket: Failed to resolve user books: No such process\n",
+    "bash: line 1: gunicorn books.wsgi: command not found\n",
+    "/entrypoint.sh: line 9: /venv/bin/python3: Operation not permitted\n",
     "zsh: no such file or directory: ./venv/bin/gunicorn\n",
     "Driver Failure: failed to launch command with executor: rpc error: file gunicorn not found under path /srv\n",
 )
