@@ -24,6 +24,14 @@ _BY_SERVER = re.compile(
     r"Is the server running on|Can't connect to (?:local )?(?:MySQL )?server|\b[Ee]rror -?\d+ connecting to \S+:\d"
 )
 """PostgreSQL's words, MySQL's, and those of redis-py for what the system told it."""
+_BEGINS_BADLY = re.compile(r"\W{0,4}(?:Error|ERROR|Fatal|FATAL|CRITICAL|[Pp]anic)\b|level=(?:error|fatal)\b")
+_SYSTEMS_WORDS = re.compile(
+    r"[Pp]ermission denied|Operation not permitted|No space left on device|Read-only file system|Too many open files|"
+    r"No such file or directory|start new thread|[Pp]ermissions?\b|(?:not|n't|un) ?(?:writ|read)able|"
+    r"(?:[Ff]ile|[Dd]irectory|[Ff]older|[Pp]ath)\b.{1,200}(?:not found|not exist|n't exist|missing)|"
+    r"(?:not|n't) find (?:\S+ )?(?:file|folder|directory|path)"
+)
+"""What it says of a file, a folder or a limit; of another machine that does not answer it may try again."""
 _BY_SYSTEM = re.compile(r"\[Errno \d+\] [A-Z]|^\W{0,4}(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S")
 _GOES_ON = re.compile(
     r"\b(?:retry\w*|again|ignor\w+|skipp\w+|fall(?:ing)? ?back|default\w*|continu\w+|optional|warning|without|"
@@ -68,7 +76,9 @@ class Parting:
 def _is_complaint(record: Record) -> bool:
     if record.voice == GUNICORN or record.level not in (None, "ERROR", "CRITICAL"):
         return False
-    return _BY_SYSTEM.search(record.text) is not None and _GOES_ON.search(record.text) is None
+    bad = record.level is not None or _BEGINS_BADLY.match(record.text) is not None
+    told = _BY_SYSTEM.search(record.text) or (bad and _SYSTEMS_WORDS.search(record.text))
+    return bool(told) and _GOES_ON.search(record.text) is None
 
 
 def overheard(record: Record) -> Loose | None:

@@ -15,6 +15,10 @@ DENIED = "Could not save the shelves: [Errno 13] Permission denied: '/srv/shelve
     [
         ("permission-denied", DENIED),
         ("permission-denied", f"2026-11-27 09:00:01,000 ERROR shelves {DENIED}"),
+        ("permission-denied", "FATAL: the folder /srv/shelves is not writable\n"),
+        ("permission-denied", "2026-11-27 09:00:01,000 ERROR shelves No write permission for /srv/shelves\n"),
+        ("filesystem", "CRITICAL:shelves:Model file /srv/shelves.h5 does not exist\n"),
+        ("resource-limit", "ERROR:shelves:Too many open files\n"),
         ("filesystem", "Error loading shelves: [Errno 2] No such file or directory: 'shelves.yaml'\n"),
         ("filesystem", "OSError: [Errno 30] Read-only file system: '/srv/shelves'\n\n"),
     ],
@@ -31,6 +35,7 @@ def test_the_last_word_tells(cause_class: str, word: str):
         start() + GET + DENIED,
         start() + DENIED + "shelves are ready\nand so are the books\nwelcome\n",
         start() + DENIED + TERM,
+        start() + "ERROR:shelves:Failed to send to collector:4317: connection refused\n",
         start() + DENIED.replace("ERROR", "WARNING").replace("\n", ", the default is used\n"),
         start() + f"2026-11-27 09:00:01,000 WARNING shelves {DENIED}",
         start()

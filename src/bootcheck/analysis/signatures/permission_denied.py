@@ -23,7 +23,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.analysis.trouble import REQUEST, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding
 
@@ -37,7 +37,7 @@ _CODE = re.compile(
     r"through socket '[^']+' \(13[ )]"
 )
 """The system's own number or name of it, whoever passes it on."""
-_WORDS = re.compile(r"\bPermission denied\b|Operation not permitted|: permission denied$", re.MULTILINE)
+_WORDS = re.compile(r"\bPermission denied\b|Operation not permitted|: permission denied[\"']?$", re.MULTILINE)
 _REMOTE = re.compile(
     r"\b403\b|[Ff]orbidden|publickey|StatusCode|PERMISSION_DENIED|\b550\b|(?<!docker)(?<!ipc)://|"
     r"[Pp]ermission denied on |^(?:hvac|google|botocore|paramiko|grpc|azure|kubernetes|openai|jwt)\b"
@@ -48,8 +48,8 @@ _OWN_WORDS = re.compile(
     r"\bnot (?:a )?(?:writ|read)able\b|isn't (?:writ|read)able|\bunwritable\b|wrong permissions|PermissionError at |"
     r"(?:annot|can't|can not|[Uu]nable to|ould not|not allowed to|[Ff]ailed to) (?:write|create|access|read|open)\b"
     r".{1,160}\bpermissions?\b|"
-    r"(?:no|not have|lacks?|missing|insufficient|without) (?:permissions? to (?:read|write|create|access|open)|"
-    rf"(?:the )?(?:necessary |required )?{_RIGHTS})|"
+    r"(?:[Nn]o|not have|[Ll]acks?|[Mm]issing|[Ii]nsufficient|without) (?:permissions? to (?:read|write|create|access|"
+    rf"open)|(?:the )?(?:necessary |required )?{_RIGHTS})|"
     r"[Cc]heck (?:the |its |your )?(?:\w+ )?(?:director(?:y|ies)|folder|file|volume)(?:'s)? permissions"
 )
 """How an app and its libraries tell of it themselves, of a path that they name."""
@@ -89,7 +89,8 @@ _OWN_FAULTS = ("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeEr
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from EACCES or EPERM; a database's own refusal of a table is none."""
     error = trouble.error
-    refused = error is not None and _is_refused(error, died=trouble.died)
+    serving = trouble.moment == REQUEST and not trouble.died
+    refused = error is not None and _is_refused(error, certain=serving)
     line, guessed = _spoken(trouble)
     if not refused and (not line or (error is not None and _OF_DATABASE.search(error.text))):
         return None
@@ -124,13 +125,13 @@ def _spoken(trouble: Trouble) -> tuple[tuple[Evidence, ...], bool]:
     return (trouble.line(_SOCKET) if guessed else line), guessed
 
 
-def _is_refused(error: Raised, *, died: bool) -> bool:
-    """Tell whether an exception, of whatever type, passes on that the system refused."""
+def _is_refused(error: Raised, *, certain: bool) -> bool:
+    """Tell whether an exception, of whatever type, passes on that the system refused; by its number, to be certain."""
     if error.type == "PermissionError" or _NO_WRITE.search(error.text):
         return True
     if error.is_a(*_OWN_FAULTS) or _OF_DATABASE.search(error.text):
         return False
-    if _CODE.search(error.text) or not died:
+    if certain or _CODE.search(error.text):
         return _CODE.search(error.text) is not None
     if _WORDS.search(error.text) and not _REMOTE.search(error.text):
         return True
