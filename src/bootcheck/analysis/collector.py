@@ -356,7 +356,7 @@ class Collector:
             moment=BOOT,
             said=notes,
             around=replace(log.around, notes=notes),
-            facts={"alone": not self._classes},
+            facts={"alone": not self._classes, "ran": log.ran},
             stops_server=True,
         )
         for diagnosis in self._diagnoser.by_telltale(trouble):

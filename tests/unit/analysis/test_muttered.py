@@ -63,3 +63,47 @@ def test_a_paste_that_begins_within_a_line():
     first = 'asyncpg.exceptions.InvalidCatalogNameError: database "books" does not exist\n'
     log = first + "".join(carried.format(second=at, text=text) for at, text in enumerate(lines))
     assert [name for name, _ in classes(told(log))] == ["db-auth-failed"]
+
+
+WAITED = "wait-for-it.sh: timeout occurred after waiting 15 seconds for db:5432\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        (WAITED, "db-unreachable"),
+        ("Postgres is unavailable - sleeping\n" * 4, "db-unreachable"),
+        ("db:5432 - no response\n" * 2, "db-unreachable"),
+        ("Timeout after 30s waiting on dependencies to become available: [tcp://cache:6379]\n", "backend-unavailable"),
+    ],
+)
+def test_a_script_that_waits_in_vain(log: str, expected: str):
+    """No server was ever started."""
+    assert [name for name, _ in classes(told(log))] == [expected]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        WAITED + start(),
+        "Postgres is unavailable - sleeping\nPostgres is up - executing command\n",
+        "Postgres is unavailable - sleeping\n" + start() + GET + TERM,
+        "worker-1  | Redis is unavailable - sleeping\nweb-1  | " + GET + "web-1  | " + TERM.splitlines()[0] + "\n",
+    ],
+)
+def test_a_script_that_did_not_wait_in_vain(log: str):
+    """What it waited for came, or a server runs all the same."""
+    assert classes(told(log)) == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "2026-11-27 09:00:01.123 | ERROR    | shop.db:connect:12 - Could not connect to the database: refused\n",
+        "2026-11-27 09:00:01 [error    ] database is not reachable: connection refused [shop.db]\n",
+    ],
+)
+def test_the_last_error_in_the_forms_of_other_loggers(line: str):
+    """Loguru's level is no container's name, and structlog writes its own in small letters."""
+    failed = "[2026-11-27 09:00:02 +0000] [10] [ERROR] Reason: Worker failed to boot.\n"
+    assert [name for name, _ in classes(told(start() + line + failed))] == ["db-unreachable"]

@@ -93,7 +93,11 @@ _PREFIXES = (
     # how long ago, as consoles of containers show it: `2 mins ago `
     re.compile(r"(?:an?|\d{1,3}) (?:sec|second|min|minute|hr|hour|day)s? ago[ \t]+"),
     # compose, pm2 and foreman: `web-1  | `, `0|web  | `, `09:15:37 web.1  | `
-    re.compile(r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?P<stream>[A-Za-z0-9][\w.@\-]{0,80}) *\| ?(?!\|)"),
+    # Loguru writes its levels so.
+    re.compile(
+        r"(?:\d+\|)?(?:\d\d:\d\d:\d\d )?(?!(?:TRACE|DEBUG|INFO|SUCCESS|WARNING|ERROR|CRITICAL) *\|)"
+        r"(?P<stream>[A-Za-z0-9][\w.@\-]{0,80}) *\| ?(?!\|)"
+    ),
     # podman-compose
     re.compile(r"\[(?P<stream>[A-Za-z0-9][\w.\-]{0,80})\] +\| ?"),
     # kubectl --prefix
@@ -140,6 +144,7 @@ _PYTHON_HEAD = re.compile(
     r"(?:\[[^\]]{4,40}\] |[\s\-|:,\[]{0,4}(?:[\w.]{1,40}[\s\-|:,\[\]]{1,4}){0,3}?)"
     r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|INFO|DEBUG)\b"
 )
+_STRUCTLOG = re.compile(r"\[(?P<level>critical|error|warning|info|debug) *\] ")
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|$)")
 _TYPESET = str.maketrans({"\u00a0": " ", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u200b": None})
 """What a page or a word processor makes of quotes and of blanks that shall not break."""
@@ -263,11 +268,12 @@ def _note(record: Record, match: re.Match[str]) -> None:
 
 
 def _level(record: Record, text: str) -> None:
-    match = _LEVEL.match(text)
+    match = _LEVEL.match(text) or _STRUCTLOG.match(text)
     if match is None and (record.at is not None or text.startswith("[")) and not text[:1].isspace():
         match = _PYTHON_HEAD.match(text[:160])
     if match is not None:
-        record.level = {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(match["level"], match["level"])
+        level = match["level"].upper()
+        record.level = {"WARN": "WARNING", "FATAL": "CRITICAL"}.get(level, level)
         record.headed = True
         record.voice = LOGGER
 

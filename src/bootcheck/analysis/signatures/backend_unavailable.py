@@ -26,10 +26,20 @@ import re
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "backend-unavailable"
 RULES: tuple[str, ...] = ()
+_PORT = r"(?:5672|6379|6380|8200|8500|9092|9200|11211)\b"
+TELLTALE = re.compile(
+    rf"timeout occurred after waiting \d+ seconds for \S+:{_PORT}|"
+    rf"waiting on dependencies to become available: \[(?:tcp|http)://[^\s/]+:{_PORT}|"
+    r"^(?:[Rr]edis|[Rr]abbit\w*|[Ee]lastic\w*|[Kk]afka|[Bb]roker) (?:server )?is (?:unavailable|up) - "
+)
+"""What the scripts say that wait for it before they start a server."""
+WORDS = ("timeout occurred after waiting", "waiting on dependencies", " is unavailable - ", " is up - ")
+TELLTALE_CAUSE = Cause.NONE
 
 _MODULES = re.compile(
     r"^(?:redis|kombu|amqp|pika|aio_pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|"
@@ -148,6 +158,12 @@ _APP_SAYS = re.compile(
     re.IGNORECASE,
 )
 """What an app says itself, where it wraps what its client met."""
+_ANSWER = re.compile(
+    r"^(?=\{.{0,400}['\"](?:error|errors|status|code|statusCode|error_code)['\"]: ?)"
+    r"\{['\"](?:message|error|errors|status|code|detail|statusCode)['\"]: ?",
+    re.DOTALL,
+)
+"""A refusal of a service as it was answered, which a client hands on as the text of its exception."""
 _NO_SERVICE = re.compile(r"\b(?:database|postgres\w*|mysql|mariadb|mongo\w*|port \d+ is already)\b", re.IGNORECASE)
 _OWN_FAULTS = (
     *("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "TypeError", "KeyError"),
@@ -172,18 +188,31 @@ def _by_words(error: Raised) -> bool:
     """Tell whether a client that is not on the list, or the app itself, says that a peer does not answer or refuses."""
     if error.is_a(*_OWN_FAULTS) or _OF_DATABASE.search(error.type) or _OF_FRAMEWORK.search(error.type):
         return False
-    if _SAID_OF_SERVICE.search(error.text):
+    if _SAID_OF_SERVICE.search(error.text) or _ANSWER.match(error.message):
         return True
     if _APP_SAYS.search(error.message) and not _NO_SERVICE.search(error.message):
         return True
     return "." in error.type and bool(_ABOUT_SERVICE.search(error.name) or _DENIED.search(error.message))
 
 
+def _waited(trouble: Trouble) -> Finding | None:
+    told = [item for item in trouble.said if TELLTALE.search(item.text)]
+    if not told or " is up - " in told[-1].text or trouble.facts.get("ran") or not trouble.facts.get("alone"):
+        return None
+    return conclude(
+        trouble,
+        f"The start script waits for another service in vain: {one_line(told[-1].text)}",
+        "Make the service reachable from this machine, or do not wait for it.",
+        confidence="medium",
+        evidence=told[-1:],
+    )
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the exceptions of clients of services; a database's own are not among them."""
     error = trouble.error
     if error is None:
-        return None
+        return _waited(trouble)
     bare = "." not in error.type and any(_OF_CLIENT.search(frame.file) for frame in error.frames[-6:])
     by_module = (bare or bool(_MODULES.search(error.type))) and bool(_KINDS.search(error.name))
     by_kind = (error.is_a(*_PLAIN) and not _OF_DATABASE.search(error.type)) or (

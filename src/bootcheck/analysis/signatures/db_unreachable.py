@@ -27,10 +27,27 @@ import re
 from bootcheck.analysis import foreign
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "db-unreachable"
 RULES: tuple[str, ...] = ()
+_PORT = r"(?:1433|1521|3306|5432|6543|9042|27017)\b"
+TELLTALE = re.compile(
+    rf"timeout occurred after waiting \d+ seconds for \S+:{_PORT}|^\S+:{_PORT} - no response$|"
+    rf"waiting on dependencies to become available: \[tcp://[^\s/]+:{_PORT}|"
+    r"^(?:[Pp]ostgres\w*|[Mm]y[Ss][Qq][Ll]|[Mm]aria[Dd][Bb]|[Mm]ongo\w*|[Dd]atabase|DB) (?:server )?is "
+    r"(?:unavailable|up) - "
+)
+"""What the scripts say that wait for it before they start a server."""
+WORDS = (
+    "timeout occurred after waiting",
+    " - no response",
+    "waiting on dependencies",
+    " is unavailable - ",
+    " is up - ",
+)
+TELLTALE_CAUSE = Cause.NONE
 
 _DATABASE = re.compile(
     r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|"
@@ -122,9 +139,10 @@ _OWN_FAULTS = (
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where a database's driver reports that it got no connection."""
     error = trouble.error
+    if error is None:
+        return _waited(trouble)
     if (
-        error is None
-        or not _of_database(error)
+        not _of_database(error)
         or _POOL.search(error.text)
         or not (_tells(error.text) or error.is_a(*_PLAIN) or _connecting(error))
     ):
@@ -135,6 +153,21 @@ def match(trouble: Trouble) -> Finding | None:
         "Check host, port and network from this machine; inside a container `localhost` is the container itself.",
         "If the database starts later than the app, let the start wait for it: database(wait=30) in bootcheck.conf.py.",
         confirm="bootcheck check",
+    )
+
+
+def _waited(trouble: Trouble) -> Finding | None:
+    """Conclude from what a script waited for in vain, where no server came after it."""
+    told = [item for item in trouble.said if TELLTALE.search(item.text)]
+    if not told or " is up - " in told[-1].text or trouble.facts.get("ran") or not trouble.facts.get("alone"):
+        return None
+    return conclude(
+        trouble,
+        f"The start script waits for the database in vain: {one_line(told[-1].text)}",
+        "Check host, port and network from this machine, and the database's own log.",
+        confirm="bootcheck check",
+        confidence="medium",
+        evidence=told[-1:],
     )
 
 

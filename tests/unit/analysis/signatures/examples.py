@@ -737,6 +737,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "db_unreachable": (
+        "wait-for-it.sh: timeout occurred after waiting 15 seconds for db:5432\n",
         raising(
             "oracledb.exceptions.OperationalError: DPY-6005: cannot connect to database (CONNECTION_ID=ab=).\n"
             "[Errno 111] Connection refused"
@@ -769,6 +770,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "backend_unavailable": (
+        "Redis is unavailable - sleeping\n",
         "Traceback (most recent call last):\n"
         + frame(SITE + "httpcore/_sync/connection_pool.py", "handle_request", "response = connection.handle_request(")
         + "httpcore.ConnectError: [Errno 111] Connection refused\n\n"

@@ -86,6 +86,7 @@ BY_CLASS = {
         "ValueError: Connection error, and we cannot find the files. Please make sure your Internet connection is on.",
         "tenacity.RetryError: RetryError[<Future at 0x7f state=finished raised ConnectTimeout>]",
         "shop.errors.UpstreamError: the warehouse is silent",
+        'ChatError: {"message": "Invalid config", "error": "BadRequest"}',
         "discord.errors.LoginFailure: Improper token has been passed.",
         "ldap3.core.exceptions.LDAPBindError: automatic bind not successful - invalidCredentials",
         "elasticsearch.AuthenticationException: AuthenticationException(401, 'missing authentication credentials')",
