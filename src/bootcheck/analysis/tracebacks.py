@@ -51,6 +51,8 @@ _CHAIN = re.compile(
 _REPEATED = re.compile(r"^\s*\[Previous line repeated \d+ more times?\]")
 _ELIDED = re.compile(r"^\s*[\[(<]?\s*(?:\.{2,}|…|snip(?:ped)?|\W{3,})\s*[\])>]?\s*$", re.IGNORECASE)
 """What a person puts in the place of lines that were left out."""
+_CLOCK = re.compile(r"^(?:[A-Z][a-z]{2} \d{1,2}(?:, \d{4})?|\d{1,2}:\d\d:\d\d(?:\.\d+)?(?: ?[AP]M)?)$")
+"""A time that a page shows on a line of its own above each line."""
 
 
 @dataclass(slots=True)
@@ -140,7 +142,7 @@ class Block:
                     Frame(known["file"], int((known.get("line") or "0")[:9]), known.get("function") or "")
                 )
             return True
-        if not text.strip() or _REPEATED.match(text) or _ELIDED.match(text):
+        if not text.strip() or _REPEATED.match(text) or _ELIDED.match(text) or _CLOCK.match(text):
             return True
         if self._is_shifted(text):
             text = text.lstrip()
@@ -181,7 +183,7 @@ class Block:
             self._finish()
             self._state = "chained"
             return True
-        if self._message[0] and text.startswith(self._message[0]):
+        if _CLOCK.match(text) or (self._message[0] and text.startswith(self._message[0])):
             # From 25 on Gunicorn prints the exception's text once more.
             return True
         if _START.match(text) or _BARE.match(text) or len(self._message) >= MAX_MESSAGE_LINES:

@@ -271,3 +271,31 @@ def test_a_whole_log_on_one_line(between: str):
     log = raising("ModuleNotFoundError: No module named 'redis'", code="from redis import Redis")
 
     assert classes(told(between.join(log.splitlines()) + "\n")) == [("dependency-missing", 1)]
+
+
+COMPILES = raising(
+    "SyntaxError: invalid syntax", '  File "/srv/shop/shelf.py", line 9\n    shelf = = 1\n            ^\n'
+)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '<font color="#06989A">2026-11-27T09:00:01.3+00:00 app[web.1]:</font> {}\n',
+        "<span class=line>{}</span>\n",
+        "\u2190[33mweb_1      | \u2190[0m{}\n",
+        "[36mweb-1  |[0m {}\n",
+        "Nov 27\n09:00:01 AM\n{}\n",
+    ],
+    ids=["a coloured head", "a tag around it", "another sign for the escape", "no sign for it", "a time above it"],
+)
+def test_what_a_page_or_a_terminal_leaves_in_a_line(line: str):
+    """It is no part of what was said."""
+    for log, expected in ((COMPILES, "app-syntax-error"), (raising("KeyError: 'SHOP_KEY'"), "env-config")):
+        assert classes(told("".join(line.format(text) for text in log.splitlines()))) == [(expected, 1)]
+
+
+def test_a_syntax_error_on_one_line_with_its_place():
+    """The caret stands right before it."""
+    for between in ("", " "):
+        assert classes(told(between.join(COMPILES.splitlines()) + "\n")) == [("app-syntax-error", 1)]

@@ -24,7 +24,7 @@ _OF_LIST = re.compile(r"""(?:['"], ?|\[)['"] +File "[^"]{1,400}", line \d""")
 """Where one line of a traceback ends and the next begins in the repr of a list of them."""
 _JOINED = re.compile(r'^(?P<frame>File "[^"]+", line \d+(?:, in (?:<\w+>|[\w.]+))?)\s+(?P<code>\S.*)$')
 _RAISED = re.compile(
-    r"(?:^|\s)(?P<raised>(?:[A-Za-z_]\w*\.)*(?:HaltServer|[A-Z]\w*(?:Error|Exception|Exit|Interrupt|NotFound|DoesNotExist|"
+    r"(?:^|[\s^~])(?P<raised>(?:[A-Za-z_]\w*\.)*(?:HaltServer|[A-Z]\w*(?:Error|Exception|Exit|Interrupt|NotFound|DoesNotExist|"
     r"ImproperlyConfigured|Timeout|Refused))(?::\s.*)?)$"
 )
 _GLUED = re.compile(
@@ -41,19 +41,17 @@ _PRINTED = re.compile(
 _ENTITY = re.compile(r"&(?:quot|lt|gt|amp|apos|#x?[0-9a-fA-F]{1,4});")
 
 
-_COLOURS = ("</font>", "</span>")
-_TAG = re.compile(r"</?(?:font|span|pre|code)(?: [^<>]*)?>")
-
 _CURLY = str.maketrans("“”‘’", "\"\"''")
+_TAG = re.compile(r"</?(?:font|span|pre|code|div|p|b|i|em|strong|br|td|tr|li)\b(?:\s[^<>]*)?/?>")
 _TYPESET = re.compile(r"File [“”].{1,400}[“”], line \d|^[\w.]*(?:Error|Exception|HaltServer)\b.*[‘’]")
 
 
 def unescaped(text: str) -> str:
-    """Return the text without a web page's entities and colours, and a traceback without a typesetter's quotes."""
-    if any(map(text.__contains__, _COLOURS)):
-        text = _TAG.sub("", text)
+    """Return the text without a web page's tags and entities, and a traceback without a typesetter's quotes."""
     if not text.isascii() and _TYPESET.search(text) is not None:
         text = text.translate(_CURLY)
+    if ("</" in text or "<br" in text) and _TAG.search(text) is not None:
+        text = _TAG.sub("", text)
     return html.unescape(text) if is_escaped(text) else text
 
 

@@ -145,7 +145,11 @@ _PYTHON_HEAD = re.compile(
     r"\[?(?P<level>CRITICAL|FATAL|ERROR|WARNING|INFO|DEBUG)\b"
 )
 _STRUCTLOG = re.compile(r"\[(?P<level>critical|error|warning|info|debug) *\] ")
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|$)")
+_ANSI = re.compile(
+    r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b\][^\x07]*(?:\x07|$)|"
+    # Colours of which a page shows another sign for the escape, or none.
+    r"[←␛]?\[(?:\d{1,3}(?:;\d{1,3})*)?m"
+)
 _TYPESET = str.maketrans({"\u00a0": " ", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u200b": None})
 """What a page or a word processor makes of quotes and of blanks that shall not break."""
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -187,7 +191,7 @@ def run_into(record: Record) -> Record | None:
 
 def clean(text: str) -> str:
     """Return the text without colours and control characters, which must never reach a terminal."""
-    if "\x1b" in text:
+    if "\x1b" in text or "[0m" in text:
         text = _ANSI.sub("", text)
     if not text.isascii():
         text = text.translate(_TYPESET)
