@@ -31,6 +31,10 @@ It is known by what follows: a time, a program's or container's name, or Gunicor
 _HEADED = re.compile(
     r"\s*(?:<\d+>)?(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:|[^\W\d_]{3,5}\.? [ \d]\d \d\d:\d\d|[A-Za-z0-9][\w.@\-]{0,60} *\|)"
 )
+_FRAME = re.compile(r'\s*(?:\S+ +\| )?File "')
+_CUT_FRAME = re.compile(r'\s*(?:\S+ +\| )?File (?:"[^"]*"?,?|"[^"]*", (?:line|line \d*,?|line \d+, in))$')
+_RAISED = re.compile(r"[A-Za-z_][\w.]*: |[A-Za-z_][\w.]*(?:Error|Exception|Exit)$")
+"""An exception's own line: it follows a frame whose code is not known."""
 
 
 def bare(text: str) -> str:
@@ -60,7 +64,7 @@ def width_of(head: bytes) -> int:
     Each line of such a log begins with a time or a name; one that is as long as the longest and
     goes on in a line that begins with neither was broken.
     """
-    lines = head.decode("utf-8", "replace").splitlines()[:-1]
+    lines = head[: head.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines()
     width = max(map(len, lines), default=0)
     if not NARROW <= width <= WIDE:
         return 0
@@ -69,11 +73,16 @@ def width_of(head: bytes) -> int:
     headed = sum(_HEADED.match(line) is not None for line in lines)
     # One line that comes again and again is as long each time; a terminal breaks others at the same place.
     different = {_DIGITS.sub("0", lines[number]) for number in broken}
-    return width if len(different) > 1 and 2 * len(broken) >= len(full) and 3 * headed >= len(lines) else 0
+    frames = {line for line in different if _FRAME.match(line)}
+    many = 2 * len(broken) >= len(full)
+    # What follows a frame is its code, which is indented: one that goes on without is proof enough.
+    return width if many and len(different) > 1 and (frames or 3 * headed >= len(lines)) else 0
 
 
 def _goes_on(line: str) -> bool:
-    return bool(line.strip()) and not line[0].isspace() and _HEADED.match(line) is None and line[:9] != "Traceback"
+    """Tell whether a line may be the rest of the one before: nobody indents by one blank, but a break may."""
+    indented = line[:1].isspace() and line[:2].isspace()
+    return bool(line.strip()) and not indented and _HEADED.match(line) is None and line[:9] != "Traceback"
 
 
 class Joiner:
@@ -87,7 +96,7 @@ class Joiner:
         """Return a run of whole lines without its breaks; the last line waits for what follows."""
         ready: list[str] = []
         for line in block.decode("utf-8", "replace").splitlines():
-            if self._pending and self._is_full(self._pending[-1]) and _goes_on(line):
+            if self._pending and self._is_broken(self._pending[-1]) and self._is_the_rest(line):
                 self._pending.append(line)
                 continue
             ready += self._joined()
@@ -98,12 +107,20 @@ class Joiner:
         """Return what waits."""
         return _encoded(self._joined())
 
-    def _is_full(self, line: str) -> bool:
-        return len(line) == self._width and not line.endswith(_FILLED)
+    def _is_the_rest(self, line: str) -> bool:
+        return _goes_on(line) and not (_FRAME.match(self._pending[0]) and _RAISED.match(line))
+
+    def _is_broken(self, line: str) -> bool:
+        return self._is_trimmed(line) or (len(line) == self._width and not line.endswith(_FILLED))
+
+    def _is_trimmed(self, line: str) -> bool:
+        """Tell whether the blank at which a line was broken is gone: pasting takes it away."""
+        return len(line) == self._width - 1 and bool(_CUT_FRAME.match(line) or _RAISED.match(line))
 
     def _joined(self) -> list[str]:
         pending, self._pending = self._pending, []
-        return ["".join(pending), *[""] * (len(pending) - 1)] if pending else []
+        parts = [f"{part} " if self._is_trimmed(part) else part for part in pending[:-1]] + pending[-1:]
+        return ["".join(parts), *[""] * (len(pending) - 1)] if pending else []
 
 
 def _encoded(lines: list[str]) -> bytes:

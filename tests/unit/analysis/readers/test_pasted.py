@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bootcheck.analysis.readers.pasted import Joiner, bare, width_of
-from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.making import LOGS, classes, told
 from tests.unit.analysis.signatures.examples import NO_FLASK, frame, raising, start
 
 LINE = "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process"
@@ -83,6 +83,20 @@ def test_lines_that_a_terminal_broke(width: int):
     assert width_of(broken.encode()) == width
     assert width_of(text.encode()) == 0
     assert classes(told(broken)) == classes(told(text)) == [("dependency-missing", 1)]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_tracebacks_that_a_terminal_broke(width: int):
+    """No line of theirs begins with a time, but a frame that goes on without an indent was broken: real ones."""
+    for name in ("app-import-error/circular", "backend-unavailable/http", "permission-denied/socket"):
+        text = (LOGS / f"{name}-23.0.0.log").read_text()
+        lines = [[line[at : at + width] for at in range(0, len(line), width)] or [""] for line in text.splitlines()]
+        kept = "".join(f"{part}\n" for parts in lines for part in parts)
+        trimmed = "".join(f"{part.rstrip()}\n" for parts in lines for part in parts)
+
+        assert classes(told(text))
+        assert classes(told(kept)) == classes(told(text)), name
+        assert classes(told(trimmed)) == classes(told(text)), name
 
 
 def test_line_numbers_stay():
