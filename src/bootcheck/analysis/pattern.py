@@ -138,7 +138,10 @@ def of_group(group: Sequence[Death]) -> Pattern:
         lives=tuple(
             max(0.0, death.at - death.since)
             for death in timed
-            if death.since is not None and death.at is not None and death.cause is not Cause.VANISHED
+            if death.since is not None
+            and death.at is not None
+            and death.pid is not None
+            and death.cause is not Cause.VANISHED
         ),
         steps=_counted(death.step for death in kept),
         origins=tuple(dict.fromkeys(death.origin for death in kept if death.origin)),

@@ -31,6 +31,9 @@ It is known by what follows: a time, a program's or container's name, or Gunicor
 _HEADED = re.compile(
     r"\s*(?:<\d+>)?(?:\[?\d{4}-\d\d-\d\d[T ]\d\d:|[^\W\d_]{3,5}\.? [ \d]\d \d\d:\d\d|[A-Za-z0-9][\w.@\-]{0,60} *\|)"
 )
+_UNREADABLE = r"(?:[xX*#?\-_.…█]{1,12}|<[\w ]{1,20}>|PID|pid|N{1,8}|n{1,8})"
+_HEAD_PID = re.compile(rf"(?<=\] \[){_UNREADABLE}(?=\] \[[A-Z]{{4,8}}\] )")
+_OTHER_PID = re.compile(rf"(?:(?<=\(pid:)|(?<=\(pid: )|(?<=with pid )|(?<=with pid: )){_UNREADABLE}(?=\)|\s|$)")
 _FRAME = re.compile(r'\s*(?:\S+ +\| )?File "')
 _CUT_FRAME = re.compile(r'\s*(?:\S+ +\| )?File (?:"[^"]*"?,?|"[^"]*", (?:line|line \d*,?|line \d+, in))$')
 _RAISED = re.compile(r"[A-Za-z_][\w.]*: |[A-Za-z_][\w.]*(?:Error|Exception|Exit)$")
@@ -56,6 +59,13 @@ def bare(text: str) -> str:
             break
         text = stripped
     return text
+
+
+def with_pids(text: str) -> str:
+    """Return a line with 0 where somebody made a pid unreadable before pasting."""
+    if "] [" in text:
+        text = _HEAD_PID.sub("0", text, count=1)
+    return _OTHER_PID.sub("0", text) if "pid" in text else text
 
 
 def width_of(head: bytes) -> int:

@@ -157,7 +157,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def record_of(raw: str, source: str, line: int) -> Record:
     """Return the line's own text, and what its prefixes say."""
-    text = pasted.bare(clean(raw))
+    text = pasted.with_pids(pasted.bare(clean(raw)))
     record = Record(text, source, line)
     for _ in range(MAX_PREFIXES):
         if text.startswith("["):

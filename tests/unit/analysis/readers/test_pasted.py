@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 
 import pytest
 from hypothesis import given
@@ -158,3 +159,16 @@ def test_a_traceback_whose_head_is_not_in_the_log():
     )
 
     assert classes(told(text)) == [("filesystem", 1)]
+
+
+@pytest.mark.parametrize("blot", ["XXXX", "<pid>", "***", "PID", "…"])
+def test_pids_that_were_made_unreadable(blot: str):
+    """Somebody thought them secret: the death is the same, of a process without a number."""
+    text = (LOGS / "native-crash" / "segv-23.0.0.log").read_text()
+    blotted = re.sub(r"(\] \[|\(pid: ?|with pid: )\d+", rf"\g<1>{blot}", text)
+
+    assert blot in blotted
+    assert classes(told(blotted)) == classes(told(text))
+    (incident,) = told(blotted).incidents
+    assert incident.cause_class == "native-crash"
+    assert [process["pid"] for process in incident.processes] == [None] * incident.count
