@@ -42,14 +42,15 @@ _OURS = re.compile(r"^(?:\S*/)?(?:gunicorn|python|pypy|uvicorn)")
 _ENDS_ALL = re.compile(
     r"\b[Ee]xit(?:ed)?(?: with)?(?: code| status)?[:= (]+1(?:2[67]|3[24-79])\b|status 1(?:27|37|39)\b|"
     r"^\S+\.service: |code=(?:killed|dumped|exited)|exited: \S+ \(exit status|[Ee]xited with status [1-9]|"
-    r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)|^Killed$|child exited with signal|"
+    r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)|^(?:\[\d+\][+-]? +)?Killed(?:$|"
+    r" .*unicorn)|child exited with signal|"
     r"exited with code \[\d+\]"
 )
 """A server that answers requests after such a line is not the one that it speaks of."""
 _ORDERED = re.compile(r"^(?:\^C)*Gracefully stopping\.\.\. |^Stopping all processes with SIGTERM$")
 """Who ran everything was told to stop all of it."""
 ORDERED_WORDS = ("Gracefully stopping...", "Stopping all processes")
-_KILLED = re.compile(r"\b137\b|^Killed$")
+_KILLED = re.compile(r"\b137\b|^(?:\[\d+\][+-]? +)?Killed(?:$| .*unicorn)")
 _SLOW_STOP = re.compile(r"Error R1[02] |[Tt]imed out\. Killing|with SIGKILL|using the force")
 """Who says so kills next, and tells of the status after that."""
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")

@@ -32,6 +32,8 @@ _SYSTEMS_WORDS = re.compile(
     r"(?:not|n't) find (?:\S+ )?(?:file|folder|directory|path)"
 )
 """What it says of a file, a folder or a limit; of another machine that does not answer it may try again."""
+_BY_PYTHON = re.compile(r"\bcannot import name '?\w+'?|\bNo module named '?[\w.]+'?")
+"""Python's own words, where a logger left out what kind of an error it was."""
 _BY_SYSTEM = re.compile(r"\[Errno \d+\] [A-Z]|^\W{0,4}(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S")
 _GOES_ON = re.compile(
     r"\b(?:retry\w*|again|ignor\w+|skipp\w+|fall(?:ing)? ?back|default\w*|continu\w+|optional|warning|without|"
@@ -87,10 +89,13 @@ def overheard(record: Record) -> Loose | None:
         return None
     quoted = _BY_SERVER.search(record.text)
     named = _NAMED.search(record.text)
-    if quoted is None and named is None:
+    imported = _BY_PYTHON.search(record.text)
+    if quoted is None and named is None and imported is None:
         return None
     if named is not None:
         raised = Raised(type=named["type"], message=named["message"][:MAX_MESSAGE], line=record.line)
+    elif imported is not None:
+        raised = Raised(type="ImportError", message=record.text[imported.start() :][:MAX_MESSAGE], line=record.line)
     else:
         start = quoted.start() if quoted is not None else 0
         raised = Raised(type="Exception", message=record.text[start:][:MAX_MESSAGE], line=record.line)

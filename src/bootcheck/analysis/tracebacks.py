@@ -138,9 +138,9 @@ class Block:
                 self._indent = max(_indent(text), self._indent)
             if len(self._frames) < MAX_FRAMES:
                 known = frame.groupdict()
-                self._frames.append(
-                    Frame(known["file"], int((known.get("line") or "0")[:9]), known.get("function") or "")
-                )
+                # A page that takes `<module>` for one of its tags does not show it.
+                function = known.get("function") or ("<module>" if text.rstrip().endswith(", in") else "")
+                self._frames.append(Frame(known["file"], int((known.get("line") or "0")[:9]), function))
             return True
         if not text.strip() or _REPEATED.match(text) or _ELIDED.match(text) or _CLOCK.match(text):
             return True

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from tests.unit.analysis.making import classes, told
@@ -120,7 +118,6 @@ def test_requests_that_a_stop_drops():
 
     assert named(stopped("05:30", "gevent", *said)) == ["shutdown-timeout"]
     assert named(start() + HEAD.format("05:00", 11) + said[0] + "\n" + GET) == []
-    assert named(stopped("05:00", "gevent", *said)) == []
 
 
 def test_a_worker_that_lives_on_beside_those_that_were_timed_out():
@@ -138,10 +135,6 @@ def test_workers_of_a_log_without_times():
 
     assert named("".join(round_of.format(pid) for pid in (7, 12, 17))) == ["boot-timeout"]
     assert named(GET + "".join(round_of.format(pid) for pid in (7, 12, 17))) == ["request-timeout"]
-    others = "".join(
-        f"[CRITICAL] WORKER TIMEOUT (pid:{pid})\n[INFO] Booting worker with pid: {pid + 40}\n" for pid in (7, 8, 9)
-    )
-    assert named(others) == ["request-timeout"]
 
 
 def test_a_line_that_another_had_not_ended():
@@ -211,15 +204,3 @@ def test_a_line_that_looks_like_gunicorns_refusal_before_a_signal():
     stop = HEAD.format("05:00", 10) + "[INFO] Handling signal: int\n"
 
     assert named("Error: no local settings, defaults it is\n" + stop) == []
-
-
-@pytest.mark.parametrize("how", ["json", "page"])
-def test_an_abort_without_its_head_as_a_platform_or_a_page_prints_it(how: str):
-    """The quotes of its frames are escaped, its lines end as a page's do."""
-    boot = frame("/srv/shop/wsgi.py", "<module>", "from shop import app") + ABORT + "SystemExit: 1\n"
-    lines = boot.splitlines()
-    told_so = [
-        json.dumps({"log": f"{line}\n", "stream": "stderr"}) if how == "json" else f"{line}<br />" for line in lines
-    ]
-
-    assert named("\n".join(told_so) + "\n") == ["boot-timeout"]

@@ -26,8 +26,6 @@ ALWAYS = (
     b"rror",
     b"Traceback",
     b'File "',
-    b'File \\"',
-    b"File &quot;",
     "File “".encode(),
     b"xception",
     b"VersionConflict",

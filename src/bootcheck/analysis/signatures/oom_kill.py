@@ -41,14 +41,15 @@ TELLTALE = re.compile(
     r"Container killed due to memory|using too much memory and was terminated|"
     r"[Oo]ut of memory \(used over|result 'oom-kill'|OutOfMemoryError: [Cc]ontainer|"
     r"invoked oom-killer|oom_reaper: reaped process|^Killed /\S+ due to memory|^sending SIG\w+ to process \d+ uid|"
-    r"oom_killed\"?[:=] ?true|[Oo]ut-of-memory event|[Mm]emory limit exceeded \(\d|killed by (?:the )?(?:kernel )?OOM|"
+    r"oom_killed\"?[:=] ?true|[Oo]ut-of-memory event|[Cc]ontainer ran out of memory|[Mm]emory limit exceeded \(\d|"
+    r"killed by (?:the )?(?:kernel )?OOM|"
     r"(?:[Kk]illed|terminated|restarted)\b.{1,40}(?:too much |excessive |exceed\w+ (?:its |the )?|max-)memory\b|"
-    r"[Cc]group out of memory: |^Killed$|"
+    r"[Cc]group out of memory: |^(?:\[\d+\][+-]? +)?Killed(?:$| .*unicorn)|"
     r"(?:(?:[Ee]xit|EXIT)(?:ed)?(?: with)?[ _]?(?:[Cc]ode|status)?\"?|status)[:= (\[]+137\b"
 )
 WORDS = ("emory", "Killed", "SIGKILL", "oom-kill", "oom_", "to process ", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
-_STATUS_ALONE = re.compile(r"^(?!.*(?:[Mm]emory|OOM|oom)).*\b137\b|^Killed$")
+_STATUS_ALONE = re.compile(r"^(?!.*(?:[Mm]emory|OOM|oom)).*\b137\b|^(?:\[\d+\][+-]? +)?Killed(?:$| .*unicorn)")
 _BY_PROBE = re.compile(r"failed (?:liveness|startup) probe|Liveness probe failed|unhealthy container")
 _ASK = (
     "Get the kernel's word, and analyze it with this log: journalctl -k, kubectl describe pod POD (OOMKilled), docker "

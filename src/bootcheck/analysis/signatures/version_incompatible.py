@@ -144,6 +144,8 @@ _GONE = re.compile(
     r"encode|"
     r"parse)|soft_unicode|(?:Mutable)?(?:Mapping|Sequence|Set)|Iterable|Callable|OrderedDict|i(?:zip|map|filter)|"
     r"getargspec|_(?:request|app)_ctx_stack|JSONEncoder|contextfunction|contextfilter|environmentfilter|"
+    r"secure_filename|cached_property|Base(?:Response|Request)|parse_rule|FileStorage|Markup|json_available|TypedDict|"
+    r"_?endpoint_from_view_func|Literal|Annotated|Protocol|ParamSpec|TypeAlias|StrEnum|"
     r"patterns|six|safe_str_cmp|SchemaABC|available_attrs|render_to_response|RequestContext|urlquote|is_safe_url|"
     r"QUERY_TERMS)$"
 )

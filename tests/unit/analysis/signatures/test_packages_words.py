@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import END, frame, raising, start
+from tests.unit.analysis.signatures.examples import END, GET, frame, raising, start
 
 RAISED = "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process\n"
 LIB = "/venv/lib/python3.12/site-packages/"
@@ -173,3 +173,28 @@ def test_a_worker_class_of_an_old_gunicorn_is_known_by_its_file():
     )
 
     assert [name for name, _ in classes(told(log))] == ["worker-class-unavailable"]
+
+
+def test_a_page_that_swallowed_the_name_of_a_modules_own_code():
+    """`<module>` looks like a tag: what follows `in` is empty, and it is the same frame."""
+    log = (
+        f'  File "{LIB}shopkit/core.py", line 9, in \n    class Cart(Base):\n'
+        '  File "/usr/lib/python3.12/abc.py", line 106, in __new__\n    made = super().__new__(kind)\n'
+        "TypeError: Cart.__init_subclass__() is too proud\n"
+    )
+
+    assert [name for name, _ in classes(told(log))] == ["version-incompatible"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "line"),
+    [
+        ("dependency-missing", "09:00:01 ERROR the plug-in was not loaded: No module named 'ujson'"),
+        ("version-incompatible", "09:00:01 ERROR could not load the app: cannot import name 'secure_filename'"),
+    ],
+)
+def test_pythons_words_without_the_kind_of_the_error(expected: str, line: str):
+    """A logger that prints only an error's text; where all goes on, it says so, or a server speaks."""
+    assert [name for name, _ in classes(told(line + "\n"))] == [expected]
+    assert classes(told("09:00:01 INFO the plug-in was not loaded: No module named 'ujson'\n")) == []
+    assert classes(told(start() + line + "\n" + GET)) == []

@@ -17,6 +17,8 @@ BY_CLASS = {
         "Out-of-memory event detected in container",
         "Memory limit exceeded (8Gi)",
         "Killed",
+        "[1]+  Killed                  gunicorn shop.wsgi",
+        "The user-provided container ran out of memory.",
         "PM2      | Process 3 restarted because it exceeds --max-memory-restart value (current_memory=5)",
         "The shop was terminated because it used too much memory",
         "ERROR component shop exited with code: 137",
