@@ -44,7 +44,10 @@ _NOT_THERE = (
     r" (?:has|have)(?:n't| not) been (?:set|provided|configured|specified)| was None\b)"
 )
 _LACKING = re.compile(
-    rf"{_ANY}{_IS}(?: (?:or|and) {_SOME}{_ANY})?{_NOT_THERE}|"
+    rf"{_ANY}{_IS}(?: (?:or|and) {_SOME}(?:{_ANY}|\w+))?{_NOT_THERE}|"
+    r"\baccount must be specified|\bmissing key inputs|"
+    r"\bmissing (?:required |mandatory )*(?:config(?:uration)?|settings?|env)\b|"
+    r"\bRequired parameter \w+ not set|\bInvalid type for parameter \w+, value: None|"
     rf"\b(?:no|missing|without|lack(?:s|ing)|empty|invalid or missing) {_SOME}(?:\w+ )?{_KEY}|"
     rf"\bmissing {_SOME}(?!tokens?\b){_PLACE}(?:\W|$)|"
     rf"\b(?:no|empty) {_SOME}(?:\w+ )?{_PLACE} (?:was |is |were )?(?:set|configured|specified|provided|defined|given|"
@@ -62,6 +65,9 @@ _MALFORMED = re.compile(
     r"\b(?:ur[il]|dsn|connection string|endpoint)\b.{0,60} (?:must|should|has to|does not|doesn't) (?:include|contain|"
     r"have|"
     r"(?:start|begin)s? with|use|specify)\b|"
+    r"\w://[^\s'\"<>]{0,80}?\bNone\b|\bnonnumeric port: '(?:None|\$.*)?'|unknown url type: '?(?:None|'')|"
+    r"\bInvalid bucket name \"(?:None)?\"|^Unknown level: '|"
+    r"^(?:Unknown|Invalid|Unsupported|Unrecognized) [\w ]{1,40}: ?(?:'None'|None|'')$|"
     r"\bscheme in endpoint must be|path in endpoint is not allowed|No scheme supplied|"
     r"^(?:Unsupported|Unknown|Invalid|Missing) (?:\w+ )?(?:DSN|URL|URI) scheme|"
     r"^Invalid (?:(?:\w+ )?(?:ur[il]|dsn|endpoint)|(?:api|bot|auth|access|secret|instrumentation|account|"

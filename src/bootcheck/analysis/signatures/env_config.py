@@ -36,12 +36,14 @@ _SAID = re.compile(
     r"settings are not configured|DJANGO_SETTINGS_MODULE|"
     r"Could not parse (?:rfc1738|SQLAlchemy) URL|Expected string or URL object, got None|"
     r"SQLALCHEMY_DATABASE_URI|UndefinedValueError|"
-    r"validation errors? for \w*(?:Settings|Config|Conf\b|Env)\w*|dialects:postgres$|"
+    r"validation errors? for \w*(?:Settings|Config|Conf\b|Env|Secrets|Credentials)\w*|"
+    r"\[type=missing, input_value=\{\},|dialects:postgres$|"
     r"\b(\w{1,80}) not found\. Declare it as envvar|"
     r"[Ee]nvironment variables?\b|env(?:ironment)? var|No (?:support for|database) ''|ALLOWED_HOSTS|FERNET_KEY|"
     r"Fernet key must be|error parsing (?:env var|value for field) \"(\w+)\"|NoSectionError|NoOptionError|"
     r"MissingSectionHeaderError|NoRegionError|(?:No|[Mm]issing) API key|BadDsn|"
-    r"'(?:Lazy|User)?Settings(?:Holder)?' object has no attribute '([A-Z_]+)'|"
+    r"'\w*(?:Config|Settings|SettingsHolder)'(?: object)? has no attribute '([A-Z][A-Z0-9_]+)'|"
+    r"'Settings' object has no attribute '|"
     r"(?:Redis )?URL must specify one of the following schemes|Invalid URL:? '?(?:None|'')|Scheme '.*' is unknown|"
     r"\b(\w*(?:url|key|token|secret|password|dsn)) is required\b|"
     r"Config '(\w+)' is missing, and has no default|no secret key was set|"
@@ -62,9 +64,11 @@ _SAID = re.compile(
     r"module '(?:[\w.]+\.)?(?:config|settings|configuration|local_settings|conf)' has no attribute '([A-Z][A-Z0-9_]+)'",
 )
 _CONFIGURED = re.compile(
-    r"(?:^|\.)(?:ImproperlyConfigured|InvalidDsn|(?:No|Partial)CredentialsError|MalformedError|MissingSchema|"
+    r"(?:^|\.)(?:ImproperlyConfigured|InvalidDsn|InvalidRegionError|MissingConfig\w*|(?:No|Partial)CredentialsError|"
+    r"MalformedError|MissingSchema|"
     r"\w*(?:Configuration|Config|Setting|Settings)(?:Error|Exception))$|"
-    r"^(?:dj_database_url|environs?|decouple|dynaconf|dotenv|pydantic_settings|configparser|ConfigParser)\."
+    r"^(?:omegaconf|hydra|dj_database_url|environs?|decouple|dynaconf|dotenv|pydantic_settings|configparser|"
+    r"ConfigParser)\."
 )
 """What is raised of settings that are missing, empty or contradict each other: by its name, or a library's for them."""
 _ENTRY = (
@@ -92,7 +96,8 @@ _SETTINGS = re.compile(
 _MODEL_OF_SETTINGS = re.compile(r"pydantic_settings/main\.py$|pydantic/env_settings\.py$")
 """What fills a class of settings from the environment, before it is validated like any other."""
 _SERVER_SAYS = re.compile(
-    r"^(?:oracledb|cx_Oracle|psycopg2?|asyncpg|pg8000|asyncmy|aiomysql|mariadb|pymysql|MySQLdb|mysql|pymongo|redis|amqp|aiormq|pika|kafka|pyodbc|"
+    r"^(?:oracledb|cx_Oracle|psycopg2?|asyncpg|pg8000|asyncmy|aiomysql|mariadb|pymysql|MySQLdb|mysql|pymongo|redis|"
+    r"amqp|aiormq|pika|kafka|pyodbc|"
     r"sqlite3|django\.db\.(?!utils\.ConnectionDoesNotExist)|sqlalchemy\.exc\.(?:Operational|Database|Programming|"
     r"Interface|Internal|Integrity)Error)\b"
 )
@@ -106,7 +111,8 @@ _LACKING = re.compile(
     r"not configured|is not provided|\bmust\b|invalid|expected one of|conflict|unsupported value|"
     r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+=\S|"
     r"\bno \w+(?: or \w+)* (?:is |was )?(?:set|found|provided|configured|defined|specified|given)\b|"
-    r"(?:is|are|was) (?:unset|blank|None)\b|n't (?:been )?set\b|not (?:provided|present|specified|available)|"
+    r"\binsecure\b|\bdefault value\b|(?:is|are|was) (?:unset|blank|None)\b|n't (?:been )?set\b|not (?:provided|"
+    r"present|specified|available)|"
     r"(?:cannot|can't|can not|could not|unable to) (?:be empty|find|load|read)|"
     r"(?:please|need to|have to) (?:set|provide|define|specify|configure)\b|(?:in|from) (?:the |your )?environment\b",
     re.IGNORECASE,
@@ -117,6 +123,12 @@ _READS = re.compile(
     r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
     r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
 )
+_HANDED = re.compile(
+    r"\([^)]*\b(?:(?:settings|config|cfg|conf|Config|env)\.\w+|[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|URL|URI|DSN|HOSTS?|"
+    r"PASSWORD|"
+    r"BUCKET|_DIR|_PATH)\b|(?:api_key|token|secret\w*|url|dsn|password|bucket)\s*=)"
+)
+"""A call with what is by its name a setting."""
 _OF_SETTINGS = re.compile(
     r"(?:^|/)(?:\w*settings|\w*config|configuration|local|production|base|prod)(?:/__init__)?\.py$"
 )
@@ -144,6 +156,7 @@ def match(trouble: Trouble) -> Finding | None:
         _missing_key(error, reads=reads, from_environ=from_environ)
         or (_names_setting(error) and not _ANSWERED.search(error.message))
         or _empty(error, reads=reads)
+        or _handed_nothing(error)
         or _unreadable(error)
     ):
         return None
@@ -197,6 +210,15 @@ def _empty(error: Raised, *, reads: bool) -> bool:
     )
 
 
+def _handed_nothing(error: Raised) -> bool:
+    """Tell whether a library was called with a setting, and met nothing."""
+    last = error.frames[-1] if error.frames else None
+    if last is None or not is_library(last.file) or "NoneType" not in error.message:
+        return False
+    own = next((frame for frame in reversed(error.frames) if not is_library(frame.file)), None)
+    return own is not None and _HANDED.search(own.code) is not None
+
+
 def _in_settings(error: Raised) -> bool:
     """Tell whether it was raised by the app's own module of settings, or by what Python itself does for it."""
     own = next((frame for frame in reversed(error.frames) if not is_library(frame.file)), None)
@@ -212,4 +234,5 @@ def _unreadable(error: Raised) -> bool:
     """Tell whether the app handed a variable to a parser, and the parser refused it."""
     own = next((frame for frame in reversed(error.frames) if not is_library(frame.file)), None)
     refused = error.is_a("ValueError", "JSONDecodeError", "ParseError", "InvalidToken", "InvalidURL", "Error")
+    refused = refused or error.is_a("AssertionError")
     return own is not None and bool(_VALUE.search(own.code)) and refused

@@ -178,7 +178,8 @@ _FAULTS = (
 )  # fmt: skip
 """What no released library raises while it is imported, in the company that it was released for."""
 _NOT_ITS_FAULT = re.compile(
-    r"\bNone(?:Type)?\b|Settings' object|No module named|cannot open shared object|DLL load|[Ii]nstall|environ"
+    r"\bNone(?:Type)?\b|Settings' object|Config'(?: object)? has no attribute '[A-Z]|"
+    r"No module named|cannot open shared object|DLL load|[Ii]nstall|environ"
 )
 
 

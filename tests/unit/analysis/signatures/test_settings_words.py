@@ -37,6 +37,20 @@ MAKES = frame(SITE + "parcel/client.py", "__init__", "raise ParcelError(")
         "ValueError: Invalid truth value: shelf",
         "django.db.utils.ConnectionDoesNotExist: The connection 'replica' doesn't exist.",
         "AttributeError: 'NoneType' object has no attribute 'drivername'",
+        "AttributeError: type object 'ProductionConfig' has no attribute 'SHOP_KEY'",
+        "AttributeError: 'Settings' object has no attribute 'shop_key'",
+        "botocore.exceptions.InvalidRegionError: Provided region_name '' is none.",
+        "ValueError: Required parameter name not set",
+        "ValueError: unknown url type: 'None'",
+        "parcel.errors.ParcelError: no answer at https://parcels.example/None/orders",
+        "ValueError: Unknown environment: None",
+        "ValueError: Unknown level: 'LOUD'",
+        "ValueError: Missing configuration: shelf.host",
+        "omegaconf.errors.MissingMandatoryValue: shelf.url",
+        "Exception: Refusing to start with an insecure SHOP_KEY",
+        "pydantic_core._pydantic_core.ValidationError: 1 validation error for Shop\nurl\n  Field required [type=missing, "
+        "input_value={}, input_type=dict]",
+        "ValueError: Your API ID or hash cannot be empty",
     ],
 )
 def test_a_client_that_lacks_what_it_needs(text: str):
@@ -92,3 +106,29 @@ def test_nothing_where_a_module_of_settings_needs_a_value(text: str):
     assert classes(told(raising(text, joins))) == [("env-config", 1)]
     for other in (frame("/srv/shop/settings.py", "weigh", "x"), frame("/srv/shop/shelf.py", "<module>", "x")):
         assert classes(told(raising(text, other))) == [("app-exception", 1)]
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("cipher = Parcel(settings.parcel_key)", "env-config"),
+        ("cipher = Parcel(SHOP_KEY)", "env-config"),
+        ("cipher = Parcel(token=value)", "env-config"),
+        ("shelf = Parcel(order)", "app-exception"),
+        ("shelf = find(order).settings.name", "app-exception"),
+    ],
+)
+def test_a_library_that_was_handed_nothing(code: str, expected: str):
+    """By the name of what was handed over it is a setting; the library's own line tells nothing of that."""
+    text = "TypeError: argument should be a bytes-like object or ASCII string, not 'NoneType'"
+    deeper = frame("/usr/lib/python3.12/base64.py", "decode", "raise TypeError(")
+
+    assert classes(told(raising(text, deeper, code=code))) == [(expected, 1)]
+
+
+def test_what_an_app_asserts_of_its_environment():
+    """Without any message."""
+    log = raising("AssertionError", code="assert os.environ.get('SHOP_KEY')")
+
+    assert classes(told(log)) == [("env-config", 1)]
+    assert classes(told(raising("AssertionError", code="assert shelf"))) == [("app-exception", 1)]
