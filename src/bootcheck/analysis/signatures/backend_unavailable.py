@@ -49,6 +49,8 @@ _MODULES = re.compile(
     r"web3|kubernetes|paho|zeep|suds|paramiko|twilio|stripe|slack_sdk|sentry_sdk|aioredis|rediscluster|celery|"
     r"cimpl|kazoo|aiormq|stomp|googleapiclient|msal|gcloud|solr|pysolr|meilisearch|typesense|supabase|gotrue|"
     r"postgrest|keycloak|keystoneauth1|"
+    r"telegram|telebot|aiogram|discord|tweepy|spotipy|gspread|notion_client|algoliasearch|replicate|groq|cohere|mistralai|"
+    r"ollama|hazelcast|_?pulsar|temporalio|nacos|supabase_auth|storage3|aiomqtt|dropbox|b2sdk|jira|github|gitlab|"
     r"urllib\.error|http\.client|socket)\."
 )
 _KINDS = re.compile(
@@ -64,6 +66,17 @@ _KINDS = re.compile(
     r"KafkaException|NoSuch(?:Key|Bucket)|OutOfMemory|FailedPrecondition|Waiter|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced|"
     r"TooManyRedirects|HttpError|Memcache\w*Error|GetError$|StorageError"
 )
+_ROOT_KINDS = re.compile(
+    r"BadGateway|UnexpectedError$|VaultError|VaultNotInitialized|CoordinatorNot|CoordinatorLoad|LeaderNot|KafkaError|"
+    r"KafkaProtocol|ReplicationFactor|LDAPException|StartTLS|LDAPOperationResult|ServerPool|MinioException|NatsError|"
+    r"NoResponders|SecureConn|UnexpectedEOF|StreamLost|^AMQP\w*Error$|^Channel(?:Closed|Error|NotOpen)|ConnectionClosed|"
+    r"ProtocolVersionMismatch|ConsumerCancelled|ResourceLocked|PineconeError|InitFailed|PaymentRequired|"
+    r"UnexpectedResponse|QdrantException|^RedisError$|MasterDown|TryAgain|^(?:Moved|Ask)Error$|InvalidResponse|"
+    r"HealthCheck|Unhealthy|NoValidDatabase|StripeError|QuotaExceeded|AuthRetryable|InsufficientPermissions|"
+    r"UnexpectedStatus|WeaviateBase|MeilisearchError|TelegramError|RetryAfter|Telegram(?:Network|NotFound|Retry)|"
+    r"RestartingTelegram|NetworkError|^Error$|InternalError|ApiError|TooManyRequests"
+)
+"""What the clients of single services call it, apart from how everybody does."""
 _PLAIN = (
     "ConnectionRefusedError",
     "ConnectionResetError",
@@ -214,7 +227,9 @@ def match(trouble: Trouble) -> Finding | None:
     if error is None:
         return _waited(trouble)
     bare = "." not in error.type and any(_OF_CLIENT.search(frame.file) for frame in error.frames[-6:])
-    by_module = (bare or bool(_MODULES.search(error.type))) and bool(_KINDS.search(error.name))
+    by_module = (bare or bool(_MODULES.search(error.type))) and bool(
+        _KINDS.search(error.name) or _ROOT_KINDS.search(error.name)
+    )
     by_kind = (error.is_a(*_PLAIN) and not _OF_DATABASE.search(error.type)) or (
         error.is_a("OSError", "RuntimeError", "Exception", "error") and bool(_SAID.search(error.text))
     )

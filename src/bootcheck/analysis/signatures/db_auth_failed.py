@@ -79,6 +79,7 @@ _DENIED = re.compile(r"[Aa]uthentication failed|\b401\b|[Uu]nauthorized|authoriz
 """What these clients say of a login in words that a service's client has as well."""
 
 _REFUSED = re.compile(
+    r"neo4j\.exceptions\.(?:Forbidden\b|TokenExpired)|"
     r"(?<![a-z])auth(?:entication|orization)? (?:has )?fail(?:s|ed)|failed to authenticate|no users authenticated|"
     r"problem with authentication|(?<!does not exist or )not authorized|access denied|unauthenticated|"
     r"unsupported (?:SASL )?authentication method|invalid (?:user ?name|password|credentials?|login|access token)|"

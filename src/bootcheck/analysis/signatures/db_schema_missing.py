@@ -34,7 +34,7 @@ WHILE_SERVING = True
 
 _SAID = re.compile(
     r"relation \"([^\"]+)\" does not(?: exist|$)|no such table: (\S+)|no such column: (\S+)|"
-    r"Table '([^']+)' doesn't exist|UndefinedTable|NoSuchTableError: (\w+)|"
+    r"Table '([^']+)' doesn't exist|Undefined(?:Table|Column)|InvalidSchemaName|NoSuchTableError: (\w+)|"
     r"schema \"([\w.]+)\" does not exist|\(1146,|\(1054,|"
     r"column \"?([\w.]+)\"? does not exist|ORA-0094[24]|ORA-00904|Invalid column name '([^']+)'|"
     r"has no column named (\w+)|Unknown column '([^']+)'|no schema has been selected to create in|"

@@ -89,6 +89,8 @@ _SAID = re.compile(
     r"Service Unavailable|IM002|Data source name not found|\((?:3159|9002),|insecure transport|requires TLS|"
     r"expected authentication request from server|invalid response to SSL negotiation|sslmode value|"
     r"Control plane request failed|server conn crashed|no working server connection|"
+    r"SessionExpired|Bolt(?:Handshake|Protocol|Security)|TransientError|ConnectionAcquisition|ConnectionPoolError|"
+    r"SocketDeadline|NotALeader|CannotConnectNow|AdminShutdown|CrashShutdown|ServiceUnavailable|"
     r"could not connect to any backend|login retry|client_login_timeout|CollectionWasNotInitialized|ConnectionError",
     re.IGNORECASE,
 )
