@@ -65,7 +65,16 @@ _SYSLOG_TIME = r"(?:[^\W\d_]{3,5}\.?|\d{1,2}\S) (?:[ \d]\d|\d) \d\d:\d\d:\d\d(?:
 _HOST = r"(?:[\w.\-<>*]+|<[^<>\s]*>|\[\w*\])"
 """Its name, or what a person put in its place."""
 # the times of dashboards: `Nov 27 09:15:37 AM  `
-_CLOCK = re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)(?=\s)")
+_CLOCK = re.compile(r"(?P<time>[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d [AP]M)(?=\s|$)")
+# Google Cloud's console, copied: nothing stands between the zone and the text.
+_ZONE = re.compile(
+    r" (?:GMT(?:[+-]\d{1,2}(?::\d\d)?)?|UTC|[BIMW]ST|[CEMP][DS]T|CES?T|EES?T|WES?T|MSK|A[CEW][DS]T|NZ[DS]T|[BHJKP]?KT|"
+    r"[JK]ST|SGT|BRT|ART|CAT|EAT|WAT|SAST)(?=$|[\s\[(\"a-z\d]|[A-Z][a-z])"
+)
+_LONE = frozenset(
+    {"info", "error", "err", "warning", "warn", "debug", "default", "notice", "critical", "stdout", "stderr", "out"}
+)
+"""What viewers of logs show beside a line, and copy as a line of its own."""
 _PREFIXES = (
     # journald and syslog: `Nov 27 09:15:37 web-1 gunicorn[812]: `
     re.compile(
@@ -171,6 +180,7 @@ def record_of(raw: str, source: str, line: int) -> Record:
             break
         text = rest
     if not record.headed:
+        text = "" if text.lower() in _LONE else text
         _level(record, text)
     record.text = text
     return record
@@ -216,7 +226,9 @@ def _one_prefix(record: Record, text: str) -> str | None:
         match = _ISO.match(text)
         if match is not None:
             record.at = epoch(match["time"]) or record.at
-            return _after_time(record, _separated(text[match.end() :].removeprefix(" | ")))
+            zone = _ZONE.match(text, match.end())
+            rest = text[match.end() if zone is None else zone.end() :]
+            return _after_time(record, _separated(rest.removeprefix(" | ")))
     if record.at is not None and text.startswith("["):
         old = _GUNICORN_OLD.match(text)
         if old is not None:

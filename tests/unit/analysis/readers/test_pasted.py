@@ -63,6 +63,10 @@ PASTED = {
     "a French journal": lambda line: f"nov. 27 09:00:01 web gunicorn[812]: {line}",
     "a Chinese journal": lambda line: f"11月 27 09:00:01 web gunicorn[812]: {line}",
     "DigitalOcean": lambda line: f"[web] [2026-11-27 09:00:01] {line}",
+    "Google Cloud's console, copied": lambda line: f"2026-11-27 09:00:01.123 CET{line}",
+    "a time on a line of its own": lambda line: f"2026-11-27 09:00:01.123 CET\n{line}",
+    "a clock on a line of its own": lambda line: f"Nov 27 09:00:01 AM\n{line}",
+    "a level and a time above each line": lambda line: f"info\n2026-11-27T09:00:01.123Z\n{line}",
     "swarm": lambda line: f"app_web.1.k3jd8@node-1    | {line}",
 }
 

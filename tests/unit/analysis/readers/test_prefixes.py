@@ -158,3 +158,9 @@ def test_a_message_is_no_prefix(line: str):
     assert record.stream == ""
     assert line.endswith(record.text)
     assert len(record.text.split()) >= 2
+
+
+def test_a_zone_is_no_part_of_a_word():
+    """What begins like a time zone and goes on in capitals is the line's own."""
+    for word in ("ESTABLISHED", "CATALOG", "UTC_OFFSET"):
+        assert record_of(f"2026-11-27 09:00:01 {word} is set", "log", 1).text == f"{word} is set"
