@@ -166,14 +166,28 @@ def _ready(server: Server, _: re.Match[str], record: Record) -> None:
     if record.pid is not None:
         # Where the log begins within its boot, this is the first that is known of it.
         server.life(record.pid, evidence(record)).ready = True
+        return
+    server.unnamed += 1
+    begun = [
+        life for life in server.lives.values() if life.starting and not (life.ready or life.timed_out or life.over)
+    ]
+    if server.unnamed >= len(begun):
+        server.unnamed = 0
+        for life in begun:
+            life.ready = True
 
 
 def _starting(server: Server, _: re.Match[str], record: Record) -> None:
-    # Without a pid nobody could tell whose end of it comes later.
-    life = server.lives.get(record.pid) if record.pid is not None else None
+    # Without a pid it is that of the process that uvicorn has just named.
+    pid, server.announced = (server.announced, None) if record.pid is None else (record.pid, server.announced)
+    life = server.lives.get(pid) if pid is not None else None
     if life is not None:
         life.starting = True
         life.say(evidence(record))
+
+
+def _started(server: Server, match: re.Match[str], record: Record) -> None:
+    server.announced = pid_of(match) if record.pid is None else None
 
 
 def _finished(server: Server, match: re.Match[str], record: Record) -> None:
@@ -308,6 +322,7 @@ HANDLERS: Mapping[str, Handler] = {
     said.RELOAD: _reload,
     said.READY: _ready,
     said.STARTING: _starting,
+    said.STARTED: _started,
     said.FINISHED: _finished,
     said.SERVING: _serving,
     said.NESTED: _nested,

@@ -27,6 +27,7 @@ RELOAD = "reload"
 SERVING = "serving"
 READY = "ready"
 STARTING = "starting"
+STARTED = "started"
 FINISHED = "finished"
 """A worker of uvicorn has shut down in good order: the signal that it then sends itself again is no fault."""
 REQUEST_ERROR = "request_error"
@@ -64,6 +65,7 @@ _LINES = (
     (RELOAD, r"Hang up: Master|Worker reloading: |Parent changed, shutting down"),
     (RELOAD, r"Autorestarting worker after current request"),
     (NESTED, r"^\s*\* Serving (?:Flask|Quart) app\b"),
+    (STARTED, r"Started server process \[(?P<pid>\d+)\]"),
     (FINISHED, r"Finished server process \[(?P<pid>\d+)\]"),
     (STARTING, r"Waiting for application startup\."),
     (READY, r"Application startup complete|Booted, ready to serve"),
@@ -94,7 +96,7 @@ WORDS = (
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
     "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "usage: ",
-    "Finished server", "received SIGABRT", "Function ref", "* Serving ",
+    "Finished server", "Started server", "received SIGABRT", "Function ref", "* Serving ",
     "Error: ", "rror: ", "loading ASGI app",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""

@@ -165,6 +165,10 @@ class Server:
     retries: int = 0
     """How often it said that it tries again to bind."""
     troubles: int = 0
+    announced: int | None = None
+    """The pid that uvicorn named last, where its own lines bear none."""
+    unnamed: int = 0
+    """How often an application said that it is ready, without a pid, and it is not known yet whose."""
     nested: bool = False
     """The app started a server of its own while workers loaded it."""
 

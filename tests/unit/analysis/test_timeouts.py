@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.unit.analysis.making import classes, told
@@ -118,6 +120,7 @@ def test_requests_that_a_stop_drops():
 
     assert named(stopped("05:30", "gevent", *said)) == ["shutdown-timeout"]
     assert named(start() + HEAD.format("05:00", 11) + said[0] + "\n" + GET) == []
+    assert named(stopped("05:00", "gevent", *said)) == []
 
 
 def test_a_worker_that_lives_on_beside_those_that_were_timed_out():
@@ -135,6 +138,10 @@ def test_workers_of_a_log_without_times():
 
     assert named("".join(round_of.format(pid) for pid in (7, 12, 17))) == ["boot-timeout"]
     assert named(GET + "".join(round_of.format(pid) for pid in (7, 12, 17))) == ["request-timeout"]
+    others = "".join(
+        f"[CRITICAL] WORKER TIMEOUT (pid:{pid})\n[INFO] Booting worker with pid: {pid + 40}\n" for pid in (7, 8, 9)
+    )
+    assert named(others) == ["request-timeout"]
 
 
 def test_a_line_that_another_had_not_ended():
@@ -204,3 +211,41 @@ def test_a_line_that_looks_like_gunicorns_refusal_before_a_signal():
     stop = HEAD.format("05:00", 10) + "[INFO] Handling signal: int\n"
 
     assert named("Error: no local settings, defaults it is\n" + stop) == []
+
+
+@pytest.mark.parametrize("how", ["json", "page"])
+def test_an_abort_without_its_head_as_a_platform_or_a_page_prints_it(how: str):
+    """The quotes of its frames are escaped, its lines end as a page's do."""
+    boot = frame("/srv/shop/wsgi.py", "<module>", "from shop import app") + ABORT + "SystemExit: 1\n"
+    lines = boot.splitlines()
+    told_so = [
+        json.dumps({"log": f"{line}\n", "stream": "stderr"}) if how == "json" else f"{line}<br />" for line in lines
+    ]
+
+    assert named("\n".join(told_so) + "\n") == ["boot-timeout"]
+
+
+def asgi(*lines: str) -> str:
+    """Return a start of workers 7 and 8 of uvicorn, whose own lines bear no pid."""
+    head = (
+        start("20.1.0")
+        .partition("[2026-11-27 09:00:00 +0000] [11]")[0]
+        .replace("worker: sync", "worker: uvicorn.workers")
+    )
+    born = "".join(HEAD.format("00:00", pid) + f"[INFO] Booting worker with pid: {pid}\n" for pid in (7, 8))
+    return head + born + "".join(f"INFO:     {line}\n" for line in lines)
+
+
+BEGINS = ("Started server process [7]", "Waiting for application startup.")
+OTHER = ("Started server process [8]", "Waiting for application startup.")
+READY = "Application startup complete."
+
+
+def test_uvicorns_lines_that_bear_no_pid():
+    """Whose they are is known by the process that was named before; of two that begin at once when both are through."""
+    both = timed_out("01:00", 7, 8)
+
+    assert named(asgi(*BEGINS, READY, *OTHER, READY) + both) == ["request-timeout"]
+    assert named(asgi(*BEGINS, *OTHER, READY, READY) + both) == ["request-timeout"]
+    assert named(asgi(*BEGINS, *OTHER) + timed_out("00:47", 7, 8)) == ["boot-timeout"]
+    assert named(asgi(*BEGINS, READY, *OTHER) + timed_out("00:47", 8)) == ["boot-timeout"]
