@@ -75,7 +75,7 @@ def _without_times(others: list[Life], server: Server) -> bool:
         untimed
         and len(others) >= MANY - 1
         and len(server.boots) - len(others) in (0, 1)
-        and not any(item.hung_in or item.ready for item in others)
+        and all(item.begun and not (item.hung_in or item.ready) for item in others)
     )
 
 

@@ -209,7 +209,7 @@ class Container:
         if pid in server.lives:
             self._flush(server.lives.pop(pid))
         self._trim()
-        life = Life(pid, record.at)
+        life = Life(pid, record.at, begun=True)
         life.say(evidence(record))
         server.lives[pid] = life
         if len(server.boots) < MAX_SILENT:

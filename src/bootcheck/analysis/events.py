@@ -94,7 +94,9 @@ def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
 
 def _overdue(server: Server, match: re.Match[str], record: Record) -> None:
     life = server.life(pid_of(match), evidence(record))
-    if server.context(life, record.at) in ("signal", "reload"):
+    ordered = server.stop_at if server.stopping else server.reloaded_at
+    waited = record.at is None or ordered is None or record.at - ordered >= GRACE
+    if waited and server.context(life, record.at) in ("signal", "reload"):
         # It ends by itself, as cut short as one that is killed.
         life.killed = "SIGKILL"
         server.end(life, record.at)

@@ -24,6 +24,8 @@ class Life:
 
     pid: int
     booted_at: float | None = None
+    begun: bool = False
+    """The line of its start is in the log."""
     placed_at: float | None = None
     """When those before it had ended, in whose place it was started, where the log leaves its own start out."""
     follows: int = 0

@@ -26,6 +26,8 @@ ALWAYS = (
     b"rror",
     b"Traceback",
     b'File "',
+    b'File \\"',
+    b"File &quot;",
     "File “".encode(),
     b"xception",
     b"VersionConflict",
