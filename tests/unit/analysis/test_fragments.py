@@ -299,3 +299,20 @@ def test_a_syntax_error_on_one_line_with_its_place():
     """The caret stands right before it."""
     for between in ("", " "):
         assert classes(told(between.join(COMPILES.splitlines()) + "\n")) == [("app-syntax-error", 1)]
+
+
+def test_an_exception_below_a_drawn_frame_is_the_workers():
+    """A console that draws tracebacks sets it as deep as all that follows the time and the level."""
+    time, pad = "[27/11/26 09:00:01] ", " " * 29
+    log = (
+        f"{time}INFO     Starting gunicorn 23.0.0\n{time}INFO     Booting worker with pid: 11\n"
+        f"{time}ERROR    Exception in worker process\n"
+        f"{pad}╭───────── Traceback (most recent call last) ─────────╮\n"
+        f"{pad}│ /srv/shelves/wsgi.py:10 in <module>                 │\n"
+        f"{pad}│ ❱ 10 │ load()                                       │\n"
+        f"{pad}╰─────────────────────────────────────────────────────╯\n"
+        f"{pad}PermissionError: [Errno 13] Permission denied: '/srv/books'\n"
+        f"{time}INFO     Worker exiting (pid: 11)\n{time}ERROR    Reason: Worker failed to boot.\n"
+    )
+
+    assert classes(told(log)) == [("permission-denied", 1)]

@@ -42,7 +42,7 @@ _SYSTEMD = (
     r"Changing to the requested working directory failed|Failed to load environment files",
     r"[Ee]xecutable path is not absolute|[Nn]either a valid executable name nor an absolute path",
     r"(?:lacks (?:both )?|has no )ExecStart=|has a bad unit file setting|ConditionFileIsExecutable=\S+ was not met",
-    r"Unit \S*gunicorn\S* (?:not found|could not be found|failed to load|is masked)",
+    r"Unit (?:file )?\S*gunicorn\S* (?:not found|does not exist|could not be found|failed to load|is masked)",
     r"Failed to set up (?:standard (?:input|output|error)|\w+ namespacing|credentials)|Failed to run '[\w\-]+' task: ",
     r"fatal error, unit will not be started",
 )
@@ -52,11 +52,16 @@ _CONTAINER = (
     r"exec \S+: (?:no such file|exec format error|permission denied)|[Ee]xec format error",
     r"\b(?:RunContainerError|CreateContainerError|StartError)\b|^ERROR: failed to launch: ",
     r"Cannot (?:create container for|start) service (?!.*already (?:allocated|in use))",
+    r"\b(?:ImagePullBackOff|ErrImagePull|CannotPullContainerError)\b|pull access denied for ",
     r"error while creating mount source|\bcrun: (?:open executable|executable file)\b",
     # gVisor, below Cloud Run, and Nomad.
     r"failed to launch command with executor",
     r"Application failed to start: .{0,99}(?:no such file|not f(?:ound|ind)|exec\b|ermission denied|nvalid command)",
     r"catatonit:\d+\): failed to exec|Application failed to start: .*command could not be found",
+)
+_WRAPPERS = (
+    r"newrelic-admin|ddtrace-run|opentelemetry-instrument|poetry|pipenv|uv|pdm|hatch|honcho|supervisord|dumb-init|tini|gosu|"
+    r"su-exec|circusd|chamber|doppler|infisical|python(?:\d(?:\.\d+)?)?|uvicorn"
 )
 _NO_TOOL = r"^(?!(?:mkdir|touch|ch(?:own|mod|grp)|cp|mv|ln|rm|sed|tee|install|cat|tar|rsync): ).*"
 _SHELL = (
@@ -65,6 +70,9 @@ _SHELL = (
     # The whole command line in quotes, and an interpreter that may not be run.
     r"(?:^|: )gunicorn [^:]{1,200}: (?:command )?not found",
     r"/bin/(?:python|uvicorn|bash|sh)[\w.]*: (?:Permission denied|Operation not permitted|cannot execute|No such file)",
+    # What starts gunicorn in its turn, a script that is not there, and one with another system's line ends.
+    rf"(?:^|/|\bsh: |: )(?:{_WRAPPERS}): (?:command )?not found$|\w\.sh: not found$|\$'\\r': command not found",
+    r"^ddtrace-run: executable '|program '\S*gunicorn' is currently not installed",
     r"[Cc]ommand not found: \S*gunicorn|bad interpreter: |(?:^|/)env: \S{1,60}: No such file",
     r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
     r"gunicorn'? (?:is not recognized as an internal|could not be found within PATH)",
@@ -91,7 +99,8 @@ _SUPERVISOR = (
     r"^Error: .* in section '[^']+' \(file: ",
     r"can't find command '|spawnerr: |command at '\S+' is not executable|child process was not spawned",
     r"couldn't (?:exec|chdir to|setuid to) |start: Job failed to start",
-    r"^\S+: ERROR \((?:no such file|not executable)\)$",
+    r"^\S+: ERROR \((?:no such file|not executable)\)$|unicorn\S*: ERROR \(no such (?:process|group)\)$",
+    r"^unix:///\S*supervisor\S*\.sock (?:no such file|refused connection)",
     r"^(?:s6-|exec|runsv |start-stop-daemon).{0,60}: unable to (?:spawn|exec|start|stat) (?!service \S+: command )",
     r"\[PM2\]\[ERROR\] (?:(?:Script|File) .{1,200}not found|Script not found: )",
 )
@@ -104,6 +113,7 @@ WORDS = (
     "o such file", "xec format", "ermission denied", "rror", "bad interpreter", "spawn", "open file '", "xit",
     "find command", "couldn't ", "can't cd", "Not a directory", "Job failed",
     "OCI runtime", "does not exist", "unknown user", "setpriv: ",
+    "ErrImagePull", "ImagePull", "PullContainer", "access denied for", "not installed", ".sock ",
     "not permitted", "failed to start: ", "failed to launch", "can't execute", "fatal: ",
     "su-exec: ", "failed to exec", "crun: ",
 )  # fmt: skip
@@ -114,7 +124,7 @@ _LOADER = re.compile(r"rror while loading shared libraries: |Error loading share
 _ABSENT = re.compile(
     r"No module named '?gunicorn(?:[.';]|$)|No module named '?encodings'?$|"
     r"The 'gunicorn[^']*' distribution was not found|"
-    r"No package metadata was found for (?:The 'gunicorn|gunicorn)"
+    r"No package metadata was found for (?:The 'gunicorn|gunicorn)|No such file or directory: '(?:[^']*/)?gunicorn'"
 )
 
 _REASONS = (
