@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bootcheck.analysis.readers import Intake, carried, newest, pasted, shared
+from bootcheck.analysis.readers.columns import columns_of
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of, run_into
 from bootcheck.analysis.readers.sieve import LEARN_AFTER, Sieve, Sifted, sieve_of
@@ -117,13 +118,20 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
 
 
 def _is_plain(head: bytes) -> bool:
-    return not head.startswith(BOMS) and not pasted.width_of(head) and carried.prefix_of(head) is None
+    broken = head.startswith(BOMS) or pasted.width_of(head) or columns_of(head) is not None
+    return not broken and carried.prefix_of(head) is None
 
 
 def _unbroken(stream: Stream) -> Iterator[bytes]:
     """Yield runs of whole lines, those together that a terminal broke, without a prefix that nobody knows."""
     head = stream.peek(HEAD)
     width = pasted.width_of(head)
+    set_in = columns_of(head)
+    if set_in is not None:
+        for block in blocks(stream):
+            yield set_in.feed(block)
+        yield set_in.end()
+        return
     if not width:
         prefix = carried.prefix_of(head)
         yield from blocks(stream) if prefix is None else carried.stripped(blocks(stream), prefix)
