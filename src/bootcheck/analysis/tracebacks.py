@@ -209,7 +209,7 @@ def start(text: str, line: int, *, expected: bool = False) -> Block | None:
     if 'File "' in text and block.begin_headless(text, line):
         return block
     # A console that draws a frame around a traceback sets what was raised below it, and as deep.
-    text = text.strip() if expected else text
+    text = text.lstrip() if expected else text
     bare = _BARE.match(text) or _QUOTED.match(text) or (_ANY.match(text) if expected else None)
     if bare is None:
         return None
