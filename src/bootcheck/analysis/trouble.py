@@ -154,6 +154,11 @@ class Trouble:
         return self.cause is not Cause.NONE
 
     @property
+    def unstarted(self) -> bool:
+        """True where only lines that speak for themselves are there: no server ran, and nothing else went wrong."""
+        return bool(self.facts.get("alone")) and not self.facts.get("ran")
+
+    @property
     def who(self) -> str:
         """How a sentence names the process."""
         return "The server" if self.role == "master" else f"A {self.role}"

@@ -210,7 +210,7 @@ def _by_words(error: Raised) -> bool:
 
 def _waited(trouble: Trouble) -> Finding | None:
     told = [item for item in trouble.said if TELLTALE.search(item.text)]
-    if not told or " is up - " in told[-1].text or trouble.facts.get("ran") or not trouble.facts.get("alone"):
+    if not told or " is up - " in told[-1].text or not trouble.unstarted:
         return None
     return conclude(
         trouble,

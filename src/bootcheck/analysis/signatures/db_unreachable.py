@@ -161,7 +161,7 @@ def match(trouble: Trouble) -> Finding | None:
 def _waited(trouble: Trouble) -> Finding | None:
     """Conclude from what a script waited for in vain, where no server came after it."""
     told = [item for item in trouble.said if TELLTALE.search(item.text)]
-    if not told or " is up - " in told[-1].text or trouble.facts.get("ran") or not trouble.facts.get("alone"):
+    if not told or " is up - " in told[-1].text or not trouble.unstarted:
         return None
     return conclude(
         trouble,

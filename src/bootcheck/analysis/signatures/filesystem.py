@@ -171,7 +171,7 @@ def _fits(error: Raised) -> bool:
 
 def _of_script(trouble: Trouble) -> Finding | None:
     """Conclude where a start script had no room, and no server came up after it."""
-    line = () if trouble.died or trouble.around.version or trouble.around.listening else trouble.line(TELLTALE)
+    line = trouble.line(TELLTALE) if trouble.unstarted and not trouble.died else ()
     if not line:
         return None
     return conclude(

@@ -63,6 +63,8 @@ _WRAPPERS = (
     r"newrelic-admin|ddtrace-run|opentelemetry-instrument|poetry|pipenv|uv|pdm|hatch|honcho|supervisord|dumb-init|tini|gosu|"
     r"su-exec|circusd|chamber|doppler|infisical|python(?:\d(?:\.\d+)?)?|uvicorn"
 )
+_STEPS = rf"(?:^|/|\bsh: |: )(?:{_WRAPPERS}): (?:command )?not found$|\w\.sh: not found$|\$'\\r': command not found"
+"""Steps of a start script: it may go on after them."""
 _NO_TOOL = r"^(?!(?:mkdir|touch|ch(?:own|mod|grp)|cp|mv|ln|rm|sed|tee|install|cat|tar|rsync): ).*"
 _SHELL = (
     # What a tool may not do in a folder of that name is no command that cannot be run.
@@ -71,7 +73,7 @@ _SHELL = (
     r"(?:^|: )gunicorn [^:]{1,200}: (?:command )?not found",
     r"/bin/(?:python|uvicorn|bash|sh)[\w.]*: (?:Permission denied|Operation not permitted|cannot execute|No such file)",
     # What starts gunicorn in its turn, a script that is not there, and one with another system's line ends.
-    rf"(?:^|/|\bsh: |: )(?:{_WRAPPERS}): (?:command )?not found$|\w\.sh: not found$|\$'\\r': command not found",
+    _STEPS,
     r"^ddtrace-run: executable '|program '\S*gunicorn' is currently not installed",
     r"[Cc]ommand not found: \S*gunicorn|bad interpreter: |(?:^|/)env: \S{1,60}: No such file",
     r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
@@ -118,6 +120,7 @@ WORDS = (
     "su-exec: ", "failed to exec", "crun: ",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
+_STEP = re.compile(_STEPS)
 _OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")
 _LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
 """The loader's words: it gives the status 127 as well."""
@@ -154,6 +157,8 @@ def match(trouble: Trouble) -> Finding | None:
     else:
         line = trouble.line(TELLTALE)
         if not line or error is not None or trouble.says(_LOADER):
+            return None
+        if _STEP.search(line[0].text) and not trouble.unstarted:
             return None
     why = next(
         (text for pattern, text in _REASONS if pattern.search(line[0].text)),

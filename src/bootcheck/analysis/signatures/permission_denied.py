@@ -119,7 +119,7 @@ def _spoken(trouble: Trouble) -> tuple[tuple[Evidence, ...], bool]:
     if not line and not trouble.died:
         told = trouble.line(TELLTALE)
         # A start script may complain, and go on to a server that is well.
-        fits = told and (_PROXY.search(told[0].text) or not (trouble.around.version or trouble.around.listening))
+        fits = told and (_PROXY.search(told[0].text) or trouble.unstarted)
         line = told if fits else ()
     guessed = not line and master and trouble.error is None and trouble.died and trouble.says(_IN_USE) is None
     return (trouble.line(_SOCKET) if guessed else line), guessed

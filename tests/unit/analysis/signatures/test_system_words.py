@@ -116,7 +116,11 @@ def test_a_start_script_that_may_not_or_has_no_room(cause_class: str, text: str)
 @pytest.mark.parametrize("text", [text for _, text in SCRIPTS])
 def test_a_start_script_may_complain_before_a_server_that_is_well(text: str):
     """It went on."""
-    assert classes(told(text.replace("web-1 exited with code 1\n", "") + start() + GET + TERM)) == []
+    first = text.replace("web-1 exited with code 1\n", "")
+
+    assert classes(told(first + start() + GET + TERM)) == []
+    assert classes(told(first + start().partition("sync\n")[2] + GET)) == []
+    assert [name for name, _ in classes(told(first + raising("KeyError: 'SHELVES'")))] == ["env-config"]
 
 
 @pytest.mark.parametrize(
