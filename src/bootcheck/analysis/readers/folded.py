@@ -19,8 +19,8 @@ _ESCAPED = re.compile(r"#012|(?:\\r)?\\n|\\u000a", re.IGNORECASE)
 _PLACE = re.compile(
     r'(?<! ) +(?=File "[^"]{1,400}", line \d)|(?<!\s)\s+(?=(?:During handling of|The above exception was) )'
 )
-_LISTED = re.compile(r"""(?:\\n)?['"], ?['"]|\[['"](?= *(?:File "|Traceback ))""")
-_OF_LIST = re.compile(r"""(?:['"], ?|\[)['"] +File "[^"]{1,400}", line \d""")
+_LISTED = re.compile(r"""(?:\\n)?['"], ?['"]|\[['"](?= *(?:File \\?"|Traceback ))|"\](?=,"|\}|$)""")
+_OF_LIST = re.compile(r"""(?:['"], ?|\[)['"] +File \\?"[^"]{1,400}", line \d""")
 """Where one line of a traceback ends and the next begins in the repr of a list of them."""
 _JOINED = re.compile(r'^(?P<frame>File "[^"]+", line \d+(?:, in (?:<\w+>|[\w.]+))?)\s+(?P<code>\S.*)$')
 _RAISED = re.compile(
@@ -77,7 +77,7 @@ def unfolded(text: str) -> list[str] | None:
     if text.count("] [") > 2 and len(_HEADS.findall(text)) > 1:
         return [line for piece in _NEXT.split(text)[:MAX_PIECES] for line in _parted(piece)]
     if _OF_LIST.search(text) is not None:
-        return [piece.rstrip("]'\"") for piece in _LISTED.split(text)[:MAX_PIECES]]
+        return [piece.rstrip("]'\"").replace('\\"', '"') for piece in _LISTED.split(text)[:MAX_PIECES]]
     return _of_traceback(text)
 
 

@@ -38,6 +38,19 @@ def test_it_is_unfolded(line: str):
     ]
 
 
+def test_a_list_of_lines_within_json_is_unfolded():
+    """Its quotes are escaped, and what follows the list is no part of it."""
+    lines = ["Traceback (most recent call last):", ' File \\"/srv/shop.py\\", line 2, in fork', " pid = os.fork()"]
+    line = (
+        '{"log":["' + '","'.join((HEAD, *lines, "OSError: [Errno 12] Cannot allocate memory")) + '"],"command":"run"}'
+    )
+
+    (last,) = tracebacks.parse("\n".join(unfolded(line.removeprefix('{"log":["')) or []))
+
+    assert last.text.splitlines()[0] == "OSError: [Errno 12] Cannot allocate memory"
+    assert last.frames[0].code == "pid = os.fork()"
+
+
 def test_the_part_after_a_wrap():
     """A joined traceback that was wrapped goes on without its head."""
     lines = unfolded(" ".join(TRACE.split()).partition("line 1, in <module> from")[2]) or []

@@ -134,3 +134,13 @@ def test_a_start_script_may_complain_before_a_server_that_is_well(text: str):
 def test_what_fails_every_request_is_told(cause_class: str, error: str):
     """No process ends of it, and it does not go away by itself."""
     assert classes(told(request(error))) == [(cause_class, 1)]
+
+
+def test_a_proxy_that_may_not_connect_at_all():
+    """A security policy keeps it from ports as well as from sockets."""
+    log = (
+        "2026/11/27 09:00:00 [crit] 29#29: *1 connect() to 127.0.0.1:8000 failed (13: Permission denied) while "
+        'connecting to upstream, client: 10.0.0.9, server: books, request: "GET / HTTP/1.1"\n'
+    )
+
+    assert classes(told(start() + log)) == [("permission-denied", 1)]
