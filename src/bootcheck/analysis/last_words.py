@@ -9,7 +9,7 @@ from bootcheck.model.finding import Evidence
 
 ABOVE, BELOW = 3, 2
 """Lines between what is printed and the end of the worker: others print meanwhile. `sys.exit(text)` prints it after."""
-LISTENS = 12
+LISTENS = 25
 """Lines after a worker's start, and its end, in which anything may be its last words."""
 MAX_KEPT = 4
 _BENIGN = re.compile(

@@ -276,3 +276,11 @@ def test_a_supervisor_that_tells_how_a_command_ended_did_run_it():
     told_by = "s6-rc: warning: unable to start service migrations: command exited 1\n"
 
     assert classes(told(IMPORTS + raised + told_by)) == [("env-config", 1)]
+
+
+def test_last_words_below_a_banner():
+    """It is long, and stands below the worker's start."""
+    words = "Refusing to start with an insecure SHOP_KEY"
+    banner = ["---", "", "NOTE", "---", *(f"the shelf {number} is set up" for number in range(14)), "---"]
+
+    assert classes(told(ends(*banner, words, status=1))) == [("env-config", 4)]
