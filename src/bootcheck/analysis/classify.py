@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bootcheck.analysis import signatures
 from bootcheck.analysis.signatures import Signature
-from bootcheck.analysis.trouble import LONE, REQUEST, Raised, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, LONE, REQUEST, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
@@ -110,7 +110,7 @@ class Diagnoser:
 
     def _specifically(self, link: Trouble, *, serving: bool) -> Diagnosis | None:
         for item in self._specific:
-            if serving and not signatures.while_serving(item):
+            if serving and not _is_asked(item, link):
                 continue
             finding = self._ask(item, link)
             if finding is not None:
@@ -144,6 +144,13 @@ class Diagnoser:
                     f"the signature {name} failed ({type(exc).__name__}: {exc}) and was passed over; please report this"
                 )
             return None
+
+
+def _is_asked(item: Signature, trouble: Trouble) -> bool:
+    """Tell whether a signature is asked about a request's error."""
+    if trouble.facts.get(ALL_FAILED):
+        return signatures.where_all_fail(item)
+    return signatures.while_serving(item)
 
 
 def _of_an_import(trouble: Trouble) -> bool:

@@ -23,7 +23,7 @@ from bootcheck.analysis.readers import Batch, sieve
 from bootcheck.analysis.readers.folded import is_escaped
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tellings import Tellings, merge
-from bootcheck.analysis.trouble import BOOT, STOP, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, BOOT, STOP, Trouble
 from bootcheck.analysis.warned import Warnings
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
@@ -69,6 +69,7 @@ class Collector:
         self._passed = 0
         self._log: Log | None = None
         self._at: float | None = None
+        self._failed: Trouble | None = None
         self._classes: set[str] = set()
         self._spoke = False
         """A server showed itself in a log, or a process of it in a journal."""
@@ -137,6 +138,9 @@ class Collector:
             self._spoke = self._spoke or log.ran
             self._by_telltale(log, source)
             self._killed_in_stop(log)
+            failed, self._failed = self._failed, None
+            if failed is not None and all(death.source != source for death in self._deaths):
+                self._judge(failed)
             parting = log.parting(lines) if not self._classes else None
             if parting is not None:
                 self.trouble(parting)
@@ -274,10 +278,16 @@ class Collector:
     # -- what a log calls -----------------------------------------------------------------------
 
     def trouble(self, trouble: Trouble) -> None:
-        """Keep what a log tells of one process."""
+        """Keep what a log tells of one process; that all requests failed counts where it tells nothing else."""
+        if trouble.facts.get(ALL_FAILED):
+            self._failed = self._failed or trouble
+            return
+        self._judge(trouble)
+
+    def _judge(self, trouble: Trouble) -> None:
         diagnosis = self._diagnoser.diagnose(trouble)
         if diagnosis is None:
-            if trouble.error is not None and trouble.said:
+            if trouble.error is not None and trouble.said and not trouble.facts.get(ALL_FAILED):
                 self.unexplained(
                     trouble.error.text.splitlines()[0], trouble.said[-1].source, trouble.said[-1].line or 0
                 )

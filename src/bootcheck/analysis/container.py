@@ -19,11 +19,11 @@ from bootcheck.analysis.endings import (
     silent_troubles,
     trouble_of,
 )
-from bootcheck.analysis.events import HANDLERS, evidence, pid_of
+from bootcheck.analysis.events import HANDLERS, event_of, evidence, pid_of
 from bootcheck.analysis.last_words import LISTENS
 from bootcheck.analysis.lives import Life, Loose, Server
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import BOOT, REQUEST, Raised, Surroundings, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, BOOT, REQUEST, Raised, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -104,8 +104,8 @@ class Container:
 
     @property
     def served(self) -> bool:
-        """True once the current server has answered a request."""
-        return self._server.served
+        """True once the current server has answered a request, and not only by errors."""
+        return self._server.served and (self._server.answered or self._server.failed is None)
 
     def knows(self, pid: int) -> bool:
         """Tell whether a process of a running server has this pid."""
@@ -115,7 +115,7 @@ class Container:
         """Take the next line; return what Gunicorn says by it, None where it is somebody else's."""
         self._situate(record)
         self._server.just_raised = False
-        event = _event_of(record, telltale=telltale, booted=bool(self._server.boots))
+        event = event_of(record, telltale=telltale, booted=bool(self._server.boots))
         if self._block is not None:
             own = event is not None or telltale or record.text.startswith(_OURS)
             ends = record.headed or (self._block.raised and own)
@@ -136,7 +136,8 @@ class Container:
             self._on_event(event[0], event[1], record)
         elif not telltale and self._server.hears(evidence(record), bad=record.level in _BAD, headed=record.headed):
             self._sink.unexplained(record.text, record.source, record.line)
-        if record.headed:
+        if record.headed or (event is not None and event[0] == said.REQUEST_ERROR):
+            # Django's console says it without any level.
             self._event = event[0] if event is not None else None
         return event
 
@@ -287,18 +288,18 @@ class Container:
 
     def _harmless(self, chain: tuple[Raised, ...], moment: str, pid: int | None, at: float | None) -> None:
         """Tell of an exception that ended no process, as far as the log says."""
-        self._emit(
-            Trouble(
-                cause=Cause.NONE,
-                pid=pid,
-                moment=moment,
-                exception=chain[0],
-                chain=chain,
-                at=at,
-                said=(self._last_line(chain),),
-                around=self._server.around(self._notes),
-            )
+        trouble = Trouble(
+            cause=Cause.NONE,
+            pid=pid,
+            moment=moment,
+            exception=chain[0],
+            chain=chain,
+            at=at,
+            said=(self._last_line(chain),),
+            around=self._server.around(self._notes),
         )
+        self._server.failed = self._server.failed or (trouble if moment == REQUEST else None)
+        self._emit(trouble)
 
     def _master_raised(self, chain: tuple[Raised, ...], owner: Record) -> None:
         if is_tidying(chain):
@@ -329,6 +330,8 @@ class Container:
 
     def _end_server(self) -> None:
         server = self._server
+        if server.failed is not None and server.all_failed:
+            self._emit(replace(server.failed, facts={ALL_FAILED: True}))
         for life in list(server.lives.values()):
             self._flush(life)
         for trouble in silent_troubles(server, self._notes):
@@ -390,10 +393,3 @@ class Container:
             self._server.troubles += 1
             self._known = trouble.chain or self._known
         self._sink.trouble(replace(trouble, host=self._host) if self._host else trouble)
-
-
-def _event_of(record: Record, *, telltale: bool, booted: bool) -> tuple[str, re.Match[str]] | None:
-    event = said.event_of(record.text)
-    # A shell, a container or an app in a worker says "Error: " as well, in words that Gunicorn does not have.
-    others = telltale or (booted and record.text.startswith("Error: "))
-    return None if others and event is not None and event[0] == said.CONFIG_ERROR else event

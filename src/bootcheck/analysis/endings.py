@@ -37,6 +37,8 @@ _REQUEST_FUNCTIONS = frozenset(
         "wsgi_app",
         "full_dispatch_request",
         "get_response",
+        "_get_response",
+        "run_endpoint_function",
         "run_asgi",
         "run_wsgi",
         "handle_async_request",

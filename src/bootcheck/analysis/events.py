@@ -196,8 +196,9 @@ def _finished(server: Server, match: re.Match[str], record: Record) -> None:
     server.life(pid_of(match), evidence(record)).retiring = True
 
 
-def _serving(server: Server, _: re.Match[str], __: Record) -> None:
+def _serving(server: Server, match: re.Match[str], _: Record) -> None:
     server.served = True
+    server.answered = server.answered or match[0][-3] in "123"
 
 
 def _nested(server: Server, _: re.Match[str], __: Record) -> None:
@@ -348,3 +349,11 @@ def pid_of(match: re.Match[str]) -> int:
 def evidence(record: Record) -> Evidence:
     """Return a line as evidence."""
     return Evidence(source=record.source, line=record.line, text=record.text[:MAX_TEXT])
+
+
+def event_of(record: Record, *, telltale: bool, booted: bool) -> tuple[str, re.Match[str]] | None:
+    """Return what Gunicorn says by a line, None where it is somebody else's."""
+    event = said.event_of(record.text)
+    # A shell, a container or an app in a worker says "Error: " as well, in words that Gunicorn does not have.
+    others = telltale or (booted and record.text.startswith("Error: "))
+    return None if others and event is not None and event[0] == said.CONFIG_ERROR else event

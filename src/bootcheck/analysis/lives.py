@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from bootcheck.analysis.last_words import LastWords
 from bootcheck.analysis.tracebacks import UNREAD
-from bootcheck.analysis.trouble import Raised, Surroundings
+from bootcheck.analysis.trouble import Raised, Surroundings, Trouble
 from bootcheck.model.finding import Evidence
 
 MAX_SAID = 12
@@ -129,6 +129,10 @@ class Server:
     started_at: float | None = None
     seen_start: bool = False
     served: bool = False
+    answered: bool = False
+    """A request was answered, and not by an error."""
+    failed: Trouble | None = None
+    """The first request that raised."""
     lives: dict[int, Life] = field(default_factory=dict)
     boots: list[float | None] = field(default_factory=list)
     """When workers were started, as far as it is kept."""
@@ -183,6 +187,11 @@ class Server:
     def explained(self) -> bool:
         """True where a worker has said why it could not boot."""
         return any(life.chain or life.app_not_found for life in self.lives.values())
+
+    @property
+    def all_failed(self) -> bool:
+        """True where each request that the log tells of raised, and nothing worse is known."""
+        return self.failed is not None and not self.answered and not self.troubles
 
     @property
     def unseen(self) -> bool:

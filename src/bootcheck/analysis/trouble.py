@@ -19,6 +19,8 @@ STOP = "stop"
 UNKNOWN = "unknown"
 LONE = "lone"
 """The fact that nothing but an exception is known, not even that a server ran."""
+ALL_FAILED = "all_failed"
+"""The fact that no request was answered, as far as the log tells of any."""
 
 
 UNTOLD = "untold"

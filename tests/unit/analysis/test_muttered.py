@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import GET, TERM, start
+from tests.unit.analysis.signatures.examples import GET, TERM, frame, request, start
 
 EXITING = "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
 CODE = "[2026-11-27 09:00:01 +0000] [10] [ERROR] Worker (pid:11) exited with code 1\n"
@@ -107,3 +107,50 @@ def test_the_last_error_in_the_forms_of_other_loggers(line: str):
     """Loguru's level is no container's name, and structlog writes its own in small letters."""
     failed = "[2026-11-27 09:00:02 +0000] [10] [ERROR] Reason: Worker failed to boot.\n"
     assert [name for name, _ in classes(told(start() + line + failed))] == ["db-unreachable"]
+
+
+AWAY = (
+    (
+        'psycopg2.OperationalError: could not translate host name "db" to address: Name or service not known',
+        "db-unreachable",
+    ),
+    ("pymysql.err.OperationalError: (1045, \"Access denied for user 'books'@'web'\")", "db-auth-failed"),
+    (
+        "redis.exceptions.ConnectionError: Error 111 connecting to redis:6379. Connection refused.",
+        "backend-unavailable",
+    ),
+)
+ERROR = GET.replace(" 200 ", " 500 ")
+ASKED = frame("/venv/lib/python3.12/site-packages/flask/app.py", "wsgi_app", "response = self.full_dispatch_request()")
+
+
+@pytest.mark.parametrize(("error", "expected"), AWAY)
+def test_no_request_is_answered(error: str, expected: str):
+    """Where each of them raises, and of the same, the server is up and of no use."""
+    trace = (
+        "[2026-11-27 09:02:00,123] ERROR in app: Exception on / [GET]\n"
+        f"Traceback (most recent call last):\n{ASKED}{error}\n"
+    )
+    for log in (start() + trace, trace, start() + (trace + ERROR) * 3, start() + trace + TERM):
+        assert [name for name, _ in classes(told(log))] == [expected]
+    for log in (start() + trace + ERROR + GET, start() + GET + trace, request(error)):
+        assert classes(told(log)) == []
+
+
+def test_no_request_is_answered_for_an_apps_own_mistake():
+    """It is the app's, and was there before it was deployed."""
+    trace = f"Exception on / [GET]\nTraceback (most recent call last):\n{ASKED}KeyError: 'price'\n"
+    assert classes(told(start() + trace + ERROR)) == []
+
+
+def test_a_request_of_djangos_whose_line_has_no_level():
+    """Its console handler writes nothing before the text."""
+    handler = frame(
+        "/venv/lib/python3.12/site-packages/django/core/handlers/exception.py", "inner", "get_response(request)"
+    )
+    head = f"Internal Server Error: /\nTraceback (most recent call last):\n{handler}"
+    away = f"{head}{AWAY[0][0]}\n"
+    assert classes(told(start() + away + ERROR)) == [("db-unreachable", 1)]
+    assert classes(told(start() + away + ERROR + GET)) == []
+    table = f'{head}django.db.utils.ProgrammingError: relation "books" does not exist\n'
+    assert classes(told(start() + GET + table + ERROR)) == [("db-schema-missing", 1)]

@@ -13,6 +13,7 @@ and, where lines outside of any traceback tell of it on their own,
     WORDS = ("Error R10", ...)              # one of them stands in every such line: a fast sieve
     TELLTALE_CAUSE = Cause.OS_EXIT          # how the process ended, if a line alone is known of it
     WHILE_SERVING = True                    # also asked about errors of single requests
+    WHERE_ALL_FAIL = True                   # also asked about such an error where no request was answered
 
 `match` is asked once per exception of a chain, the last one raised first. It returns None
 unless the mechanism is there: a keyword alone is not enough.
@@ -117,3 +118,8 @@ def telltale_cause(signature: Signature) -> Cause:
 def while_serving(signature: Signature) -> bool:
     """Tell whether it is asked about errors of single requests."""
     return bool(getattr(signature, "WHILE_SERVING", False))
+
+
+def where_all_fail(signature: Signature) -> bool:
+    """Tell whether it is asked about a request's error in a log in which none was answered."""
+    return bool(getattr(signature, "WHERE_ALL_FAIL", False))

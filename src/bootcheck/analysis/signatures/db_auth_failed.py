@@ -30,6 +30,7 @@ from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "db-auth-failed"
 RULES: tuple[str, ...] = ()
+WHERE_ALL_FAIL = True
 
 _SAID = re.compile(
     r"(?:password|Peer|Ident|SCRAM|GSSAPI|LDAP|PAM|RADIUS|certificate) authentication failed|"
@@ -101,6 +102,7 @@ def match(trouble: Trouble) -> Finding | None:
         f"The database refuses the login: {one_line(error.text)}",
         "Check user, password and database name of the URL by hand from this machine (psql, mysql); "
         "percent-encode special characters.",
+        code=None if trouble.died else "BC213",
         confirm="bootcheck check",
     )
 

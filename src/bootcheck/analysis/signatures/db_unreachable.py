@@ -32,6 +32,7 @@ from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "db-unreachable"
 RULES: tuple[str, ...] = ()
+WHERE_ALL_FAIL = True
 _PORT = r"(?:1433|1521|3306|5432|6543|9042|27017)\b"
 TELLTALE = re.compile(
     rf"timeout occurred after waiting \d+ seconds for \S+:{_PORT}|^\S+:{_PORT} - no response$|"
@@ -154,6 +155,7 @@ def match(trouble: Trouble) -> Finding | None:
         f"The database cannot be reached: {one_line(error.text)}",
         "Check host, port and network from this machine; inside a container `localhost` is the container itself.",
         "If the database starts later than the app, let the start wait for it: database(wait=30) in bootcheck.conf.py.",
+        code=None if trouble.died else "BC210",
         confirm="bootcheck check",
     )
 
