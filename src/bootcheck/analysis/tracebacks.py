@@ -42,6 +42,8 @@ _BARE = re.compile(
 _ANY = re.compile(r"^(?P<type>(?:[A-Za-z_]\w*\.)+[A-Z]\w*)(?:: (?P<message>.*))?$")
 _QUOTED = re.compile(r"^\((?P<type>[A-Za-z_]\w*\.(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))\) (?P<message>\S.*)$")
 """A driver's exception as SQLAlchemy quotes it, without the one that quotes it."""
+_MESSAGE = "Message"
+"""What Python's logging says below the traceback of a line that it could not write, whose head was cut off."""
 _SMALL = frozenset({"error", "timeout", "gaierror", "herror"})
 """What Python 2 prints of its socket's exceptions: without a module, and they have small names."""
 _CHAIN = re.compile(
@@ -255,5 +257,7 @@ def _indent(text: str) -> int:
 
 def _looks_raised(kind: str, frames: list[Frame]) -> bool:
     name = kind.rpartition(".")[2]
+    if kind == _MESSAGE:
+        return False
     constant = name.isupper() and not ("." in kind and "_" in name)
     return bool(frames) and (name in _SMALL or (name.lstrip("_")[:1].isupper() and not constant))

@@ -24,6 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, first
+from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.finding import Finding
 
@@ -58,7 +59,9 @@ def match(trouble: Trouble) -> Finding | None:
     if error is not None and error.frames:
         last = error.frames[-1]
         # Where the module exists and the class does not, Gunicorn calls the name itself.
-        in_loader = in_loader or (last.function == "spawn_worker" and "worker_class(" in last.code)
+        # In a log that was cut there, it is as often the heartbeat file for which there is no place.
+        called = last.function == "spawn_worker" and "worker_class(" in last.code and error.type != UNREAD
+        in_loader = in_loader or called
         in_loader = in_loader or _NEEDS.search(error.text) is not None
         in_loader = in_loader or any(
             frame.function in ("", "<module>") and _CLASSES.search(frame.file) for frame in error.frames
