@@ -7,7 +7,7 @@ import re
 from bootcheck.analysis.trouble import Raised
 
 _KEY = (
-    r"(?:[`'\"<]?\b(?:\w+[_.-])*(?:api[ _-]?(?:key|token|secret|id|hash)s?|"
+    r"(?:[`'\"<]?\b(?:[^\W_]{1,40}[_.-]){0,6}(?:api[ _-]?(?:key|token|secret|id|hash)s?|"
     r"(?:access|auth|bearer|bot|app|client|account|service|public|private|signing|encryption|master|licen[cs]e|"
     r"subscription|"
     r"storage|shared|instrumentation|server|secret|project|integration|webhook|fernet|jwt|sas|session|cookie|"
@@ -17,7 +17,8 @@ _KEY = (
     r"dsn|conn(?:ection)?[ _-]?str(?:ing)?|credentials?)\b[`'\">]?)"
 )
 _PLACE = (
-    r"(?:[`'\"<]?\b(?:\w+[_.-])*(?:(?:data(?:base)?|db|redis|broker|mongo(?:db)?|es|elastic(?:search)?|server|base|"
+    r"(?:[`'\"<]?\b(?:[^\W_]{1,40}[_.-]){0,6}(?:(?:data(?:base)?|db|redis|broker|mongo(?:db)?|es|elastic(?:search)?|"
+    r"server|base|"
     r"cluster|"
     r"service|api|result[ _]backend|rabbitmq|amqp|cache|auth|issuer|cloud|backend|postgres\w*|mysql|webhook|"
     r"account)[ _-]?"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.unit.analysis.making import classes, told
@@ -132,3 +134,12 @@ def test_what_an_app_asserts_of_its_environment():
 
     assert classes(told(log)) == [("env-config", 1)]
     assert classes(told(raising("AssertionError", code="assert shelf"))) == [("app-exception", 1)]
+
+
+@pytest.mark.parametrize("text", ["x_" * 2000, "x.y-z_" * 600, "missing " + "a_" * 1900, "no the your " * 300])
+def test_a_message_that_almost_fits_is_read_quickly(text: str):
+    """Names are put together of a few parts only."""
+    begun = time.perf_counter()
+
+    assert classes(told(raising(f"ValueError: {text}"))) == [("app-exception", 1)]
+    assert time.perf_counter() - begun < 2
