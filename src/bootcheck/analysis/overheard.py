@@ -37,7 +37,7 @@ _BY_PYTHON = re.compile(r"\bcannot import name '?\w+'?|\bNo module named '?[\w.]
 _BY_SYSTEM = re.compile(r"\[Errno \d+\] [A-Z]|^\W{0,4}(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S")
 _GOES_ON = re.compile(
     r"\b(?:retry\w*|again|ignor\w+|skipp\w+|fall(?:ing)? ?back|default\w*|continu\w+|optional|warning|without|"
-    r"disabled)\b",
+    r"disabled|control (?:server|socket))\b",
     re.IGNORECASE,
 )
 """What a program says of an error that it can live with."""
