@@ -46,7 +46,7 @@ _REMOTE = re.compile(
 _RIGHTS = r"(?:read|write|file|folder|directory|execute) (?:access|permissions?|rights)"
 _OWN_WORDS = re.compile(
     r"\bnot (?:a )?(?:writ|read)able\b|isn't (?:writ|read)able|\bunwritable\b|wrong permissions|PermissionError at |"
-    r"(?:annot|can't|can not|[Uu]nable to|ould not|not allowed to|[Ff]ailed to) (?:write|create|access|read|open)\b"
+    r"(?:an ?not|[Cc]an't|[Uu]nable to|ould not|not allowed to|[Ff]ailed to) (?:write|create|access|read|open)\b"
     r".{1,160}\bpermissions?\b|"
     r"(?:[Nn]o|not have|[Ll]acks?|[Mm]issing|[Ii]nsufficient|without) (?:permissions? to (?:read|write|create|access|"
     rf"open)|(?:the )?(?:necessary |required )?{_RIGHTS})|"
