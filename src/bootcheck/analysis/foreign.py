@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis.trouble import Raised
+
 _NAME = r".{1,90}?"
 
 _LOGIN = (
@@ -79,9 +81,22 @@ _SAID = {
 }
 
 
-def says(kind: str, text: str) -> bool:
+_DATABASES = re.compile(
+    r"^(?:psycopg|asyncpg|aiopg|pg8000|MySQLdb|_mysql|pymysql|mysql|mariadb|sqlalchemy\.exc|django\.db|peewee|tortoise)|"
+    r"(?:Programming|Operational|Database|Internal|Interface|DBAPI)Error$"
+)
+_SEVERITY = re.compile(
+    r"\b(?:FATALE?|FATALT|FEHLER|ERREUR|ERRORE?|ERRO|BŁĄD|KATASTROFALNY|ÖLÜMCÜL|HATA|ВАЖНО|ОШИБКА|"
+    r"ФАТАЛЬНО|ПОМИЛКА)(?: \w+)?: |"
+    r"(?:致命错误|错误|치명적오류|오류): "
+)
+
+
+def says(kind: str, error: Raised) -> bool:
     """Tell whether a database refuses a `login`, has reached a `limit`, lacks a part of its `schema`, or is `way` off.
 
-    The last is what a driver says of a server that it does not reach.
+    The last is what a driver says of a server that it does not reach. An app may say similar things of its own.
     """
-    return _SAID[kind].search(text) is not None
+    if not (_DATABASES.search(error.type) or _SEVERITY.search(error.message)):
+        return False
+    return _SAID[kind].search(error.text) is not None

@@ -95,7 +95,7 @@ _REFUSED = re.compile(
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own refusal."""
     error = trouble.error
-    if error is None or not (_SAID.search(error.text) or foreign.says("login", error.text) or _is_denied(error)):
+    if error is None or not (_SAID.search(error.text) or foreign.says("login", error) or _is_denied(error)):
         return None
     return conclude(
         trouble,

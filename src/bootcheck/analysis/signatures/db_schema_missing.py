@@ -56,7 +56,7 @@ _SAID = re.compile(
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own words."""
     error = trouble.error
-    if error is None or not (_SAID.search(error.text) or foreign.says("schema", error.text)):
+    if error is None or not (_SAID.search(error.text) or foreign.says("schema", error)):
         return None
     name = first(_SAID, error.text)
     return conclude(

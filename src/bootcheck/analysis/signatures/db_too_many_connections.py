@@ -24,7 +24,7 @@ import re
 
 from bootcheck.analysis import foreign
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "db-too-many-connections"
@@ -48,14 +48,14 @@ _SAID = re.compile(
 _REDIS = re.compile(r"^redis\b")
 
 
-def _tells(text: str) -> bool:
-    return bool(_SAID.search(text)) or foreign.says("limit", text)
+def _tells(error: Raised) -> bool:
+    return bool(_SAID.search(error.text)) or foreign.says("limit", error)
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own words."""
     error = trouble.error
-    if error is None or not _tells(error.text) or _REDIS.search(error.type):
+    if error is None or not _tells(error) or _REDIS.search(error.type):
         return None
     return conclude(
         trouble,

@@ -147,7 +147,7 @@ def match(trouble: Trouble) -> Finding | None:
     if (
         not _of_database(error)
         or _POOL.search(error.text)
-        or not (_tells(error.text) or error.is_a(*_PLAIN) or _connecting(error))
+        or not (_tells(error) or error.is_a(*_PLAIN) or _connecting(error))
     ):
         return None
     return conclude(
@@ -175,8 +175,8 @@ def _waited(trouble: Trouble) -> Finding | None:
     )
 
 
-def _tells(text: str) -> bool:
-    return bool(_SAID.search(text) or _APP_SAYS.search(text)) or foreign.says("way", text)
+def _tells(error: Raised) -> bool:
+    return bool(_SAID.search(error.text) or _APP_SAYS.search(error.text)) or foreign.says("way", error)
 
 
 def _of_database(error: Raised) -> bool:

@@ -132,6 +132,7 @@ def test_its_words_tell_its_class(expected: str, text: str):
         "ValueError: invalid response: 401 rows expected, got 3",
         "RuntimeError: no running event loop",
         "RuntimeError: GPU is not available",
+        "ValueError: no existe el tipo de libro «tebeo»",
         "RuntimeError: cannot load model: token embedding has another size",
         "RuntimeError: database schema version 401 expected, got 400",
         'psycopg2.errors.SyntaxError: syntax error at or near "FROM"',
