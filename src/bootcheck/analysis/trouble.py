@@ -86,7 +86,7 @@ class Raised:
         for frame in self.frames:
             # A folder with a hyphen in its name is often the package's, renamed by who cloned it.
             parts = frame.file.replace("\\", "/").replace("-", "_").split("/")
-            if not is_library(frame.file) and (top in parts or f"{top}.py" in parts):
+            if top and not is_library(frame.file) and (top in parts or f"{top}.py" in parts):
                 return True
         return False
 

@@ -139,6 +139,28 @@ _REMOVED = re.compile(
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
 )
 """What well-known libraries say of code that was written for another release of theirs."""
+_BY_TYPE = re.compile(
+    r"expected schema argument to be a string, got|arguments should be named <dialectname>|__class__ not set defining|"
+    r"context must be a dict rather than|SRE module mismatch|proto file into descriptor pool|"
+    r"'(?:MessageFactory|SymbolDatabase)' object has no attribute 'GetPrototype'|timezones from the pytz library|"
+    r"Error when deserializing class '|Could not locate class '\w+'|Weights only load failed|"
+    r"Cannot inherit from Generic\[|Cannot subclass <class 'typing\.|Parameters to (?:Generic|Protocol)\[|"
+    r"Subscripted generics cannot be used with|Type does not define the tp_name|`Config` and `model_config`|"
+    r"type object '\w+Consumer' has no attribute 'as_asgi'|'Flask' object has no attribute '_got_first_request|"
+    r"'(?:FastAPI|Starlette|APIRouter|Router)' object has no attribute '(?:add_event_handler|on_event)|"
+    r"'\w*Logger' object has no attribute 'warn'|'\w*ConfigParser' object has no attribute '(?:readfp|read_file)'|"
+    r"invalid mode: 'r?b?Ur?b?'|global flags not at the start of the expression|super\(\) takes at least 1 argument|"
+    r"name '(?:(?:ModuleNotFound|FileNotFound|FileExists|Permission|Connection|NotADirectory|IsADirectory|Recursion|"
+    r"ProcessLookup|Timeout)Error|breakpoint)' is not defined|"
+    r"'(?:encoding|errors|flush|newline)' is an invalid keyword argument for (?:this function|print|open)|"
+    r"'(?:dict_\w+|map|filter|zip)' object (?:is not subscriptable|does not support indexing|is not reversible|"
+    r"has no attribute ')|object of type '(?:map|filter|zip|dict_\w+)' has no len\(\)|"
+    r"'(?:generator|_csv\.reader|_io\.\w+)' object has no attribute 'next'|"
+    r"'array\.array' object has no attribute '(?:to|from)string'|"
+    r"'str' object has no attribute 'remove(?:prefix|suffix)'|"
+    r"'dict_\w+' and '|unsupported operand type\(s\) for \|=?: '(?:dict|OrderedDict)' and '(?:dict|OrderedDict)'"
+)
+"""What Python says of its own types in code for another Python, and libraries of theirs in so many words."""
 _GONE = re.compile(
     r"(?:python_2_unicode_compatible|[nu]?u?gettext(?:_lazy|_noop)?|(?:force|smart)_text|url_(?:quote|unquote|decode|"
     r"encode|"
@@ -147,7 +169,7 @@ _GONE = re.compile(
     r"secure_filename|cached_property|Base(?:Response|Request)|parse_rule|FileStorage|Markup|json_available|TypedDict|"
     r"_?endpoint_from_view_func|Literal|Annotated|Protocol|ParamSpec|TypeAlias|StrEnum|"
     r"patterns|six|safe_str_cmp|SchemaABC|available_attrs|render_to_response|RequestContext|urlquote|is_safe_url|"
-    r"QUERY_TERMS)$"
+    r"QUERY_TERMS|(?:force|smart)_(?:unicode|str|bytes)|simplejson|ifilterfalse|izip_longest|maketrans)$"
 )
 """Names that well-known libraries, and Python, once had: Python up to 3.6 says no more than the name."""
 _COMPILED = re.compile(r"^partially initialized module '[\w.]+' has no attribute '(?:\w*__\w+|_[a-z]\w*|gapi_\w+)'")
@@ -214,7 +236,7 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
         "partially initialized" in text and not (is_library(inner) or _compiled(error))
     ) or "consider renaming '" in text:
         return None
-    if _SAID.search(text) or _REMOVED.search(text) or _compiled(error):
+    if any(said.search(text) for said in (_SAID, _REMOVED, _BY_TYPE)) or _compiled(error):
         return _package(inner) if is_library(inner) else "the library that is named"
     if _PYTHON_2.search(text):
         return "Python"

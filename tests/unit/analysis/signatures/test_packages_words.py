@@ -198,3 +198,37 @@ def test_pythons_words_without_the_kind_of_the_error(expected: str, line: str):
     assert [name for name, _ in classes(told(line + "\n"))] == [expected]
     assert classes(told("09:00:01 INFO the plug-in was not loaded: No module named 'ujson'\n")) == []
     assert classes(told(start() + line + "\n" + GET)) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sqlalchemy.exc.ArgumentError: expected schema argument to be a string, got <class 'sqlalchemy.engine.Engine'>.",
+        "TypeError: Additional arguments should be named <dialectname>_<argument>, got 'autoload'",
+        "TypeError: Only timezones from the pytz library are supported",
+        "_pickle.UnpicklingError: Weights only load failed. This file can still be loaded",
+        "AttributeError: 'RootLogger' object has no attribute 'warn'",
+        "NameError: name 'PermissionError' is not defined",
+        "TypeError: 'dict_values' object does not support indexing",
+        "AttributeError: 'str' object has no attribute 'removesuffix'",
+        "re.error: global flags not at the start of the expression at position 7",
+        "ImportError: cannot import name force_unicode",
+    ],
+)
+def test_what_is_said_to_code_for_another_release_tells_without_a_frame(said: str):
+    """Python of its own types and names, and libraries of theirs, where only the last line of a traceback is left."""
+    assert classes(told(raising(said, code="app = build()"))) == [("version-incompatible", 1)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "NameError: name 'PaymentError' is not defined",
+        "TypeError: 'Basket' object is not subscriptable",
+        "AttributeError: 'str' object has no attribute 'remove'",
+        "ImportError: cannot import name force_order",
+    ],
+)
+def test_what_is_said_of_the_apps_own_is_no_other_release(said: str):
+    """The same words, of what no Python ever had."""
+    assert "version-incompatible" not in [name for name, _ in classes(told(raising(said, code="app = build()")))]
