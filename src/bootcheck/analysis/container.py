@@ -221,6 +221,7 @@ class Container:
         server = self._server
         chain = block.close() if block is not None else ()
         # A banner only repeats what its report's line, and the process itself, tell.
+        self._unlogged = self._unlogged or any(link.unwritten for link in chain)
         if chain and (self._unlogged or (self._echoed and not server.unseen)):
             server.failing = server.failing or any(link.is_a("HaltServer") for link in chain)
             return

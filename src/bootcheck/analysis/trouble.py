@@ -71,6 +71,11 @@ class Raised:
         return "\n".join(dict.fromkeys(told[:3]))
 
     @property
+    def unwritten(self) -> bool:
+        """True of what kept Python's logging from writing a line: it prints the way there too, and goes on."""
+        return any(line.strip() == "Call stack:" for line in self.message.splitlines())
+
+    @property
     def where(self) -> str:
         """File and line of the innermost frame that is not a library's, else of the innermost."""
         frames = [frame for frame in self.frames if not is_library(frame.file)] or list(self.frames)

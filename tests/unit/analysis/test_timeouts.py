@@ -249,3 +249,20 @@ def test_uvicorns_lines_that_bear_no_pid():
     assert named(asgi(*BEGINS, *OTHER, READY, READY) + both) == ["request-timeout"]
     assert named(asgi(*BEGINS, *OTHER) + timed_out("00:47", 7, 8)) == ["boot-timeout"]
     assert named(asgi(*BEGINS, READY, *OTHER) + timed_out("00:47", 8)) == ["boot-timeout"]
+
+
+def test_what_logging_could_not_write_without_its_first_line():
+    """Logging prints the way to the line too, and goes on: nobody dies of that, wherever the log begins."""
+    chld = frame(SITE + "gunicorn/arbiter.py", "run", "handler()") + frame(
+        SITE + "gunicorn/arbiter.py", "reap_workers", "self.cfg.child_exit(self, worker)"
+    )
+    hook = frame("/srv/gunicorn.conf.py", "child_exit", "server.log.warning('worker %s has died', worker.pid)")
+    emit = frame("/usr/lib/python3.12/logging/__init__.py", "emit", "stream.write(msg + self.terminator)")
+    error = "RuntimeError: reentrant call inside <_io.BufferedWriter name='<stderr>'>\n"
+    trace = "Traceback (most recent call last):\n" + chld + hook + emit + error
+    way = "Call stack:\n" + chld + hook + "Message: 'worker %s has died'\nArguments: (7,)\n"
+    end = HEAD.format("00:00", 1) + "[INFO] Shutting down: Master\n"
+
+    assert named(trace + way) == named(trace + way + end) == []
+    assert named(chld + hook + emit + error + way + end) == []
+    assert named(trace + end) == ["config-file-error"]
