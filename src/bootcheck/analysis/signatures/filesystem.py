@@ -68,7 +68,7 @@ _OWN_WORDS = re.compile(
     r"(?:[Cc]an't|[Cc]annot|[Cc]ould not|[Uu]nable to) open ['\"]?[\w./\-]+\.\w{2,9}\b|"
     r"does not appear to have a file named|no file named [^\n]+ found in directory|"
     r"Path does not point to a (?:file|directory)|^cannot open resource$|"
-    r"Certificate argument must be a file path|Path doesn't exist: |[Ee]xecutable doesn't exist at /|"
+    r"Certificate argument must be a file path|Path doesn't exist: |"
     r"(?:[Cc]an't|[Cc]annot|[Cc]ould not) open database \""
 )
 """How an app and its libraries tell of a file that is not there."""

@@ -144,3 +144,16 @@ def test_a_proxy_that_may_not_connect_at_all():
     )
 
     assert classes(told(start() + log)) == [("permission-denied", 1)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "ImportError: Bad git executable.\nThe git executable must be specified in one of these ways:",
+        "pdf2image.exceptions.PDFInfoNotInstalledError: Unable to get page count. Is poppler installed and in PATH?",
+        "RuntimeError: No ffmpeg exe could be found. Install ffmpeg on your system.",
+    ],
+)
+def test_a_program_that_is_not_installed_is_no_missing_file(error: str):
+    """What a library calls on is a package of the system."""
+    assert classes(told(raising(error))) == [("dependency-missing", 1)]
