@@ -155,6 +155,10 @@ def _is_asked(item: Signature, trouble: Trouble) -> bool:
 
 def _of_an_import(trouble: Trouble) -> bool:
     """Tell whether modules of an app were being imported, by nobody else than a server: of that a worker dies."""
+    if any(
+        frame.function == "lifespan" and "/starlette/" in frame.file for link in trouble.chain for frame in link.frames
+    ):
+        return True
     begun = [frame for link in trouble.chain for frame in link.frames if frame.function == "<module>"]
     asked = any(_FOR_A_SERVER.search(frame.file) for frame in begun)
     return asked and not any(_BY_OTHERS.search(frame.file) for frame in begun)

@@ -85,7 +85,12 @@ _LINES = (
         r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?(?:gunicorn\S*|__main__\.py) ?: error: ",
     ),
     (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: (?:gunicorn\S*|__main__\.py) "),
-    (CONFIG_ERROR, r"^Error: (?!.*\bHTTP\b|.* in section ')|^Worker class '.*' not found"),
+    (APP_NOT_FOUND, r"^Error: (?:Could not import '|Could not locate a Flask app|Failed to find Flask app)"),
+    (
+        CONFIG_ERROR,
+        r"^Error: (?!.*\bHTTP\b|.* in section '|Invalid value for '|While importing '|No such (?:command|option))",
+    ),
+    (CONFIG_ERROR, r"^Worker class '.*' not found"),
 )
 ANSWERED = re.compile(r' HTTP/1\.[01]" [1-5]\d\d')
 """In an access log: whatever else stands in such a line was written by a client, and means nothing."""

@@ -54,7 +54,7 @@ def gave_up(server: Server, notes: list[Evidence]) -> Trouble:
     plain = None if chain else _plain_error(server.fatal)
     cause = Cause.APP_NOT_FOUND if server.fatal_kind == said.APP_NOT_FOUND else Cause.SYS_EXIT
     return Trouble(
-        cause=Cause.EXCEPTION if plain is not None else cause,
+        cause=Cause.EXCEPTION if plain is not None and cause is Cause.SYS_EXIT else cause,
         role="master",
         pid=server.pid,
         moment=BOOT,

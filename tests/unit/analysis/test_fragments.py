@@ -316,3 +316,21 @@ def test_an_exception_below_a_drawn_frame_is_the_workers():
     )
 
     assert classes(told(log)) == [("permission-denied", 1)]
+
+
+def test_what_another_tool_of_the_app_says_before_the_server():
+    """A framework's own command that finds no app says it in its own words; a worker's queue has other options."""
+    usage = "Usage: tool [OPTIONS]\nTry 'tool --help' for help.\n\n"
+
+    assert classes(told(usage + "Error: Could not import 'shop'.\n")) == [("app-not-found", 1)]
+    raised = "ModuleNotFoundError: No module named 'shelves.tasks'\n"
+    assert classes(told(usage + "Error: Invalid value for '-A': \n" + raised)) == [("app-import-error", 1)]
+
+
+def test_a_start_up_of_which_nothing_else_was_pasted():
+    """Its traceback came through the application's own start-up, so a server died of it."""
+    trace = "ERROR:    Traceback (most recent call last):\n" + frame(SITE + "starlette/routing.py", "lifespan", "x")
+
+    assert classes(told(trace + frame("/srv/shop.py", "begin", "y") + "ShelfError: it is empty\n")) == [
+        ("app-exception", 1)
+    ]
