@@ -121,11 +121,12 @@ _APP_SAYS = re.compile(
     r"(?:could not|couldn't|can(?:not|'t| not)|unable to|fail(?:ed|ing|ure)?(?: to)?|error)(?: when| while)? ?"
     r"(?:re-?)?(?:connect|reach|contact|establish)\w*[^\n]{0,40}?\b"
     r"(?:database|db|postgres\w*|mysql|mariadb|mongo\w*|oracle|sql server|cassandra|neo4j|clickhouse)\b|"
-    r"\b(?:database|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|cassandra|neo4j|clickhouse)"
+    r"\b(?:database|db|postgres(?:ql)?|mysql|mariadb|mongo(?:db)?|cassandra|neo4j|clickhouse)"
     r"(?: server| host| connection| cluster)? ?(?:is |was |has |at \S+ |: )*"
     r"(?:not (?:yet )?(?:available|reachable|responding|ready|running|accessible)|unavailable|unreachable|"
     r"offline|down\b|"
-    r"(?:connection )?(?:fail(?:ed|ure)|refused|lost|timed out|timeout)|did(?:n't| not) (?:respond|answer|become))|"
+    r"connection (?:fail(?:ed|ure)|error|lost|timeout)|"
+    r"(?:connection )?(?:refused|timed out)|did(?:n't| not) (?:respond|answer|become))|"
     r"(?:timed out|timeout|gave up|giving up)[^\n]{0,20} (?:wait\w* )?(?:for|on) (?:the )?"
     r"(?:database|db|postgres\w*|mysql)\b",
     re.IGNORECASE,
