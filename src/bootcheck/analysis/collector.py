@@ -108,7 +108,8 @@ class Collector:
     @property
     def attentive(self) -> bool:
         """True while the next line matters whatever it says."""
-        return self._log is not None and self._log.attentive
+        # A log may begin with the last words of a worker.
+        return self._log is None or self._log.attentive
 
     @property
     def served(self) -> bool:

@@ -384,8 +384,9 @@ class Container:
             return
         # A log that ends with a traceback was cut there because of it; what goes on afterwards bears it.
         last = server.just_raised and not server.empty and not server.troubles and not server.stopping
-        if (loose.starting or last) and not server.served and not any(life.ready for life in server.lives.values()):
-            self._harmless(loose.chain, BOOT, None, self._last_at)
+        boot = (loose.starting or last) and not server.served
+        if loose.failed or (boot and not any(life.ready for life in server.lives.values())):
+            self._harmless(loose.chain, REQUEST if loose.failed else BOOT, None, self._last_at)
         else:
             self._sink.unexplained(loose.text, loose.source, loose.line)
 

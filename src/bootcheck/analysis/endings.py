@@ -22,6 +22,8 @@ QUICKLY = 60.0
 """Seconds between them where the one before did not live long: a server that recycles its workers takes longer."""
 SLOWLY = 2.0
 """Seconds between starts of workers that nobody lets pass between the first ones of a server."""
+SOON = 5.0
+"""Seconds after an order to stop in which no master has lost its patience yet."""
 BOOT_ERROR = 3
 APP_LOAD_ERROR = 4
 ABORTED = 1
@@ -44,6 +46,13 @@ _REQUEST_FUNCTIONS = frozenset(
         "handle_async_request",
     }
 )
+_HANDLERS = re.compile(
+    r"/django/core/handlers/\w+\.py (?:inner|_get_response)$|/bottle\.py (?:_handle|wsgi)$|/falcon/app\.py __call__$|"
+    r"/flask/app\.py __call__$|/(?:starlette|fastapi)/routing\.py (?:app|handle|run_endpoint_function)$|"
+    r"/pyramid/(?:router|tweens)\.py \w+$|/tornado/web\.py _execute$|/aiohttp/web_protocol\.py \w+$|"
+    r"/(?:webob/dec|cherrypy/_cprequest|rest_framework/views|uvicorn/protocols/http/\w+)\.py \w+$"
+)
+"""The file and the function in which frameworks answer a request; others of the same file run at the start."""
 _OUTGOING = re.compile(r"/(?:httpx|httpcore)/")
 """Clients whose functions have the names of a server's: they send a request, and handle none."""
 _BOOT_FUNCTIONS = frozenset({"init_process", "load_wsgi", "load_wsgiapp", "import_app", "spawn_worker"})
@@ -124,7 +133,7 @@ def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PL
     if life.killed in NATIVE:
         return Cause.NATIVE_CRASH, UNKNOWN
     if life.killed == "SIGKILL":
-        if life.context in ("signal", "reload"):
+        if life.context in ("signal", "reload") and not _like_those_before(life, server):
             return Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP
         if _among_the_timed_out(life, server):
             return Cause.GUNICORN_TIMEOUT, REQUEST
@@ -135,6 +144,13 @@ def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PL
         # The master says later than its workers die that one of them could not boot.
         return None
     return None if life.context is not None or life.retiring else (Cause.SIGTERM, UNKNOWN)
+
+
+def _like_those_before(life: Life, server: Server) -> bool:
+    """Tell whether an order to stop only met what was going on: others had been killed, and no patience is so short."""
+    begun = server.stop_at if server.stopping else server.reloaded_at
+    soon = begun is not None and life.ended_at is not None and life.ended_at - begun < SOON
+    return soon and any(other.killed == "SIGKILL" and other.context is None for other in server.lives.values())
 
 
 def _among_the_timed_out(life: Life, server: Server) -> bool:
@@ -194,6 +210,7 @@ def is_request(frames: tuple[Frame, ...]) -> bool:
     return any(
         (frame.function.rpartition(".")[2] in _REQUEST_FUNCTIONS and not _OUTGOING.search(frame.file))
         or (frame.function == "handle" and "gunicorn/workers" in frame.file)
+        or _HANDLERS.search(f"{frame.file} {frame.function.rpartition('.')[2]}") is not None
         for frame in frames
     )
 

@@ -103,7 +103,15 @@ def _overdue(server: Server, match: re.Match[str], record: Record) -> None:
         server.explained_ends += 1
 
 
+def _of_a_worker(server: Server, match: re.Match[str], record: Record) -> bool:
+    """Tell whether a worker speaks of a child of its own: it has the handler of its master, and its words."""
+    speaker = server.lives.get(record.pid) if record.pid is not None and record.pid != server.pid else None
+    return speaker is not None and speaker.begun and pid_of(match) not in server.lives
+
+
 def _killed(server: Server, match: re.Match[str], record: Record) -> None:
+    if _of_a_worker(server, match, record):
+        return
     first = server.lives.get(0)
     if first is not None and first.hung_in:
         server.named(pid_of(match))
@@ -116,6 +124,8 @@ def _killed(server: Server, match: re.Match[str], record: Record) -> None:
 
 def _exited(server: Server, match: re.Match[str], record: Record) -> None:
     pid = pid_of(match)
+    if _of_a_worker(server, match, record):
+        return
     if int(match["code"][:5]) == BOOT_ERROR:
         server.named(pid)
     life = server.lives.get(pid)
@@ -199,6 +209,8 @@ def _finished(server: Server, match: re.Match[str], record: Record) -> None:
 def _serving(server: Server, match: re.Match[str], _: Record) -> None:
     server.served = True
     server.answered = server.answered or match[0][-3] in "123"
+    if server.just_raised and server.loose is not None and match[0][-3:-2] == "5":
+        server.loose.failed = True
 
 
 def _nested(server: Server, _: re.Match[str], __: Record) -> None:
@@ -339,6 +351,14 @@ HANDLERS: Mapping[str, Handler] = {
     said.CONFIG_ERROR: _config_error,
 }
 """START and BOOTING are the container's: they begin something new."""
+
+
+def event_of(record: Record, *, telltale: bool, booted: bool) -> tuple[str, re.Match[str]] | None:
+    """Return what Gunicorn says by a line, None where it is somebody else's."""
+    event = said.event_of(record.text)
+    # A shell, a container or an app in a worker says "Error: " as well, in words that Gunicorn does not have.
+    others = telltale or (booted and record.text.startswith("Error: "))
+    return None if others and event is not None and event[0] == said.CONFIG_ERROR else event
 
 
 def pid_of(match: re.Match[str]) -> int:

@@ -23,8 +23,8 @@ class LastWords:
     """Keeps them as they go by; whether they tell anything is asked once it is known that a worker ended."""
 
     def __init__(self) -> None:
-        self.since = float("-inf")
-        """The line in which a worker began or ended last."""
+        self.since = 0.0
+        """The line in which a worker began or ended last; a log may begin with what one says in its end."""
         self._line: Evidence | None = None
         self._ended = float("-inf")
         self._kept: dict[str, Evidence] = {}

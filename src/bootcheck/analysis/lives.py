@@ -82,6 +82,8 @@ class Loose:
     at: float | None = None
     starting: bool = False
     """The server was starting the app when it was raised."""
+    failed: bool = False
+    """A request was answered with an error of the server right after it."""
 
     @property
     def unread(self) -> bool:

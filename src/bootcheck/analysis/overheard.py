@@ -41,6 +41,8 @@ _GOES_ON = re.compile(
     re.IGNORECASE,
 )
 """What a program says of an error that it can live with."""
+_CHAT = re.compile(r"(?:\d\d:\d\d:\d\d\S* )?\[?(?:INFO|DEBUG|TRACE)\b")
+"""A level behind a clock that no other log writes so."""
 MAX_BELOW = 2
 """Lines below its last word: blank ones, or the prompt."""
 
@@ -85,7 +87,7 @@ def _is_complaint(record: Record) -> bool:
 
 def overheard(record: Record) -> Loose | None:
     """Return what a line quotes, None where it quotes nothing or only chats."""
-    if record.level in _QUIET:
+    if record.level in _QUIET or _CHAT.match(record.text):
         return None
     quoted = _BY_SERVER.search(record.text)
     named = _NAMED.search(record.text)

@@ -22,7 +22,9 @@ ABORTED = "handle_abort"
 UNREAD = "Exception"
 """The type of an exception whose last line is not in the log."""
 
-_START = re.compile(r"^\W*(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\):?\s*$")
+_START = re.compile(
+    r"^(?:\W*(?:\+ )?|.{1,200}(?:=>|[:|\-]) )(?:Exception Group )?Traceback \(most recent call last\):?\s*$"
+)
 _FRAME = re.compile(
     r'^\s*(?:\| +)*File "(?P<file>[^"]+)"(?:, line (?P<line>\d+)|(?=, in ))(?:, in(?: (?P<function>.+?))?)?\s*$'
 )

@@ -41,6 +41,8 @@ _SAID = re.compile(
 )
 _MISSING = re.compile(r"No module named '?([^'\s;`\"]+)'?")
 _NO_NAME = re.compile(r"^Empty module name$|argument is required to perform a relative import for '")
+MACHINERY = 3
+"""Frames of the import machinery below an import of a dotted name."""
 _BY_TWO = re.compile(r"positional arguments? but 2 were given|takes (?:no|exactly \d|at most \d) arguments? \(2 given")
 _ENTRIES = frozenset({"wsgi", "asgi", "app", "main", "application", "server", "run", "api", "manage", "index", "py"})
 
@@ -118,10 +120,18 @@ def _by_importlib(error: Raised) -> bool:
     return bool(own) and own[-1].function == "import_app"
 
 
+def _goes_on_to_import(error: Raised) -> bool:
+    """Tell whether nothing was left out behind Gunicorn's own import: a target that is called like a library's part."""
+    at = next((place for place, frame in enumerate(error.frames) if frame.function == "import_app"), None)
+    rest = error.frames[at + 1 :] if at is not None else ()
+    machinery = all("importlib" in frame.file for frame in rest)
+    return machinery and len(rest) > MACHINERY and "." in first(_MISSING, error.text)
+
+
 def _ends_in_gunicorn(error: Raised) -> bool:
     own = [frame for frame in error.frames if not frame.file.startswith("<") and "importlib" not in frame.file]
     name = first(_MISSING, error.text).rpartition(".")[2]
-    if is_known(first(_MISSING, error.text)):
+    if is_known(first(_MISSING, error.text)) and not (own and _goes_on_to_import(error)):
         # Frames were left out of the log: a library is never what the server is asked for.
         return False
     if not own:

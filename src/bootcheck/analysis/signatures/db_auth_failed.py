@@ -26,11 +26,19 @@ import re
 from bootcheck.analysis import foreign
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "db-auth-failed"
 RULES: tuple[str, ...] = ()
 WHERE_ALL_FAIL = True
+TELLTALE = re.compile(
+    r"error connecting in '[^']*': .*(?:authentication failed|does not exist|no password supplied|"
+    r"not permitted to log in)"
+)
+"""What psycopg's pool logs each time that it tries; who waits for it is only told that it took too long."""
+WORDS = ("error connecting in '",)
+TELLTALE_CAUSE = Cause.NONE
 
 _SAID = re.compile(
     r"(?:password|Peer|Ident|SCRAM|GSSAPI|LDAP|PAM|RADIUS|certificate) authentication failed|"
@@ -95,16 +103,21 @@ _REFUSED = re.compile(
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own refusal."""
     error = trouble.error
-    if error is None or not (_SAID.search(error.text) or foreign.says("login", error) or _is_denied(error)):
+    told = trouble.line(TELLTALE) if error is None or error.is_a("PoolTimeout") else ()
+    if not told and not (error is not None and _refuses(error)):
         return None
     return conclude(
         trouble,
-        f"The database refuses the login: {one_line(error.text)}",
+        f"The database refuses the login: {one_line(told[0].text if told or error is None else error.text)}",
         "Check user, password and database name of the URL by hand from this machine (psql, mysql); "
         "percent-encode special characters.",
         code=None if trouble.died else "BC213",
         confirm="bootcheck check",
     )
+
+
+def _refuses(error: Raised) -> bool:
+    return bool(_SAID.search(error.text) or foreign.says("login", error) or _is_denied(error))
 
 
 def _is_denied(error: Raised) -> bool:

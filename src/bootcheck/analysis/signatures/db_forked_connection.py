@@ -52,8 +52,12 @@ _MID_STREAM = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """What no TLS record is, in a conversation that had begun: each process takes a part of the stream."""
-_PARSER = re.compile(r"(?:pymysql|mysql/connector)/(?:protocol|_?connection|connections|network|utils)\.py$")
-_UNPARSED = ("IndexError", "error", "AssertionError")
+_PARSER = re.compile(
+    r"(?:pymysql|aiomysql|mysql/connector)/(?:protocol|_?connection|connections|network|utils)\.py$|"
+    r"pg8000/(?:core|converters)\.py$"
+)
+_READING = re.compile(r"message_types\[|handle_messages\(|data\[idx|_read_packet\(|read_packet\(")
+_UNPARSED = ("IndexError", "error", "AssertionError", "KeyError", "ValueError", "UnicodeDecodeError")
 """What a driver's own parser raises where the bytes are not what its protocol says."""
 _DATABASE = re.compile(
     r"psycopg|MySQL|pymysql|sqlalchemy|django\.db|asyncpg|OperationalError|DatabaseError|InterfaceError|"
@@ -62,7 +66,11 @@ _DATABASE = re.compile(
 
 
 def _is_unparsed(error: Raised) -> bool:
-    return error.is_a(*_UNPARSED) and bool(error.frames) and _PARSER.search(error.frames[-1].file) is not None
+    """Tell whether the driver itself stumbled over what it read: of what the app hands over it says other things."""
+    if not error.is_a(*_UNPARSED) or not error.frames or _PARSER.search(error.frames[-1].file) is None:
+        return False
+    # By a type of message, or a length, that the protocol does not have.
+    return not error.is_a("KeyError", "ValueError") or any(_READING.search(frame.code) for frame in error.frames)
 
 
 def match(trouble: Trouble) -> Finding | None:

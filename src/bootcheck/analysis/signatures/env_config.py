@@ -108,7 +108,7 @@ _ANSWERED = re.compile(r"^\W?[45]\d\d\b|\([45]\d\d[,)]|\bWRONGPASS\b|\bRESOURCE_
 _VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
 _LACKING = re.compile(
     r"not set|missing|required|must be set|not defined|undefined|is empty|not found|must not be empty|"
-    r"not configured|is not provided|\bmust\b|invalid|expected one of|conflict|unsupported value|"
+    r"not configured|is not provided|\bmust\b|invalid|expected one of|conflict|unsupported value|\binsecure\b|"
     r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+=\S|"
     r"\bno \w+(?: or \w+)* (?:is |was )?(?:set|found|provided|configured|defined|specified|given)\b|"
     r"\binsecure\b|\bdefault value\b|(?:is|are|was) (?:unset|blank|None)\b|n't (?:been )?set\b|not (?:provided|"

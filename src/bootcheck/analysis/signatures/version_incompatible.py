@@ -53,6 +53,7 @@ _SAID = re.compile(
     r"unsupported operand type\(s\) for \|: 'NoneType' and 'type'|dynamic module does not define |'(?:type|"
     r"ABCMeta|[\w.]*\b\w*Meta)' object is not subscriptable|version (?:is )?too old|"
     r"\bha(?:s|ve) been removed (?:in|from)|was removed (?:in|from)|(?:is|are) removed\b|"
+    r"replaced by .{1,80} in \S+ v?\d+\.\d|"
     r"is no longer (?:supported|available)|not yet supported (?:by|in)\b|currently installed version|"
     r"unsupported pickle protocol|Unrecognized keyword arguments(?: passed(?: to \w+)?)?: ?[\[{]'|only supports V3 `|"
     r"Unknown layer: '?\"?Functional|duplicate base class (?:TimeoutError|\w*Generic)|Plain typing(?:_extensions)?\.|"
@@ -191,6 +192,7 @@ _WITHOUT_IT = frozenset("tkinter turtle idlelib curses dbm readline ensurepip ve
 """Modules of Python's that distributions leave out, or pack on their own."""
 _READ_ONLY = re.compile(r"^can't set attribute|object has no setter$")
 """A library sets what another one has made read-only."""
+_STATEMENT = re.compile(r"(?:from|import) ([\w.]+)")
 _PARTED = re.compile(r"No module named (?:'([\w.]+)'|([\w.]+)$)")
 _UNDEFINED = re.compile(r"^Module ['\"]([\w.]+)['\"] does not define a ")
 """What Django says of the path of a class that somebody's settings name."""
@@ -243,9 +245,11 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     gone = first(_NOT_IN_THIS_PYTHON, text)
     if gone:
         return "Python"
-    part = first(_PARTED, text)
+    said = first(_PARTED, text)
+    part = _whole(said, error)
     if part:
-        return None if error.is_own(part) or "is not a package" in text else _of_part(error, part, quoted="'" in text)
+        whole = "'" in text or part != said
+        return None if error.is_own(part) or "is not a package" in text else _of_part(error, part, whole=whole)
     undefined = _UNDEFINED.search(error.message)
     if undefined is not None and error.is_a("ImportError"):
         return undefined[1] if is_known(undefined[1]) else None
@@ -257,7 +261,7 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
     return _by_call(error, inner) or _of_library(error) or _of_object(error, inner)
 
 
-def _of_part(error: Raised, module: str, *, quoted: bool) -> str | None:
+def _of_part(error: Raised, module: str, *, whole: bool) -> str | None:
     """Return what lacks a module that other releases of it have: a library that is there, or Python.
 
     Python 2 does not quote, and names the whole module where its first part is missing already.
@@ -266,7 +270,13 @@ def _of_part(error: Raised, module: str, *, quoted: bool) -> str | None:
     if is_pythons(top):
         return None if top.startswith("_") or top in _WITHOUT_IT else "Python"
     there = (is_part(module) and is_installed(module, error)) or _PARTS.match(module) is not None
-    return top if there and quoted else None
+    return top if there and whole else None
+
+
+def _whole(module: str, error: Raised) -> str:
+    """Return the whole name of a missing module: Python 2 says only its last part, the statement says all of it."""
+    asked = _STATEMENT.match(error.frames[-1].code) if error.frames else None
+    return asked[1] if asked is not None and module and asked[1].endswith(f".{module}") else module
 
 
 def _compiled(error: Raised) -> bool:

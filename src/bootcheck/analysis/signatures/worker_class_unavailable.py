@@ -25,7 +25,7 @@ import re
 
 from bootcheck.analysis.conclusion import conclude, first
 from bootcheck.analysis.tracebacks import UNREAD
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "worker-class-unavailable"
@@ -41,6 +41,8 @@ _CLOSED = re.compile(r"\n\]\s*$")
 """The bracket that Gunicorn puts behind the traceback of this alone: all else of its words was cut off."""
 _CLASSES = re.compile(r"/gunicorn/workers/(?!base|sync|workertmp|__init__)\w+\.py$|/gmeinheld\.py$")
 """Modules that nobody imports but for the class in them."""
+_APP = frozenset({"load_wsgi", "wsgi", "load", "load_wsgiapp", "import_app"})
+"""Through these a worker asks for the app."""
 _MISSING = re.compile(r"No module named '?([\w.]+)")
 _PACKAGE = {
     "gevent": "'gunicorn[gevent]'",
@@ -48,6 +50,13 @@ _PACKAGE = {
     "uvicorn": "uvicorn-worker",
     "uvicorn_worker": "uvicorn-worker",
 }
+
+
+def _starts_itself(error: Raised) -> bool:
+    """Tell whether the class, once made, lacks what it needs before it asks for the app: a loop, a parser."""
+    functions = {frame.function for frame in error.frames}
+    own = error.is_a("ImportError", "ModuleNotFoundError") and all(is_library(frame.file) for frame in error.frames)
+    return own and "init_process" in functions and not functions & _APP
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -62,7 +71,7 @@ def match(trouble: Trouble) -> Finding | None:
         # In a log that was cut there, it is as often the heartbeat file for which there is no place.
         called = last.function == "spawn_worker" and "worker_class(" in last.code and error.type != UNREAD
         in_loader = in_loader or called
-        in_loader = in_loader or _NEEDS.search(error.text) is not None
+        in_loader = in_loader or _NEEDS.search(error.text) is not None or _starts_itself(error)
         in_loader = in_loader or any(
             frame.function in ("", "<module>") and _CLASSES.search(frame.file) for frame in error.frames
         )

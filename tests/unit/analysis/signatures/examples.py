@@ -676,6 +676,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "pymongo.errors.OperationFailure: bad auth : Authentication failed., full error: {'code': 8000}\n",
         raising("cx_Oracle.DatabaseError: ORA-28000: the account is locked"),
         raising('psycopg2.OperationalError: FATAL:  Peer authentication failed for user "shop"'),
+        # The pool tells why only in its log; who waits for it is told that it took too long.
+        raising("psycopg_pool.PoolTimeout: couldn't get a connection after 30.00 sec").replace(
+            "Traceback (most",
+            "error connecting in 'pool-1': connection failed: FATAL:  password authentication failed for user \"shop\"\n"
+            "Traceback (most",
+            1,
+        ),
         raising("MySQLdb.OperationalError: (1130, \"Host '10.0.0.3' is not allowed to connect to this MySQL server\")"),
         raising("mysql.connector.errors.ProgrammingError: 1045 (28000): Access is not granted"),
         raising(

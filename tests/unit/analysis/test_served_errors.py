@@ -1,0 +1,160 @@
+"""What a request met, and what an order to stop only met: told by what answered, what asked and who spoke."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import END, GET, SITE, TERM, frame, raising, start
+
+FAILED = GET.replace('" 200 5', '" 500 141')
+AT = "[2026-11-27 09:00:0{second} +0000] "
+
+
+def names(text: str) -> list[str]:
+    """Return the classes of a log, first to last."""
+    return [name for name, _ in classes(told(text))]
+
+
+def trace(error: str, *frames: str) -> str:
+    """Return a traceback that no line of Gunicorn's announces."""
+    return "Traceback (most recent call last):\n" + "".join(frames) + error + "\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "",
+        "Internal Server Error: /orders\n",
+        "GET /orders => ",
+        "2026-11-27 09:02:00 [SHOP] [ERROR] GET /orders => ",
+    ],
+)
+def test_a_traceback_before_the_answer_of_an_error_is_the_requests(head: str):
+    """Whatever the framework says of it, and whether it names a file that is known."""
+    error = trace("django.db.utils.OperationalError: no such table: shop_order", frame("/srv/shop/views.py", "orders"))
+
+    assert names(start() + GET + head + error + FAILED + GET + TERM) == ["db-schema-missing"]
+    # One that is followed by an answer as any other was met by something else.
+    if not head:
+        assert names(start() + GET + error + GET + TERM) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        frame(SITE + "django/core/handlers/exception.py", "inner"),
+        frame(SITE + "bottle.py", "_handle"),
+        frame(SITE + "falcon/app.py", "__call__"),
+        frame(SITE + "pyramid/router.py", "handle_request"),
+        frame(SITE + "starlette/routing.py", "app"),
+    ],
+    ids=["Django", "Bottle", "Falcon", "Pyramid", "Starlette"],
+)
+def test_frameworks_answer_requests_in_files_of_their_own(path: str):
+    """No line says that it was a request, and the answer is not in the log."""
+    error = trace("psycopg.OperationalError: FATAL:  sorry, too many clients already", path)
+
+    assert names(start() + GET + error + TERM) == ["db-too-many-connections"]
+
+
+def test_a_driver_that_stumbles_over_anothers_answer():
+    """Two workers on one connection: bytes that are no message of the protocol."""
+    error = trace(
+        "KeyError: b'\\x00'",
+        frame("/srv/shop/views.py", "orders", "rows = connection.run('select 1')"),
+        frame(SITE + "pg8000/core.py", "handle_messages", "self.message_types[code](_read(self._sock, 4), context)"),
+    )
+
+    assert names(start() + GET + error + FAILED + TERM) == ["db-forked-connection"]
+    own = trace("KeyError: 'name'", frame(SITE + "pg8000/core.py", "make_params", "value = values[key]"))
+    assert names(start() + GET + own + FAILED + TERM) == []
+
+
+def test_who_was_killed_again_and_again_was_not_killed_for_being_slow():
+    """An order to stop met workers that the kernel kills anyway; one that alone is killed late was slow."""
+    kills = "".join(
+        AT.format(second=second)
+        + f"[10] [ERROR] Worker (pid:{10 + second}) was sent SIGKILL! Perhaps out of memory?\n"
+        + AT.format(second=second)
+        + f"[{11 + second}] [INFO] Booting worker with pid: {11 + second}\n"
+        for second in range(1, 5)
+    )
+    stop = AT.format(second=5) + "[10] [INFO] Handling signal: term\n"
+    last = AT.format(second=5) + "[10] [ERROR] Worker (pid:15) was sent SIGKILL! Perhaps out of memory?\n"
+    halt = AT.format(second=6) + "[10] [INFO] Shutting down: Master\n"
+
+    assert names(start() + kills + stop + last + halt) == ["oom-kill"]
+    late = last.replace("09:00:05", "09:00:35").replace("pid:15", "pid:11")
+    assert names(start() + GET + stop + late + halt.replace("09:00:06", "09:00:35")) == ["shutdown-timeout"]
+
+
+def test_a_worker_that_speaks_of_children_of_its_own():
+    """It inherited its master's handler: what it calls workers are processes that the app started."""
+    child = AT.format(second=3) + "[11] [ERROR] Worker (pid:812) exited with code 255\n"
+
+    assert names(start() + child + child + GET) == []
+    assert names(start() + child.replace("] [11]", "] [10]").replace("812", "11")) == ["app-exception"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "log"),
+    [
+        (
+            "worker-class-unavailable",
+            raising("ModuleNotFoundError: No module named 'fastloop'")
+            .replace("gunicorn/util.py", "shopworker/worker.py")
+            .replace("in import_app", "in init_process")
+            .replace('  File "/srv/shop/wsgi.py", line 4, in <module>\n    from shop import create_app\n', ""),
+        ),
+        (
+            "version-incompatible",
+            raising(
+                "AttributeError: The `set_loop` method was replaced by `get_loop` in shoplib 0.36.0.",
+                frame(SITE + "shoplib/config.py", "set_loop", "raise AttributeError("),
+            ),
+        ),
+        (
+            "version-incompatible",
+            raising(
+                "ImportError: No module named validation",
+                frame(
+                    SITE.replace("3.12", "2.7") + "gunicorn/app/django_wsgi.py",
+                    "<module>",
+                    "from django.core.management.validation import get_validation_errors",
+                ),
+            ),
+        ),
+    ],
+    ids=["the class lacks something", "replaced", "Python 2 names the last part"],
+)
+def test_who_asked_tells_whose_it_is(expected: str, log: str):
+    """The worker class itself before it loads an app, a library of another release, Python 2's short names."""
+    assert names(log) == [expected]
+
+
+def test_a_target_that_is_called_like_a_librarys_part():
+    """Nothing but the import machinery below Gunicorn's own import: nobody else asked for it."""
+    machinery = "".join(
+        frame("<frozen importlib._bootstrap>", function).rpartition("    pass")[0]
+        for function in ("_gcd_import", "_find_and_load", "_find_and_load_unlocked", "_call_with_frames_removed")
+    )
+    log = raising("ModuleNotFoundError: No module named 'flask.shop'", machinery)
+    bare = log.replace('  File "/srv/shop/wsgi.py", line 4, in <module>\n    from shop import create_app\n', "")
+
+    assert names(bare) == ["app-not-found"]
+    assert names(log) == ["version-incompatible"]
+
+
+def test_a_log_that_begins_with_the_last_words_of_a_worker():
+    """Its start was cut off; what it printed before it ended still counts."""
+    log = (
+        "See the page on settings for how to make one\n"
+        "Refusing to start with an insecure SECRET_KEY\n"
+        "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+        "[2026-11-27 09:00:01 +0000] [10] [ERROR] Worker (pid:11) exited with code 1\n"
+        "[2026-11-27 09:00:01 +0000] [12] [INFO] Booting worker with pid: 12\n"
+    )
+
+    assert names(log) == ["env-config"]
+    assert END not in log
