@@ -107,8 +107,7 @@ class Collector:
 
     @property
     def attentive(self) -> bool:
-        """True while the next line matters whatever it says."""
-        # A log may begin with the last words of a worker.
+        """True while the next line matters whatever it says; a log may begin with the last words of a worker."""
         return self._log is None or self._log.attentive
 
     @property

@@ -369,11 +369,3 @@ def pid_of(match: re.Match[str]) -> int:
 def evidence(record: Record) -> Evidence:
     """Return a line as evidence."""
     return Evidence(source=record.source, line=record.line, text=record.text[:MAX_TEXT])
-
-
-def event_of(record: Record, *, telltale: bool, booted: bool) -> tuple[str, re.Match[str]] | None:
-    """Return what Gunicorn says by a line, None where it is somebody else's."""
-    event = said.event_of(record.text)
-    # A shell, a container or an app in a worker says "Error: " as well, in words that Gunicorn does not have.
-    others = telltale or (booted and record.text.startswith("Error: "))
-    return None if others and event is not None and event[0] == said.CONFIG_ERROR else event
