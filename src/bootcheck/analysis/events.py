@@ -206,7 +206,13 @@ def _finished(server: Server, match: re.Match[str], record: Record) -> None:
     server.life(pid_of(match), evidence(record)).retiring = True
 
 
+_BY_PROXY = ("502", "504")
+"""What a proxy answers where the server behind it did not."""
+
+
 def _serving(server: Server, match: re.Match[str], _: Record) -> None:
+    if match[0][-3:] in _BY_PROXY:
+        return
     server.served = True
     server.answered = server.answered or match[0][-3] in "123"
     if server.just_raised and server.loose is not None and match[0][-3:-2] == "5":

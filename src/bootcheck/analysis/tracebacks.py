@@ -58,6 +58,13 @@ _ELIDED = re.compile(r"^\s*[\[(<]?\s*(?:\.{2,}|…|snip(?:ped)?|\W{3,})\s*[\])>]
 _CLOCK = re.compile(r"^(?:[A-Z][a-z]{2} \d{1,2}(?:, \d{4})?|\d{1,2}:\d\d:\d\d(?:\.\d+)?(?: ?[AP]M)?)$")
 """A time that a page shows on a line of its own above each line."""
 
+_ELSEWHERE = re.compile(
+    r"""^(?:[\w.:\-]+ \S+ \S+ \[[^\]]+\] "[A-Z]+ \S+ HTTP/[\d.]+" [1-5]\d\d |(?:\[\d+\] )?LOG:  |(?:INF|DBG|TRC) \S)"""
+)
+"""What a proxy, a database or a platform's agent says meanwhile: none of it tells why a worker ends."""
+_NO_PART = (_REPEATED, _ELIDED, _CLOCK, _ELSEWHERE)
+"""What may stand between the frames of a traceback without being a part of it."""
+
 
 @dataclass(slots=True)
 class Block:
@@ -146,7 +153,7 @@ class Block:
                 function = known.get("function") or ("<module>" if text.rstrip().endswith(", in") else "")
                 self._frames.append(Frame(known["file"], int((known.get("line") or "0")[:9]), function))
             return True
-        if not text.strip() or _REPEATED.match(text) or _ELIDED.match(text) or _CLOCK.match(text):
+        if not text.strip() or any(other.match(text) for other in _NO_PART):
             return True
         if self._is_shifted(text):
             text = text.lstrip()

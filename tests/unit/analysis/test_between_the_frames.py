@@ -1,0 +1,42 @@
+"""Lines of others that stand within a traceback, and what a proxy answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import END, GET, start
+
+LIB = "/venv/lib/python3.12/site-packages/"
+RAISED = "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process\nTraceback (most recent call last):\n"
+OURS = '  File "/srv/shop/wsgi.py", line 4, in <module>\n    import shopkit\n'
+THEIRS = f'  File "{LIB}shopkit/core.py", line 9, in <module>\n    make(Cart)\n'
+PROXY = '172.18.0.9 - - [27/Nov/2026:09:00:01 +0000] "GET /basket HTTP/1.1" {} 157 "-" "probe/2"\n'
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        PROXY.format(502),
+        "2026-11-27 09:00:01.120 UTC [77] LOG:  checkpoint starting: time\n",
+        "2026-11-27T09:00:01Z INF Connection registered connIndex=2\n",
+    ],
+)
+def test_what_others_say_between_the_frames_is_left_out(line: str):
+    """The frames above and below it are of one traceback."""
+    log = start() + RAISED + OURS + line + THEIRS + line + "AttributeError: odd words\n" + END
+
+    assert classes(told(log)) == [("version-incompatible", 1)]
+
+
+@pytest.mark.parametrize("status", [502, 504])
+def test_a_proxy_that_gets_no_answer_shows_no_server(status: int):
+    """What it answers itself tells nothing of an app that came up."""
+    log = PROXY.format(status) + OURS + THEIRS + "AttributeError: odd words\n" + PROXY.format(status)
+
+    assert [name for name, _ in classes(told(log))] == ["version-incompatible"]
+
+
+def test_an_answer_shows_a_server():
+    """A traceback of something else is no death then."""
+    assert classes(told(GET + OURS + THEIRS + "AttributeError: odd words\n")) == []
