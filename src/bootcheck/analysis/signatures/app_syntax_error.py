@@ -23,7 +23,7 @@ import re
 
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.libraries import file_of_syntax_error
-from bootcheck.analysis.trouble import LONE, SYNTAX, Trouble, is_library
+from bootcheck.analysis.trouble import LONE, SYNTAX, Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-syntax-error"
@@ -41,6 +41,14 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     if error is None or _OF_SQL.search(error.type):
         return None
+    if _is_hidden(trouble, error):
+        return conclude(
+            trouble,
+            "The app's own code does not compile, and Gunicorn 19 failed at saying where.",
+            "Compile the app, or start once with --reload: then the file and the line are told.",
+            confirm="python -m compileall -q . with the server's Python",
+            confidence="medium",
+        )
     if not (error.is_a(*SYNTAX) or (error.is_a("ValueError") and _NULL.search(error.message))):
         return None
     told = file_of_syntax_error(error)
@@ -60,3 +68,9 @@ def match(trouble: Trouble) -> Finding | None:
         confidence="low" if told is None else "high",
         confirm="python -m compileall -q . with the server's Python",
     )
+
+
+def _is_hidden(trouble: Trouble, error: Raised) -> bool:
+    """Tell whether Gunicorn's reloader, which was not there, was to watch the file that does not compile."""
+    alone = len(trouble.chain) <= 1 and bool(error.frames) and error.is_a("AttributeError")
+    return alone and "add_extra_file(exc_val.filename)" in error.frames[-1].code

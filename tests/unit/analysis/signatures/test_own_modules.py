@@ -65,3 +65,20 @@ def test_what_a_setting_names():
     assert classes(told(raising(lacks.format("whitenoise.django"), loads))) == [("version-incompatible", 1)]
     missing = "django.core.exceptions.ImproperlyConfigured: Cannot import ASGI_APPLICATION module 'shelves.routing'"
     assert classes(told(raising(missing))) == [("app-import-error", 1)]
+
+
+def test_a_syntax_error_that_a_reloader_hid():
+    """Gunicorn 19 would watch the file; where the error itself is in the log as well, it tells whose file it is."""
+    base = SITE + "gunicorn/workers/base.py"
+    hides = frame(base, "load_wsgi", "self.reloader.add_extra_file(exc_val.filename)")
+    log = raising("AttributeError: 'NoneType' object has no attribute 'add_extra_file'", hides)
+    error = '  File "{}", line 9\n    shelf = = 1\nSyntaxError: invalid syntax\n\n'
+    during = (
+        "During handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+    )
+    head, _, tail = log.partition("Traceback (most recent call last):\n")
+
+    assert classes(told(log)) == [("app-syntax-error", 1)]
+    for file, expected in (("/srv/shop/shelf.py", "app-syntax-error"), (SITE + "old/core.py", "version-incompatible")):
+        whole = f"{head}Traceback (most recent call last):\n{error.format(file)}{during}{tail}"
+        assert classes(told(whole)) == [(expected, 1)]
