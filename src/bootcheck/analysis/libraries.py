@@ -63,6 +63,14 @@ _KNOWN = frozenset(  # names are read more easily without quotes
     trafilatura tweepy twilio typeguard typer tzlocal ujson ultralytics umap unidecode watchdog
     weasyprint webob websocket whisper wordcloud wrapt wsproto xgboost xlrd xlsxwriter xlwt xmltodict yarl yfinance
     zeep zipp zmq zstandard
+    model_utils python_utils webdriver_manager
+    accelerate adlfs ansible apify_client auto_gptq autogen aws_xray_sdk botbuilder cartopy casbin ccxt chainlit
+    cloudscraper comet_ml cssselect ctransformers cvxpy databases datasets dateparser discord docker dropbox dspy
+    evaluate face_recognition fairseq fake_useragent fastapi_users fiona flair flask_appbuilder gcloud gcsfs github
+    gitlab graphene_sqlalchemy guidance gymnasium hubspot huey ibm_watson imutils invoke jaeger_client langfuse
+    langsmith linebot llama_cpp nacl netCDF4 newspaper omegaconf optuna ortools paddle paddleocr paddlex panel parsel
+    pony prophet psycopg_pool pydantic_ai pydrive pymilvus pyrebase pyrogram ray s3fs semantic_kernel smolagents
+    stanza tables telethon tinycss2 trl undetected_chromedriver vllm vonage wandb webauthn xformers zarr
     rangefilter rest_auth rest_framework_gis reversion rosetta sass_processor sorl wagtail
     aioboto3 aiobotocore aiocache aiodns aiofiles aiogram aiohttp_cors aiomysql aiopg aioredis aiormq aio_pika
     aiosmtplib aiosqlite anthropic apispec argon2 ariadne arq asyncmy asyncssh auth0 authlib backoff beanie billiard
@@ -113,8 +121,9 @@ _COMMON = _OURS | frozenset(
 )
 """More of those: the part of an app that each name stands for is clear, as long as nobody says that it is a package."""
 _SHAPE = re.compile(
-    r"(?:my|db|app|our|custom|local)_\w+|\w+_(?:utils?|helpers?|config|settings|services?|routes?|routers?|models?|views?|"
-    r"app|bot|handlers?|manager|db|database|processing|processor|module|functions?|schemas?|forms?|tasks|api|loader|page)"
+    r"(?:my|our)_\w+|(?:db|app|custom|local)_(?:connect(?:ion|or)?|managers?|setup|session|factory|init|ops|queries)|"
+    r"\w+_(?:utils?|helpers?|config|settings|services?|routes?|routers?|models?|views?|app|bot|handlers?|database|processing|"
+    r"processor|module|functions?|schemas?|forms?|tasks|page)"
 )
 """How people make a name of two words for a module of their own."""
 

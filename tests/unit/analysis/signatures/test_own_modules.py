@@ -26,7 +26,18 @@ def test_what_an_app_asks_for_is_its_own_by_name(module: str):
 
 
 @pytest.mark.parametrize(
-    "module", ["flask_cors", "fastapi_utils", "dotenv", "google.cloud", "shelf", "decouple", "sqlalchemy_utils"]
+    "module",
+    [
+        "flask_cors",
+        "fastapi_utils",
+        "dotenv",
+        "google.cloud",
+        "shelf",
+        "decouple",
+        "sqlalchemy_utils",
+        "model_utils",
+        "db_dtypes",
+    ],
 )
 def test_a_library_or_an_unknown_name_is_a_package(module: str):
     """Also where its name is made up as an app's own: it begins with a framework's."""
