@@ -23,7 +23,7 @@ UNREAD = "Exception"
 """The type of an exception whose last line is not in the log."""
 
 _START = re.compile(
-    r"^(?:\W*(?:\+ )?|.{1,200}(?:=>|[:|\-]) )(?:Exception Group )?Traceback \(most recent call last\):?\s*$"
+    r"^(?:\W*(?:\+ )?|.{1,200}(?:=>|[:|\-]) \s*(?:\+ )?)(?:Exception Group )?Traceback \(most recent call last\):?\s*$"
 )
 _FRAME = re.compile(
     r'^\s*(?:\| +)*File "(?P<file>[^"]+)"(?:, line (?P<line>\d+)|(?=, in ))(?:, in(?: (?P<function>.+?))?)?\s*$'
@@ -52,6 +52,8 @@ _CHAIN = re.compile(
     r"^\s*(?:The above exception was the direct cause of the following exception|"
     r"During handling of the above exception, another exception occurred):"
 )
+_MEMBER = re.compile(r"^[\s|]*\+-\+-+ 1 -+$")
+"""Above the first exception of a group: the group itself only counts them."""
 _REPEATED = re.compile(r"^\s*\[Previous line repeated \d+ more times?\]")
 _ELIDED = re.compile(r"^\s*[\[(<]?\s*(?:\.{2,}|…|snip(?:ped)?|\W{3,})\s*[\])>]?\s*$", re.IGNORECASE)
 """What a person puts in the place of lines that were left out."""
@@ -190,7 +192,7 @@ class Block:
             self._headless = True
             self._state = "frames"
             return self._in_frames(text, self._line)
-        if _CHAIN.match(text):
+        if _CHAIN.match(text) or (self._type.endswith("ExceptionGroup") and _MEMBER.match(text)):
             self._finish()
             self._state = "chained"
             return True

@@ -154,3 +154,21 @@ def test_a_request_of_djangos_whose_line_has_no_level():
     assert classes(told(start() + away + ERROR + GET)) == []
     table = f'{head}django.db.utils.ProgrammingError: relation "books" does not exist\n'
     assert classes(told(start() + GET + table + ERROR)) == [("db-schema-missing", 1)]
+
+
+def test_a_group_of_exceptions_is_what_its_first_one_is():
+    """The group only counts them, whoever says its head."""
+    group = (
+        "  + Exception Group Traceback (most recent call last):\n"
+        '  |   File "/srv/shop/main.py", line 5, in lifespan\n  |     async with asyncio.TaskGroup() as group:\n'
+        "  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)\n"
+        "  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n"
+        '    |   File "/srv/shop/main.py", line 9, in begin\n    |     await connect()\n'
+        '    | asyncpg.exceptions.InvalidPasswordError: password authentication failed for user "books"\n'
+        "    +------------------------------------\n"
+    )
+    raised = "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process\n"
+    failed = "[2026-11-27 09:00:02 +0000] [10] [ERROR] Reason: Worker failed to boot.\n"
+    uvicorns = f"ERROR:    {group}\nERROR:    Application startup failed. Exiting.\n"
+    for log in (start() + raised + group + failed, start() + uvicorns + failed, group):
+        assert [name for name, _ in classes(told(log))] == ["db-auth-failed"]

@@ -92,6 +92,7 @@ _SAID = re.compile(
     r"Control plane request failed|server conn crashed|no working server connection|"
     r"SessionExpired|Bolt(?:Handshake|Protocol|Security)|TransientError|ConnectionAcquisition|ConnectionPoolError|"
     r"SocketDeadline|NotALeader|CannotConnectNow|AdminShutdown|CrashShutdown|ServiceUnavailable|"
+    r"insecure connections|connection is insecure|unsupported startup parameter|"
     r"could not connect to any backend|login retry|client_login_timeout|CollectionWasNotInitialized|ConnectionError",
     re.IGNORECASE,
 )

@@ -69,6 +69,7 @@ BY_CLASS = {
         "dns.resolver.NXDOMAIN: The DNS query name does not exist: _mongodb._tcp.books.example.net.",
         "RuntimeError: Could not connect to the database after 10 tries",
         "Exception: PostgreSQL is not available",
+        "psycopg2.OperationalError: ERROR:  connection is insecure (try using `sslmode=require`)",
         "Exception: DB connection failed after 5 attempts",
         "RuntimeError: Timed out waiting for database",
     ),
