@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from bootcheck.analysis.trouble import Frame, Raised
 
 MAX_FRAMES = 200
+GROUP = 2
+"""How deep the lines of a group of exceptions stand, whatever a logger wrote before its head."""
 MAX_MESSAGE_LINES = 30
 MAX_CHAIN = 12
 MAX_CODE = 200
@@ -98,7 +100,7 @@ class Block:
         if _START.match(text):
             self._state = "frames"
             self._flat = self._headless = False
-            self._shift = self._indent = _indent(text)
+            self._shift = self._indent = _indent(text) or (GROUP if "+ Exception Group" in text else 0)
             return True
         return False
 
