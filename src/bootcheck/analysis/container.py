@@ -119,7 +119,9 @@ class Container:
         if self._block is not None:
             own = event is not None or telltale or record.text.startswith(_OURS)
             ends = record.headed or (self._block.raised and own)
-            if not ends and self._block.feed(record.text, record.line):
+            if not ends and (
+                self._block.feed(record.text, record.line) or (not own and self._block.passes(record.text))
+            ):
                 return None
             self._close_block()
         if record.headed or record.text == _LOGGING_ERROR:

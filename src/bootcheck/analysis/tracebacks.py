@@ -12,6 +12,8 @@ GROUP = 2
 """How deep the lines of a group of exceptions stand, whatever a logger wrote before its head."""
 MAX_MESSAGE_LINES = 30
 MAX_CHAIN = 12
+MAX_STRANGE = 2
+"""Lines of somebody else's between two frames."""
 MAX_CODE = 200
 MAX_MESSAGE = 4_000
 NEAR = 2
@@ -82,6 +84,8 @@ class Block:
     _type: str = ""
     _line: int = 0
     _state: str = "start"
+    _strange: int = 0
+    """Lines of somebody else's since the last frame."""
     _flat: bool = False
     _shift: int = 0
     """Indent of the line that began it."""
@@ -104,6 +108,14 @@ class Block:
             return True
         return False
 
+    def passes(self, text: str) -> bool:
+        """Take a line of somebody else's between the frames: they may go on below it."""
+        between = self._state == "frames" and bool(self._frames) and not self._flat and self._strange < MAX_STRANGE
+        if not between or _RAISED.match(text) is not None:
+            return False
+        self._strange += 1
+        return True
+
     def begin_headless(self, text: str, line: int) -> bool:
         """Take a frame as the first line: what stood above it was cut off."""
         if _FRAME.match(text) is None and _CUT_FRAME.match(text) is None:
@@ -113,7 +125,7 @@ class Block:
 
     def cut(self, known: tuple[Raised, ...] = ()) -> None:
         """Take it that the log ends here: what was raised may stand in the last line of code, or is known otherwise."""
-        if self._state != "frames" or not self._frames:
+        if self._state != "frames" or not self._frames or self._strange > 1:
             return
         raised = _RAISE.match(self._frames[-1].code)
         if raised is not None:
@@ -148,6 +160,7 @@ class Block:
     def _in_frames(self, text: str, line: int) -> bool:
         frame = _FRAME.match(text) or _CUT_FRAME.match(text)
         if frame is not None:
+            self._strange = 0
             if not self._frames:
                 self._flat = not text[:1].isspace()
                 self._indent = max(_indent(text), self._indent)

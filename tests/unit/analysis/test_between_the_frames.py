@@ -20,6 +20,10 @@ PROXY = '172.18.0.9 - - [27/Nov/2026:09:00:01 +0000] "GET /basket HTTP/1.1" {} 1
         PROXY.format(502),
         "2026-11-27 09:00:01.120 UTC [77] LOG:  checkpoint starting: time\n",
         "2026-11-27T09:00:01Z INF Connection registered connIndex=2\n",
+        "Loading the catalogue ...\n",
+        f"{LIB}shopkit/old.py:4: DeprecationWarning: soon gone\n  old()\n",
+        "7:M 27 Nov 2026 09:00:01.120 * Ready to accept connections\n",
+        "[2026-11-27 09:00:01,120: INFO/MainProcess] sync with 1 nodes\n",
     ],
 )
 def test_what_others_say_between_the_frames_is_left_out(line: str):
@@ -27,6 +31,15 @@ def test_what_others_say_between_the_frames_is_left_out(line: str):
     log = start() + RAISED + OURS + line + THEIRS + line + "AttributeError: odd words\n" + END
 
     assert classes(told(log)) == [("version-incompatible", 1)]
+
+
+def test_a_traceback_that_was_cut_ends_where_others_go_on():
+    """Its exception is not looked for any further than a few lines below."""
+    chat = "".join(f"Loading shelf {number} ...\n" for number in range(9))
+
+    assert classes(told(start() + RAISED + OURS + THEIRS + chat + "AttributeError: odd words\n" + END)) == [
+        ("app-exception", 1)
+    ]
 
 
 @pytest.mark.parametrize("status", [502, 504])
