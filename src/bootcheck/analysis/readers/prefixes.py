@@ -71,6 +71,8 @@ _ZONE = re.compile(
     r" (?:GMT(?:[+-]\d{1,2}(?::\d\d)?)?|UTC|[BIMW]ST|[CEMP][DS]T|CES?T|EES?T|WES?T|MSK|A[CEW][DS]T|NZ[DS]T|[BHJKP]?KT|"
     r"[JK]ST|SGT|BRT|ART|CAT|EAT|WAT|SAST)(?=$|[\s\[(\"a-z\d]|[A-Z][a-z])"
 )
+# supervisord at level debug: it comes between any two lines of what a program prints.
+_CHUNK = re.compile(rf"^({_TIME}) DEBG '[^']{{1,80}}' std(?:out|err) output:$")
 _LONE = frozenset(
     {"info", "error", "err", "warning", "warn", "debug", "default", "notice", "critical", "stdout", "stderr", "out"}
 )
@@ -167,6 +169,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def record_of(raw: str, source: str, line: int) -> Record:
     """Return the line's own text, and what its prefixes say."""
     text = pasted.with_pids(pasted.bare(clean(raw)))
+    if text.endswith(" output:"):
+        text = _CHUNK.sub(r"\1", text)
     record = Record(text, source, line)
     for _ in range(MAX_PREFIXES):
         if text.startswith("["):

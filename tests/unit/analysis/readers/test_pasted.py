@@ -176,3 +176,12 @@ def test_pids_that_were_made_unreadable(blot: str):
     (incident,) = told(blotted).incidents
     assert incident.cause_class == "native-crash"
     assert [process["pid"] for process in incident.processes] == [None] * incident.count
+
+
+def test_supervisord_that_prints_a_program_in_pieces():
+    """At level debug it says before each piece whose output follows, also in the middle of a traceback."""
+    lines = (LOGS / "config-file-error" / "hook-23.0.0.log").read_text().splitlines()
+    pieces = [lines[at : at + 7] for at in range(0, len(lines), 7)]
+    head = "2026-11-27 09:28:42,123 DEBG 'shop' stderr output:"
+
+    assert classes(told("".join("\n".join([head, *piece, "", ""]) for piece in pieces))) == [("config-file-error", 1)]
