@@ -165,12 +165,30 @@ class _Lines:
         elif not run.found and run.batch is None and self._may_skip and self._intake.served:
             self._pass(run, 0, None, number)
         else:
-            self._take_lines(run, number)
+            self._take_lines(run, number, *self._take_found(run, number))
         return number + run.lines
 
-    def _take_lines(self, run: Sifted, number: int) -> None:
+    def _take_found(self, run: Sifted, number: int) -> tuple[int, int]:
+        """Take the lines that were handed on as long as only those matter; return place and number of the next one."""
+        place = line = 0
+        for (start, at), text in zip(run.found, run.texts, strict=False):
+            if not (self._may_skip and self._intake.served):
+                return place, line
+            if place < start:
+                self._pass(run, place, start, number + line)
+            self.take(text.rstrip(b"\r"), number + at)
+            self._passed.clear()
+            place, line = start + len(text) + 1, at + 1
+        if run.texts and line < run.lines and self._may_skip and self._intake.served:
+            self._pass(run, place, None, number + line)
+            line = run.lines
+        return place, line
+
+    def _take_lines(self, run: Sifted, number: int, place: int, line: int) -> None:
+        if line >= run.lines:
+            return
         block = run.load()
-        index = place = line = 0
+        index = 0
         end = len(block)
         kinds, rows = run.batch or ([], [])
         read = dict(zip(run.numbers, rows, strict=True))

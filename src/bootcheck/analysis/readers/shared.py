@@ -18,8 +18,10 @@ VERY_LARGE = 1 << 26
 """Bytes from which on looking more closely at each word pays for itself."""
 PART = 1 << 23
 _REPORT = b'"verdict"'
-Seen = tuple[int, list[tuple[int, int]], "Batch | None", list[int]]
-"""Number of lines, what was found, reports that were read and the numbers of their lines."""
+FEW = 64
+"""Lines of a block that are handed on with what was found."""
+Seen = tuple[int, list[tuple[int, int]], "Batch | None", list[int], list[bytes]]
+"""Number of lines, what was found, reports that were read, the numbers of their lines, and the lines found."""
 Run = tuple[int, int, Seen]
 """Place and size in the file, and what was seen there."""
 
@@ -81,7 +83,8 @@ class _Look:
         if self.digester is not None and _is_likely(block):
             return self._reports(self.digester, block, place)
         taken = self.sieve.sift(block, self.matters)
-        return taken.lines, taken.found, None, []
+        few = taken.found if len(taken.found) <= FEW else ()
+        return taken.lines, taken.found, None, [], [block[at : block.index(b"\n", at)] for at, _ in few]
 
     def _reports(self, digester: Digester, block: bytes, begin: int) -> Seen:
         """Read the reports of a block that holds little else; what is none may matter as well."""
@@ -94,7 +97,7 @@ class _Look:
                 numbers.append(number)
             place += len(line) + 1
         found = self.sieve.sift(block, self.matters).found if len(numbers) < len(lines) else []
-        return len(lines), found, digester.taken(), numbers
+        return len(lines), found, digester.taken(), numbers, []
 
 
 def _is_likely(block: bytes) -> bool:
@@ -125,13 +128,13 @@ class _File:
             yield piece[piece.find(b"\n") + 1 : piece.rfind(b"\n") + 1]
 
     def sifted(self, run: Run) -> Sifted:
-        place, size, (lines, found, batch, numbers) = run
+        place, size, (lines, found, batch, numbers, texts) = run
 
         def load() -> bytes:
             data = self.at(place, size)
             return data if data.endswith(b"\n") else data + b"\n"
 
-        return Sifted(lines, found, load, batch, numbers)
+        return Sifted(lines, found, load, batch, numbers, texts)
 
     def reader(self, place: int) -> Read:
         def read(size: int) -> bytes:

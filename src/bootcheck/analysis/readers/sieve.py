@@ -75,6 +75,8 @@ class Sifted:
     """Reports that were read there."""
     numbers: Sequence[int] = ()
     """The numbers of their lines."""
+    texts: Sequence[bytes] = ()
+    """The lines that were found, where they are few; then the bytes around them need not be loaded."""
 
 
 @lru_cache(maxsize=4)
