@@ -45,12 +45,21 @@ class Diagnoser:
         self._specific = signatures.specific()
         self._general = signatures.general()
         self._symptom = _any_of([item for item in self._specific if signatures.telltale_cause(item) is Cause.NONE])
-        self.words = tuple(dict.fromkeys(word for item in self._specific for word in signatures.words(item)))
+        self.words = tuple(
+            dict.fromkeys(
+                word for item in self._specific for word in (*signatures.words(item), *signatures.beside_words(item))
+            )
+        )
         """One of them stands in every line that speaks of a trouble on its own."""
         self._telltales = [
             (signatures.words(item), pattern)
             for item in self._specific
             if (pattern := signatures.telltale(item)) is not None
+        ]
+        self._beside = [
+            (signatures.beside_words(item), pattern)
+            for item in self._specific
+            if (pattern := signatures.beside(item)) is not None
         ]
 
     def is_telltale(self, text: str) -> bool:
@@ -60,7 +69,8 @@ class Diagnoser:
 
     def patterns_of(self, word: str) -> tuple[re.Pattern[str], ...] | None:
         """Return the patterns whose lines may be found by a word; None where one must begin its line."""
-        found = [pattern for words, pattern in self._telltales if any(word in other for other in words)]
+        known = (*self._telltales, *self._beside)
+        found = [pattern for words, pattern in known if any(word in other for other in words)]
         certain = [pattern for pattern in found if "^" not in pattern.pattern]
         return tuple(certain) if len(certain) == len(found) else None
 
@@ -121,10 +131,8 @@ class Diagnoser:
         """Return what lines alone tell, most important first: `said` holds all of one source's."""
         found: list[Diagnosis] = []
         for item in self._specific:
-            pattern = signatures.telltale(item)
-            if pattern is None:
-                continue
-            lines = tuple(line for line in trouble.said if pattern.search(line.text))
+            patterns = [found for found in (signatures.telltale(item), signatures.beside(item)) if found is not None]
+            lines = tuple(line for line in trouble.said if any(pattern.search(line.text) for pattern in patterns))
             if not lines:
                 continue
             told = _told(trouble, signatures.telltale_cause(item), lines)

@@ -92,7 +92,11 @@ class Log:
             self._containers[record.stream] = container
         self._last = container
         speaks = self._ear.is_telltale(record.text)
-        telltale = speaks and self._notes.take(record, symptom=self._ear.is_symptom(record.text), knows=self._knows)
+        beside = not speaks and self._notes.hearsay(record.text)
+        speaks = speaks or beside
+        telltale = speaks and self._notes.take(
+            record, symptom=self._ear.is_symptom(record.text), beside=beside, knows=self._knows
+        )
         if "gunicorn" in record.text:
             self._notes.started_by(record)
         event = container.feed(record, telltale=telltale)

@@ -14,6 +14,7 @@ from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis.events import STOPPING, evidence
 from bootcheck.analysis.gunicorn_lines import ANSWERED
 from bootcheck.analysis.libraries import target_of
+from bootcheck.analysis.outsiders import ends_it, refused_port
 from bootcheck.analysis.readers.prefixes import GUNICORN, LOGGER, Record
 from bootcheck.model.finding import Evidence
 
@@ -21,6 +22,10 @@ MAX_NOTES = 50
 MAX_COMMANDS = 4
 SOON = 600.0
 """Seconds after a failed probe within which a stop is the probe's doing."""
+AT_ONCE = 60.0
+"""Seconds after which a stop is not that of a script that has just said that it stops the server."""
+BELOW = 40
+"""Lines, where no times are known."""
 GRACE = 60.0
 """Seconds from the platform's word that a stop takes too long to the end by its SIGKILL."""
 _ACCESS = re.compile(r"\b(?:GET|POST|PUT|HEAD|DELETE|PATCH|OPTIONS) \S.*HTTP/\d|\bmethod=[A-Z]+ path=")
@@ -44,7 +49,7 @@ _ENDS_ALL = re.compile(
     r"^\S+\.service: |code=(?:killed|dumped|exited)|exited: \S+ \(exit status|[Ee]xited with status [1-9]|"
     r"^(?:\S+: )?(?:line \d+: )?(?:\d+ )?(?:Segmentation fault|Illegal instruction)|^(?:\[\d+\][+-]? +)?Killed(?:$|"
     r" .*unicorn)|child exited with signal|"
-    r"exited with code \[\d+\]"
+    r"exited with code \[\d+\]|SIGKILL to all processes"
 )
 """A server that answers requests after such a line is not the one that it speaks of."""
 _ORDERED = re.compile(r"^(?:\^C)*Gracefully stopping\.\.\. |^Stopping all processes with SIGTERM$")
@@ -55,12 +60,17 @@ _SLOW_STOP = re.compile(r"Error R1[02] |[Tt]imed out\. Killing|with SIGKILL|usin
 """Who says so kills next, and tells of the status after that."""
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")
 _READINESS = re.compile(r"^(?!.*failed health checks after).*Readiness probe failed")
-_NAMED = re.compile(r"^(?P<stream>[\w.\-]+) exited with code \d")
+_NAMED = re.compile(
+    r"^(?P<stream>[\w.\-]+) exited with code \d|^[Ss]ending SIGKILL to (?P<stream_2>[\w.\-]+) \(pid \d+\)"
+)
+_NEAR = ("127.0.0.1 ", "::1 ")
+"""How an access log begins whose client is on the same machine."""
+_LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)")
 _DYNO = re.compile(r"^heroku(\[[\w\-]+\.\d+\])$")
 _PLATFORM = re.compile(
     r"^(?:|kernel|systemd\S*|kubelet|docker\S*|containerd\S*|(?:amazon-)?ecs\S*|supervisor\S*|podman|conmon|crio|runc|"
     r"(?:heroku|runner|proxy|health)\[.*|(?:HEALTH|CELL|APP/PROC/WEB)/\d+|k3s|nomad\S*|monit|PM2|init|runsv|audit\S*|"
-    r"\S*oomd?|(?:ba|da|z)?sh|sudo|su|env)$"
+    r"\S*oomd?|(?:ba|da|z)?sh|sudo|su|env|system)$"
 )
 _RUNS = frozenset(
     {said.START, said.BOOTING, said.RAISED, said.TIMEOUT, said.KILLED, said.EXITED, said.SIGNAL, said.EXITING}
@@ -81,6 +91,16 @@ class _Note:
     settled: bool = False
     answered: bool = False
     stopped: bool = False
+    acts: bool = False
+    """A script or a watcher says by it that it ends the server."""
+    beside: bool = False
+    """Nothing else makes it a note: it counts with that end only."""
+    done: bool = False
+    """The end came at once."""
+    early: bool = False
+    """Gunicorn had said nothing before."""
+    asks: bool = False
+    """A client was refused."""
 
 
 class Notes:
@@ -96,6 +116,8 @@ class Notes:
         self._late: list[_Note] = []
         self._commands = 0
         self._all_stopping = False
+        self._ports: set[str] = set()
+        """Those at which it listens for nobody outside."""
 
     @property
     def waiting(self) -> bool:
@@ -122,14 +144,24 @@ class Notes:
         """Take a line that is no trouble: it may tell that everything is being stopped."""
         self._all_stopping = self._all_stopping or _ORDERED.search(record.text) is not None
 
-    def take(self, record: Record, *, symptom: bool, knows: Callable[[int], bool]) -> bool:
+    def hearsay(self, text: str) -> bool:
+        """Tell whether a line is one of those that mean something beside a server alone: a client, or a watcher."""
+        return self._refuses(text) or ends_it(text)
+
+    def _refuses(self, text: str) -> bool:
+        """Tell whether a client does not reach this server, which listens for nobody outside."""
+        return bool(self._ports and self._streams - self._stopping - self._over) and refused_port(text) in self._ports
+
+    def take(self, record: Record, *, symptom: bool, beside: bool, knows: Callable[[int], bool]) -> bool:
         """Keep a line that speaks of a trouble; False where it is somebody else's."""
         text = record.text
         unsaid = _is_talk(record) if symptom else _by_the_app(record)
         if (_ACCESS.search(text) is not None and _UPSTREAM not in text) or unsaid or _of_another(text, knows):
             return False
-        ends_all = _ENDS_ALL.search(text) is not None
-        if ends_all and self._over and self._over == self._streams:
+        asks = beside and self._refuses(text)
+        ends_all = _ENDS_ALL.search(text) is not None or asks
+        acts = not asks and ends_it(text)
+        if (ends_all or acts) and self._over and self._over == self._streams:
             # It had ended by itself before.
             return False
         ordered = self._all_stopping or (self._stopping and self._stopping == self._streams)
@@ -140,9 +172,11 @@ class Notes:
         if ends_all and _KILLED.search(text) is not None and any(_is_its_end(record, note) for note in self._notes):
             return False
         if len(self._notes) < MAX_NOTES:
-            probed = _PROBED.search(text) is not None
+            probed = _PROBED.search(text) is not None or (beside and not asks)
             note = _Note(evidence(record), record.stream, record.at, probed, ends_all)
-            note.settled = not (ends_all or probed)
+            note.acts, note.asks, note.beside = acts, asks, beside and not asks
+            note.early = not self._streams
+            note.settled = not (ends_all or probed or note.acts)
             self._notes.append(note)
             self.kept.append(note.said)
         return True
@@ -157,17 +191,29 @@ class Notes:
         if kind in (said.START, said.BOOTING):
             self._over.discard(record.stream)
             self._stopping.discard(record.stream)
+        elif kind == said.LISTENING:
+            self._ports.update(_LOOPBACK.findall(match["where"]))
         elif kind == said.HALT:
             self._over.add(record.stream)
         ordered = kind == said.SIGNAL and match["name"] in STOPPING
         if ordered:
             self._stopping.add(record.stream)
         stops = ordered or kind in (said.START, said.HALT)
-        if not stops and kind != said.SERVING:
-            return
+        if stops or kind == said.SERVING:
+            self._learned(record, begins=kind == said.START, stops=stops)
+
+    def _learned(self, record: Record, *, begins: bool, stops: bool) -> None:
+        """Take the next sign of what becomes of the server."""
+        near = not stops and record.text.startswith(_NEAR)
         for note in self._notes:
-            if (not note.settled or (stops and note.answered)) and self._is_about(note, record.stream):
-                self._learn(note, record.at, stops=stops)
+            if not self._is_about(note, record.stream) or (note.settled and not (stops and note.answered)):
+                continue
+            if begins and note.acts and note.early:
+                # What it speaks of was no server yet that somebody could have stopped.
+                note.settled = note.answered = True
+            elif not (near and note.asks):
+                # Who asks from within reaches a server that nobody reaches from outside.
+                self._learn(note, record, stops=stops)
 
     def told(self) -> list[Evidence]:
         """Return what counts, at the end of the log."""
@@ -181,10 +227,13 @@ class Notes:
             return False
         return note.stream == stream or (note.stream not in self._streams and len(self._streams) == 1)
 
-    def _learn(self, note: _Note, at: float | None, *, stops: bool) -> None:
+    def _learn(self, note: _Note, record: Record, *, stops: bool) -> None:
         note.settled = True
         if stops:
-            soon = at is None or note.at is None or abs(at - note.at) <= SOON
+            passed = None if record.at is None or note.at is None else abs(record.at - note.at)
+            soon = passed is None or passed <= SOON
+            near = record.line - (note.said.line or 0) <= BELOW if passed is None else passed <= AT_ONCE
+            note.done = note.done or (note.acts and near)
             note.stopped = note.stopped or soon
             return
         note.answered = True
@@ -192,13 +241,19 @@ class Notes:
             self._drop(note)
 
     def _counts(self, note: _Note) -> bool:
+        if note.done or note.beside or note.asks:
+            return note.done or note.asks or not self._streams
+        return self._is_told_here(note)
+
+    def _is_told_here(self, note: _Note) -> bool:
+        """Tell whether who says it speaks of this server, and the server did not go on."""
         if note.probed and not note.stopped and (note.answered or _READINESS.search(note.said.text)):
             return False
         if not self._streams or note.stream in self._streams:
             return True
         named = _NAMED.match(note.said.text)
         if named is not None and "" not in self._streams:
-            return named["stream"] in self._streams
+            return (named["stream"] or named["stream_2"]) in self._streams
         dyno = _DYNO.match(note.stream)
         if dyno is not None and any(stream.startswith("app[") for stream in self._streams):
             return f"app{dyno[1]}" in self._streams

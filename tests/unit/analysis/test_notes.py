@@ -176,3 +176,25 @@ def test_a_death_that_a_line_alone_tells_has_its_time(text: str, at: str):
 
     assert (incident.first_seen, incident.last_seen) == (at, at)
     assert incident.pattern.times
+
+
+@pytest.mark.parametrize(
+    ("expected", "line"),
+    [
+        ([("shutdown-timeout", 1)], "sending SIGKILL to api.1 (pid 10)"),
+        ([("shutdown-timeout", 1)], "sending SIGKILL to all processes"),
+        ([], "sending SIGKILL to mail.1 (pid 70)"),
+    ],
+)
+def test_a_runner_of_a_procfile_kills_what_does_not_stop(expected: list[tuple[str, int]], line: str):
+    """It speaks beside the processes, and names the one that it kills."""
+    text = compose(start() + GET + STOPPING, "09:00:00 api.1") + f"09:05:05 system | {line}\n"
+
+    assert classes(told(text)) == expected
+
+
+def test_a_runner_that_kills_what_is_left_speaks_of_others():
+    """This server had stopped."""
+    text = compose(start() + GET + TERM, "09:00:00 api.1") + "09:05:05 system | sending SIGKILL to all processes\n"
+
+    assert classes(told(text)) == []

@@ -12,6 +12,8 @@ and, where lines outside of any traceback tell of it on their own,
     TELLTALE = re.compile(...)              # such a line
     WORDS = ("Error R10", ...)              # one of them stands in every such line: a fast sieve
     TELLTALE_CAUSE = Cause.OS_EXIT          # how the process ended, if a line alone is known of it
+    BESIDE = re.compile(...)                # such a line where it is known to be about this very server
+    BESIDE_WORDS = ("not reachable", ...)
     WHILE_SERVING = True                    # also asked about errors of single requests
     WHERE_ALL_FAIL = True                   # also asked about such an error where no request was answered
 
@@ -108,6 +110,16 @@ def telltale(signature: Signature) -> re.Pattern[str] | None:
 def words(signature: Signature) -> tuple[str, ...]:
     """Return the words of which one stands in each of its telltale lines."""
     return getattr(signature, "WORDS", ())
+
+
+def beside(signature: Signature) -> re.Pattern[str] | None:
+    """Return the pattern of lines that tell of it where they are known to be about this server."""
+    return getattr(signature, "BESIDE", None)
+
+
+def beside_words(signature: Signature) -> tuple[str, ...]:
+    """Return the words of which one stands in each of those."""
+    return getattr(signature, "BESIDE_WORDS", ())
 
 
 def telltale_cause(signature: Signature) -> Cause:

@@ -26,6 +26,7 @@ import re
 from collections.abc import Sequence
 
 from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.outsiders import REFUSED, REFUSED_WORDS, refused_port
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding
@@ -33,14 +34,20 @@ from bootcheck.model.finding import Evidence, Finding
 CAUSE_CLASS = "bad-bind-address"
 RULES = ("BC524",)
 
+_ELSE = r"(?:1|12|13|23|24|28|30|48|98|10013|10048)"
+"""What has a class of its own: refused, in use, a limit, a disk that is full or read-only."""
 _SAID = re.compile(
-    r"connection to .* failed: \[Errno -?(?:2|3|5|8|97|99|49|11001)\]|Invalid address: |"
+    rf"connection to .* failed: \[Errno (?!{_ELSE}\])-?\d|Invalid address: |"
     r"is not a valid (?:port number|file descriptor)|Unable to create socket from: |Cannot assign requested address|"
     r"Can't assign requested address|(?:bind\(\)|getsockaddrarg): port must be|AF_UNIX path too long|"
     r"Address family not supported|encoding with 'idna' codec failed",
     re.IGNORECASE,
 )
+_OF_A_SOCKET = re.compile(rf"\[Errno (?!{_ELSE}\])-?\d+\]|AF_UNIX")
+_SOCKET_ERRORS = ("OSError", "error", "gaierror", "herror", "FileNotFoundError", "NotADirectoryError")
 _GAVE_UP = re.compile(r"Can't connect to \(")
+_TOO_LONG = re.compile(r"Can't connect to (?!.*\.{3})(/.{107,})$")
+"""A path that no socket can have, where the reason is not printed."""
 _OTHER = re.compile(r"Connection in use|Errno (?:13|98|48)\]|Permission denied")
 _LOW_PORT = re.compile(r", (?:\d{1,3}|10[01]\d|102[0-3])\)")
 _BINDING = re.compile(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
@@ -94,6 +101,8 @@ WORDS = (
     "(target-group",
     "- 0.0.0.0:",
 )
+BESIDE = re.compile(REFUSED)
+BESIDE_WORDS = REFUSED_WORDS
 TELLTALE_CAUSE = Cause.SIGTERM
 _HOST = re.compile(r"connect to \(['\"]([^'\"]*)['\"]")
 _NAME = re.compile(r"[\w.\-:%]*")
@@ -125,10 +134,13 @@ def match(trouble: Trouble) -> Finding | None:
     if gave_up and _is_wrong(gave_up[0].text):
         # Up to Gunicorn 22 the reason is not printed: it is neither in use nor refused.
         return _bad(trouble, one_line(gave_up[0].text), gave_up)
+    too_long = trouble.line(_TOO_LONG) if trouble.role == "master" and not trouble.says(_OTHER) else ()
+    if too_long:
+        return _bad(trouble, "the path of its socket is longer than a socket's may be", too_long)
     if (
         error is not None
         and _in_binding(error)
-        and (_SAID.search(error.text) or _RESOLVE.search(error.text) or error.is_a("TypeError"))
+        and (_SAID.search(error.text) or _RESOLVE.search(error.text) or error.is_a("TypeError") or _of_socket(error))
     ):
         return _bad(trouble, one_line(error.text), None)
     return _missed(trouble)
@@ -159,7 +171,12 @@ def _missing(trouble: Trouble) -> tuple[Evidence, ...]:
     """Return the first line by which somebody misses a listener."""
     ports = {first(_LISTENS, where) for where in trouble.around.listening if _LOOPBACK.search(where)}
     for item in (*trouble.said, *trouble.around.notes):
-        if TELLTALE.search(item.text) is None or _WANTED.search(item.text):
+        if TELLTALE.search(item.text) is None:
+            # Clients of other services meet the same: only where nothing else went wrong, and of this port.
+            if trouble.facts.get("alone") and refused_port(item.text) in ports:
+                return (item,)
+            continue
+        if _WANTED.search(item.text):
             continue
         if _READINESS.search(item.text) is None or first(_DIALLED, item.text, "none") in ports:
             return (item,)
@@ -181,9 +198,16 @@ def _is_wrong(text: str) -> bool:
     return host not in _EVERYWHERE and _LOW_PORT.search(text) is None
 
 
+def _of_socket(error: Raised) -> bool:
+    """Tell whether the system took no socket of that kind: a descriptor that is not open, or is no socket's."""
+    own = [frame.file for frame in error.frames if _OWN.search(frame.file)]
+    asked = error.is_a(*_SOCKET_ERRORS) and bool(own) and own[-1].endswith("/sock.py")
+    return asked and _OF_A_SOCKET.search(error.message) is not None
+
+
 def _in_binding(error: Raised) -> bool:
     # Under --preload the app is imported in the master, from Arbiter.__init__: Gunicorn's innermost frame counts.
-    names = ("create_sockets", "bind", "__init__", "parse_address")
+    names = ("create_sockets", "bind", "__init__", "parse_address", "set_options")
     own = [frame for frame in error.frames if _OWN.search(frame.file)]
     return bool(own) and bool(_BINDING.search(own[-1].file)) and own[-1].function in names
 

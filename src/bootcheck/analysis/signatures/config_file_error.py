@@ -25,7 +25,7 @@ import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
-from bootcheck.model.finding import Finding
+from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "config-file-error"
 RULES = ("BC521",)
@@ -44,6 +44,11 @@ _SAID = re.compile(
     r"http_protocols includes h2 )"
 )
 _PLAIN = re.compile(r"(?:gunicorn\S*|__main__\.py) ?: error: |Failed to read config file: |^Invalid value for \w+: ")
+_MODULE = re.compile(
+    r"^Error: (?:No module named '[^']+'(?:; '[\w.]+' is not a package)?$|cannot import name '\w+' from |"
+    r"name '\w+' is not defined|invalid syntax \(|unexpected indent \(|.{1,80} \(\S*conf\w*\.py, line \d+\)$)"
+)
+"""Python's own words after Gunicorn's: of a file there is a traceback, of `-c python:MODULE` this line alone."""
 _HOOK = re.compile(
     r"\bcfg\.(?P<hook>on_starting|on_reload|when_ready|pre_fork|post_fork|post_worker_init|worker_int|"
     r"worker_abort|pre_exec|"
@@ -76,6 +81,12 @@ def _of_a_setting(trouble: Trouble) -> bool:
     return _sets_up_logging(error) or (error.is_a("RuntimeError") and bool(_NO_FILE.search(error.message)))
 
 
+def _of_a_module(trouble: Trouble) -> tuple[Evidence, ...]:
+    """Return the line of a configuration that is a module: it is read before anything else is said."""
+    known = trouble.around.version is not None or (trouble.error is not None and trouble.error.frames)
+    return () if known else tuple(item for item in trouble.said if _MODULE.search(item.text))[:1]
+
+
 def _sets_up_logging(error: Raised) -> bool:
     """Tell whether the logging that was configured for Gunicorn is wrong; a file that cannot be opened is none."""
     asked = any(
@@ -93,7 +104,7 @@ def match(trouble: Trouble) -> Finding | None:
         (found["hook"] for frame in frames if "gunicorn" in frame.file and (found := _HOOK.search(frame.code))), None
     )
     reading = any(frame.function in _READING for frame in frames) or _of_a_setting(trouble)
-    line = trouble.line(_PLAIN) or trouble.line(_SAID)
+    line = trouble.line(_PLAIN) or trouble.line(_SAID) or _of_a_module(trouble)
     # An app that parses Gunicorn's arguments under --preload says the same words, and exits by itself.
     exits = error is not None and error.is_a("SystemExit")
     if hook is None and not reading and (exits or not (line and trouble.role == "master")):

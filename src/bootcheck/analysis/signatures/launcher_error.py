@@ -65,6 +65,22 @@ _WRAPPERS = (
 )
 _STEPS = rf"(?:^|/|\bsh: |: )(?:{_WRAPPERS}): (?:command )?not found$|\w\.sh: not found$|\$'\\r': command not found"
 """Steps of a start script: it may go on after them."""
+_SCRIPT = (
+    # Where in the script: dash; bash, and busybox with the name of its own command; zsh.
+    r"(?:^(?:[\w.+@~/\-]+: (?:(?:-c|\.|\w+): )?(?:line )?\d+: |[\w.+@~/\-]+:(?:\w+:)?\d+: )(?:"
+    r"\S.{0,200}: (?:command )?not found$|command not found: \S|"
+    r"[Ss]yntax error\b|parse error near |unexpected EOF while looking for |[Uu]nterminated quoted string|"
+    r"(?:.{1,200}: )?[Bb]ad substitution$|.{1,200}: bad variable name$|.{1,200}: not a valid identifier$|"
+    r"not valid in this context: |[Ii]llegal option -|(?:set|shopt): .{0,60}(?:[Ii]llegal|invalid(?: shell)?) option|"
+    r"no such option: |(?:\.: )?(?:cannot|[Cc]an't) open \S|"
+    # What it reads in: the variables, or the virtual environment.
+    r"(?:\S*env\S*|\S*/activate|\S+\.sh): (?:No such file or directory|not found)$|"
+    r"no such file or directory: (?:\S*env\S*|\S*/activate|\S+\.sh)$)|"
+    # One command in place of a script.
+    r"^(?:/\S*/)?(?:da|a)?sh: (?:\d+: )?(?:\S{1,80}: not found$|[Ss]yntax error\b|(?:cannot|[Cc]an't) open )|"
+    r"^(?:/\S*/)?bash: \S+\.sh: No such file or directory$)"
+)
+"""A start script that fails at a line of its own: it may go on as well."""
 _NO_TOOL = r"^(?!(?:mkdir|touch|ch(?:own|mod|grp)|cp|mv|ln|rm|sed|tee|install|cat|tar|rsync): ).*"
 _SHELL = (
     # What a tool may not do in a folder of that name is no command that cannot be run.
@@ -74,6 +90,7 @@ _SHELL = (
     r"/bin/(?:python|uvicorn|bash|sh)[\w.]*: (?:Permission denied|Operation not permitted|cannot execute|No such file)",
     # What starts gunicorn in its turn, a script that is not there, and one with another system's line ends.
     _STEPS,
+    _SCRIPT,
     r"^ddtrace-run: executable '|program '\S*gunicorn' is currently not installed",
     r"[Cc]ommand not found: \S*gunicorn|bad interpreter: |(?:^|/)env: \S{1,60}: No such file",
     r"(?:Command|The term) '[^']*gunicorn[^']*' (?:not found|is not recognized)",
@@ -117,15 +134,17 @@ WORDS = (
     "OCI runtime", "does not exist", "unknown user", "setpriv: ",
     "ErrImagePull", "ImagePull", "PullContainer", "access denied for", "not installed", ".sock ",
     "not permitted", "failed to start: ", "failed to launch", "can't execute", "fatal: ",
-    "su-exec: ", "failed to exec", "crun: ",
+    "su-exec: ", "failed to exec", "crun: ", "ubstitution", "variable name", "valid identifier", "in this context",
+    "llegal option", "nvalid option", "nvalid shell option", "such option", "an't open ", "annot open ",
+    "while looking for", "nterminated quoted",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
-_STEP = re.compile(_STEPS)
+_STEP = re.compile(f"{_STEPS}|{_SCRIPT}")
 _OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")
 _LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
 """The loader's words: it gives the status 127 as well."""
 _ABSENT = re.compile(
-    r"No module named '?gunicorn(?:[.';]|$)|No module named '?encodings'?$|"
+    r"No module named '?gunicorn(?:\.(?!conf')|[';]|$)|No module named '?encodings'?$|"
     r"The 'gunicorn[^']*' distribution was not found|"
     r"No package metadata was found for (?:The 'gunicorn|gunicorn)|No such file or directory: '(?:[^']*/)?gunicorn'"
 )
@@ -143,6 +162,7 @@ _REASONS = (
     (re.compile(r"No module named|distribution was not|metadata"), "gunicorn is not in the Python that was started"),
     (re.compile(r"bad interpreter|/env: "), "the script names an interpreter that is not there"),
     (re.compile(r"[Pp]ermission denied|not executable|EACCES"), "the command may not be executed"),
+    (re.compile(_SCRIPT), "its start script fails at a line of its own"),
     (re.compile(r"unit file|ExecStart|not absolute|Unit "), "the unit is wrong"),
 )
 

@@ -30,6 +30,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.outsiders import ACT_WORDS, ACTS
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -44,7 +45,7 @@ TELLTALE = re.compile(
     r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|"
     r"start operation timed out|Timed out waiting for (?:the )?health|"
     r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|"
-    r"is unhealthy in \(?target-group|found to be unhealthy - |is unhealthy, Stopping site|"
+    r"is unhealthy in \(?target-group|is unhealthy, Stopping site|"
     r"waiting for internal health check|failed health checks after|[Hh]ealth ?checks? (?:is |are )?failing|"
     r"[Hh]ealth check (?:never passed|failures?\b)|"
     r"ELB system health check|failed its (?:liveness|health) checks?|"
@@ -98,12 +99,14 @@ WORDS = (
     "HealthChecksFailed",
     "health is failing",
 )
+BESIDE = re.compile(ACTS)
+BESIDE_WORDS = ACT_WORDS
 TELLTALE_CAUSE = Cause.SIGTERM
 
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the platform itself says that it ends the server."""
-    line = trouble.line(TELLTALE)
+    line = trouble.line(TELLTALE) or trouble.line(BESIDE)
     if not line or trouble.cause not in (Cause.SIGTERM, Cause.SIGKILL_EXTERNAL):
         return None
     return conclude(

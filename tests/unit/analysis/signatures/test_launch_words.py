@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import GET, TERM, frame, raising, start
+from tests.unit.analysis.signatures.examples import GET, TERM, frame, master, raising, start
 
 SITE = "/venv/lib/python3.12/site-packages/"
 NOT_STARTED = (
@@ -35,6 +35,30 @@ NOT_STARTED = (
     "zsh: no such file or directory: ./venv/bin/gunicorn\n",
     "Driver Failure: failed to launch command with executor: rpc error: file gunicorn not found under path /srv\n",
 )
+SCRIPTS = (
+    "run.sh: 4: source: not found\n",
+    "./run.sh: 2: ./books.env: Shelf: not found\n",
+    "/srv/books.env: line 7: Shelf: command not found\n",
+    "/boot.sh: 1: set: Illegal option -o pipefail\n",
+    "/boot.sh: set: line 1: illegal option -o pipefail\n",
+    "/boot.sh: line 1: set: -: invalid option\n",
+    '/boot.sh: 12: Syntax error: end of file unexpected (expecting "fi")\n',
+    "/boot.sh: line 12: syntax error: unexpected end of file\n",
+    "/boot.sh: line 3: unexpected EOF while looking for matching `\"'\n",
+    "/boot.sh: line 3: export: `SHELF-SIZE=3': not a valid identifier\n",
+    "/boot.sh: export: line 3: SHELF-SIZE: bad variable name\n",
+    "/boot.sh: line 6: ${books.shelf}: bad substitution\n",
+    "/boot.sh: 6: Bad substitution\n",
+    "/boot.sh: 5: .: cannot open books.env: No such file\n",
+    "/boot.sh: .: line 5: can't open 'books.env': No such file or directory\n",
+    "/boot.sh: line 5: /venv/bin/activate: No such file or directory\n",
+    "boot.sh:3: command not found: collect-books\n",
+    "boot.sh:source:3: no such file or directory: books.env\n",
+    "boot.sh:9: parse error near `fi'\n",
+    "/bin/bash: -c: line 0: syntax error near unexpected token `('\n",
+    "sh: 0: Can't open boot.sh\n",
+    "bash: /srv/boot.sh: No such file or directory\n",
+)
 LOOPBACK = start().replace("0.0.0.0:8000", "127.0.0.1:8000")
 FLY = (
     "WARNING The app is not listening on the expected address and will not be reachable by fly-proxy.\n"
@@ -61,6 +85,42 @@ UNREACHED = (
     + frame(SITE + "gunicorn/sock.py", "bind", "sock.bind(self.cfg_addr)")
     + "TypeError: str, bytes or bytearray expected, not NoneType\n",
 )
+SOCK = frame(
+    SITE + "gunicorn/sock.py", "create_sockets", "sock = socket.fromfd(fd, socket.AF_UNIX, socket.SOCK_STREAM)"
+)
+ARBITER = (
+    "Traceback (most recent call last):\n"
+    + frame("/venv/bin/gunicorn", "<module>", "sys.exit(run())")
+    + frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log, fds)")
+)
+LONG = "/srv/" + "books-of-the-old-library/" * 5 + "books.sock"
+NO_SOCKET = (
+    ARBITER + SOCK + frame("/usr/lib/python3.12/socket.py", "fromfd", "nfd = dup(fd)") + "OSError: [Errno 9] Bad file "
+    "descriptor\n",
+    ARBITER + SOCK + "OSError: [Errno 88] Socket operation on non-socket\n",
+    ARBITER
+    + frame(SITE + "gunicorn/sock.py", "set_options", "sock.bind(self.cfg_addr)")
+    + "OSError: [Errno 22] Invalid argument\n",
+    master(f"connection to {LONG} failed: AF_UNIX path too long\nCan't connect to {LONG}"),
+    master(f"Retrying in 1 second.\nCan't connect to {LONG}").replace("23.0.0", "20.1.0"),
+    master("connection to /mnt/b.sock failed: [Errno 95] Operation not supported\nCan't connect to /mnt/b.sock"),
+)
+NO_ADDRESS = (
+    ("permission-denied", ARBITER + SOCK + "PermissionError: [Errno 13] Permission denied\n"),
+    ("resource-limit", ARBITER + SOCK + "OSError: [Errno 24] Too many open files\n"),
+    (
+        "permission-denied",
+        master("connection to /run/b.sock failed: [Errno 13] Permission denied\nCan't connect to /run/b.sock"),
+    ),
+    ("permission-denied", master("Can't connect to /run/b.sock").replace("23.0.0", "20.1.0")),
+)
+MODULES = (
+    "\nError: No module named 'books.server_conf'\n",
+    "\nError: No module named 'gunicorn.conf'\n",
+    "\nError: cannot import name 'workers' from 'books.sizes' (/srv/books/sizes.py)\n",
+    "\nError: name 'cores' is not defined\n",
+    "\nError: invalid syntax (server_conf.py, line 3)\n",
+)
 REACHED = (
     start() + FLY.format(port=8000) + GET + TERM,
     start() + "Readiness probe failed: dial tcp 10.0.0.3:8080: connect: connection refused\n" + GET,
@@ -79,10 +139,46 @@ def test_gunicorn_was_not_started(text: str):
     assert classes(told(text)) == [("launcher-error", 1)]
 
 
+@pytest.mark.parametrize("text", SCRIPTS)
+def test_a_start_script_fails_at_a_line_of_its_own(text: str):
+    """As the shells say it, each in its own words."""
+    assert classes(told("Collecting the books\n" + text)) == [("launcher-error", 1)]
+
+
+@pytest.mark.parametrize("text", SCRIPTS)
+def test_a_start_script_that_goes_on_has_done_no_harm(text: str):
+    """Gunicorn starts afterwards, or something else is known to be wrong."""
+    assert classes(told(text + start() + GET + TERM)) == []
+    assert classes(told(text + raising("ModuleNotFoundError: No module named 'flask'"))) == [("dependency-missing", 1)]
+
+
 @pytest.mark.parametrize("text", UNREACHED)
 def test_nobody_reaches_the_address(text: str):
     """A platform that misses a listener, and one that binds where nobody asks."""
     assert [name for name, _ in classes(told(text))] == ["bad-bind-address"]
+
+
+@pytest.mark.parametrize("text", NO_SOCKET)
+def test_what_is_given_is_no_socket_that_can_be_bound(text: str):
+    """A descriptor that is not open or is something else, and a path that is too long."""
+    assert classes(told(text)) == [("bad-bind-address", 1)]
+
+
+@pytest.mark.parametrize(("expected", "text"), NO_ADDRESS)
+def test_what_fails_a_socket_otherwise_is_told_apart(expected: str, text: str):
+    """It is refused, or there are too many."""
+    assert classes(told(text)) == [(expected, 1)]
+
+
+@pytest.mark.parametrize("text", MODULES)
+def test_a_configuration_that_is_a_module_is_named_by_one_line(text: str):
+    """Gunicorn prints no traceback of `-c python:MODULE`."""
+    assert classes(told(text)) == [("config-file-error", 1)]
+
+
+def test_such_a_line_below_a_server_that_runs_is_no_configuration():
+    """It had been read."""
+    assert "config-file-error" not in dict(classes(told(start() + MODULES[0] + GET + TERM)))
 
 
 @pytest.mark.parametrize("text", REACHED)

@@ -25,6 +25,8 @@ NAMES = [
     if signatures.telltale(signatures.load(name)) is not None
 ]
 
+BESIDE = [name for name in signatures.SIGNATURES if signatures.beside(signatures.load(name)) is not None]
+
 
 def texts(items: Sequence[Any]) -> list[str]:
     """Return every text that a parsed pattern can find, with gaps where it is not certain."""
@@ -67,6 +69,14 @@ def test_every_telltale_line_holds_a_word(name: str):
     module = signatures.load(name)
 
     assert uncovered(signatures.telltale(module), signatures.words(module)) == []
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_every_line_about_this_server_holds_a_word(name: str):
+    """The same for what counts beside a server only."""
+    module = signatures.load(name)
+
+    assert uncovered(signatures.beside(module), signatures.beside_words(module)) == []
 
 
 @pytest.mark.parametrize("number", range(len(gunicorn_lines._LINES)))
