@@ -101,7 +101,7 @@ def test_a_watcher_that_ends_nothing_is_no_incident(text: str):
     assert classes(told(start() + GET + said + GET)) == []
     assert classes(told(start() + GET + TERM + said)) == []
     assert classes(told(said + start() + GET)) == []
-    assert classes(told(start() + GET + said + GET + TERM.replace("09:05", "09:13"))) == []
+    assert classes(told(start() + GET + said + GET + TERM.replace("09:05", "09:16"))) == []
 
 
 def test_a_clean_stop_without_such_words_is_healthy():
