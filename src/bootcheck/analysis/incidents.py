@@ -26,6 +26,8 @@ MAX_PROCESSES = 200
 MAX_EVIDENCE = 12
 TOGETHER = 60.0
 """Seconds within which a master stops its workers because one of them failed."""
+AGAIN = 60.0
+"""Seconds within which a server that could not start is started again, and fails alike."""
 INTERLEAVED = 2.0
 """Seconds within which workers that fail alike print over each other."""
 _PID = re.compile(r" \(pid \d+\)")
@@ -213,7 +215,8 @@ def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
     if not unsaid or death.ready or death.at is None:
         return death
     for other in others:
-        if other.at is not None and not other.ready and abs(other.at - death.at) <= INTERLEAVED:
+        # Or the log begins with the end of one start, and the next start tells why.
+        if other.at is not None and not other.ready and -INTERLEAVED <= other.at - death.at <= AGAIN:
             return replace(
                 death,
                 told=other.told,

@@ -133,6 +133,30 @@ def test_who_asked_tells_whose_it_is(expected: str, log: str):
     assert names(log) == [expected]
 
 
+def test_an_object_that_another_release_stored():
+    """It does not come back to life in the library's own code; what the app looks up in it is the app's."""
+    load = frame("/srv/shop/wsgi.py", "<module>", "model = pickle.load(file)")
+    revive = frame(SITE + "shoplib/model.py", "__setstate__", "self.fields = state['fields']")
+
+    assert names(raising("KeyError: 'fields'", load, revive)) == ["version-incompatible"]
+    assert names(raising("KeyError: 'fields'", load)) == ["app-exception"]
+
+
+def test_a_name_that_is_missing_in_a_folder_of_the_apps():
+    """A folder without an `__init__.py` has no location; whose it is, the paths tell."""
+    error = "ImportError: cannot import name 'Order' from 'shop.orders' (unknown location)"
+
+    assert names(raising(error, frame("/srv/shop/views.py", "<module>"))) == ["app-import-error"]
+
+
+def test_a_log_that_begins_with_the_end_of_a_start():
+    """Why it could not boot was cut off; the next start, which fails alike, says it."""
+    later = raising("ModuleNotFoundError: No module named 'app'").replace("09:00:0", "09:00:1")
+    bare = later.replace('  File "/srv/shop/wsgi.py", line 4, in <module>\n    from shop import create_app\n', "")
+
+    assert names(END + bare) == ["app-not-found"]
+
+
 def test_a_target_that_is_called_like_a_librarys_part():
     """Nothing but the import machinery below Gunicorn's own import: nobody else asked for it."""
     machinery = "".join(

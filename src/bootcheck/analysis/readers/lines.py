@@ -118,6 +118,8 @@ def _runs(stream: Stream, intake: Intake, sieve: Sieve | None) -> Iterator[Sifte
 
 
 def _is_plain(head: bytes) -> bool:
+    if pasted.label_of(head):
+        return False
     broken = head.startswith(BOMS) or pasted.width_of(head) or columns_of(head) is not None
     return not broken and carried.prefix_of(head) is None
 
@@ -133,7 +135,12 @@ def _unbroken(stream: Stream) -> Iterator[bytes]:
         yield set_in.end()
         return
     if not width:
-        prefix = carried.prefix_of(head)
+        prefix, label = carried.prefix_of(head), pasted.label_of(head)
+        if label:
+            # A blank line stays in its place, so that the others keep their numbers.
+            alone = re.compile(rb"(?m)^%s$" % re.escape(label))
+            yield from (alone.sub(b"", block) for block in blocks(stream))
+            return
         yield from blocks(stream) if prefix is None else carried.stripped(blocks(stream), prefix)
         return
     joiner = pasted.Joiner(width)

@@ -6,14 +6,20 @@ People copy logs out of terminals, mails and tickets. Here that is undone; folde
 from __future__ import annotations
 
 import re
+from collections import Counter
 
+LABELS = 5
+_LABEL = re.compile(rb"[A-Za-z][\w.\-]{0,60}\r?")
+_CLOCK = re.compile(rb"\d\d:\d\d:\d\d[^\n]{0,12}\r?\n$")
 _DIGITS = re.compile(r"\d+")
 NARROW, WIDE = 60, 250
 _FILLED = "  "
 """How a line ends that a terminal or a table filled with blanks up to its width: nothing of it was broken off."""
 """Characters between which a terminal's width lies."""
 _BORDERS = "│┃┆┇┊┋║▏▕"
-_MARKED = frozenset(f"^>`*- \t0123456789{_BORDERS}")
+_MARKED = frozenset(f"^>`*-# \t0123456789{_BORDERS}")
+_HEADING = re.compile(r"#{1,6} (?=(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b)")
+"""Who writes about an exception makes a heading of it."""
 _KEY = re.compile(r"^(?:\^[A-Z\\])+(?=\[)")
 """What a terminal shows of Ctrl-C, before the first line that follows it."""
 _BORDER = re.compile(rf"[{_BORDERS}] ?|(?<!\s)\s+[{_BORDERS}]\s*$")
@@ -50,6 +56,8 @@ def bare(text: str) -> str:
         elif text[0] == ">":
             mail = _MAIL.match(text)
             stripped = text[mail.end() :] if mail is not None else text
+        elif text[0] == "#":
+            stripped = _HEADING.sub("", text, count=1)
         elif text[0] == "`" or text[:2] == "**":
             stripped = text.strip("`*")
         else:
@@ -66,6 +74,17 @@ def with_pids(text: str) -> str:
     if "] [" in text:
         text = _HEAD_PID.sub("0", text, count=1)
     return _OTHER_PID.sub("0", text) if "pid" in text else text
+
+
+def label_of(head: bytes) -> bytes:
+    """Return the name of a service that stands on a line of its own beside each line of a log, nothing where none does.
+
+    So a platform's page is copied: a time, the name, the line, again and again.
+    """
+    lines = head.split(b"\n")[:-1]
+    often = Counter(line for line in lines if _LABEL.fullmatch(line)).most_common(1)
+    many = bool(often) and often[0][1] >= LABELS and often[0][1] * 4 >= len(lines)
+    return often[0][0] if many and _CLOCK.search(head[: head.find(b"\n" + often[0][0] + b"\n") + 1]) else b""
 
 
 def width_of(head: bytes) -> int:

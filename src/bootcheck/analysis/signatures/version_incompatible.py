@@ -196,6 +196,11 @@ _STATEMENT = re.compile(r"(?:from|import) ([\w.]+)")
 _PARTED = re.compile(r"No module named (?:'([\w.]+)'|([\w.]+)$)")
 _UNDEFINED = re.compile(r"^Module ['\"]([\w.]+)['\"] does not define a ")
 """What Django says of the path of a class that somebody's settings name."""
+_LOADS = re.compile(r"\b(?:c?[Pp]ickle|joblib|dill|cloudpickle|torch|skops\.io|pkl)\.(?:load|loads|Unpickler)\(")
+_REVIVING = frozenset(
+    {"__setstate__", "__new__", "_reconstruct", "__setattr__", "find_class", "_rebuild", "load_build"}
+)
+"""Functions by which a stored object is made again."""
 _FAULTS = (
     "AttributeError", "TypeError", "NameError", "AssertionError", "ImportError", "UnboundLocalError", "SystemError",
     "PydanticUserError", "PydanticSchemaGenerationError", "ConfigError", "ArgumentError", "InvalidRequestError",
@@ -238,7 +243,7 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
         "partially initialized" in text and not (is_library(inner) or _compiled(error))
     ) or "consider renaming '" in text:
         return None
-    if any(said.search(text) for said in (_SAID, _REMOVED, _BY_TYPE)) or _compiled(error):
+    if any(said.search(text) for said in (_SAID, _REMOVED, _BY_TYPE)) or _compiled(error) or _pickled(error):
         return _package(inner) if is_library(inner) else "the library that is named"
     if _PYTHON_2.search(text):
         return "Python"
@@ -277,6 +282,12 @@ def _whole(module: str, error: Raised) -> str:
     """Return the whole name of a missing module: Python 2 says only its last part, the statement says all of it."""
     asked = _STATEMENT.match(error.frames[-1].code) if error.frames else None
     return asked[1] if asked is not None and module and asked[1].endswith(f".{module}") else module
+
+
+def _pickled(error: Raised) -> bool:
+    """Tell whether an object that was stored by another release of its library does not come back to life."""
+    loads = any(_LOADS.search(frame.code) for frame in error.frames)
+    return loads and error.is_a(*_FAULTS, "KeyError", "ValueError") and error.frames[-1].function in _REVIVING
 
 
 def _compiled(error: Raised) -> bool:
@@ -338,7 +349,7 @@ def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
     module = name[2] or (asked["module"] if asked is not None else "")
     if path in ("", "unknown location") and is_shared(module) and _PARTS.match(f"{module}.") is None:
         return None
-    foreign = is_library(path) or "/lib/python" in path or (path == "unknown location" and not is_common(module))
+    foreign = is_library(path) or "/lib/python" in path or _is_nowhere(path, module, error)
     if path and is_known(module):
         # A library that was packed beside the app, or somewhere else.
         foreign = foreign or f"/{module.partition('.')[0]}/" in path or _is_elsewhere(path, module, error)
@@ -346,6 +357,11 @@ def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
         foreign = is_library(inner) or (not module.startswith(".") and is_installed(module, error))
         foreign = foreign or (not error.is_own(module) and (is_pythons(module) or bool(_GONE.match(name[1]))))
     return (module or "the library") if foreign and not (module and error.is_own(module) and not path) else None
+
+
+def _is_nowhere(path: str, module: str, error: Raised) -> bool:
+    """Tell whether a name is missing in a folder without a file of its own, and it is no folder of the app's."""
+    return path == "unknown location" and not is_common(module) and not error.is_own(module)
 
 
 def _is_elsewhere(path: str, module: str, error: Raised) -> bool:

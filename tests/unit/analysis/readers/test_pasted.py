@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootcheck.analysis.readers.pasted import Joiner, bare, width_of
+from bootcheck.analysis.readers.pasted import Joiner, bare, label_of, width_of
 from tests.unit.analysis.making import LOGS, classes, told
 from tests.unit.analysis.signatures.examples import NO_FLASK, frame, raising, start
 
@@ -66,6 +66,7 @@ PASTED = {
     "Google Cloud's console, copied": lambda line: f"2026-11-27 09:00:01.123 CET{line}",
     "a time on a line of its own": lambda line: f"2026-11-27 09:00:01.123 CET\n{line}",
     "a clock on a line of its own": lambda line: f"Nov 27 09:00:01 AM\n{line}",
+    "Render's page": lambda line: f"Nov 27 09:00:01 AM\nshop\n{line}",
     "a level and a time above each line": lambda line: f"info\n2026-11-27T09:00:01.123Z\n{line}",
     "swarm": lambda line: f"app_web.1.k3jd8@node-1    | {line}",
 }
@@ -185,3 +186,16 @@ def test_supervisord_that_prints_a_program_in_pieces():
     head = "2026-11-27 09:28:42,123 DEBG 'shop' stderr output:"
 
     assert classes(told("".join("\n".join([head, *piece, "", ""]) for piece in pieces))) == [("config-file-error", 1)]
+
+
+def test_a_word_that_comes_again_is_no_label_without_a_time():
+    """An app may print one and the same word as often as it likes."""
+    assert label_of(b"ready\nGET /\n" * 20) == b""
+    assert label_of(b"Nov 27 09:00:01 AM\nshop\nline 1\n" * 20) == b"shop"
+    assert label_of(b"shop\nline 1\nNov 27 09:00:01 AM\n" * 20) == b"shop"
+
+
+def test_an_exception_that_was_made_a_heading():
+    """Whoever writes about it marks the line that matters."""
+    assert bare("### ModuleNotFoundError: No module named 'shop'") == "ModuleNotFoundError: No module named 'shop'"
+    assert bare("### What happened") == "### What happened"
