@@ -6,16 +6,17 @@ import re
 
 _HOST = r"(?!localhost|127\.|0\.0\.0\.0|host\.docker\.)[\w.\-]+"
 """Any other than the machine's own."""
-_PORT = r"(?P<port>\d{2,5})\b"
+_PORT = r"(?P<port>80|[1-9]\d{2,4})\b"
+"""No minutes of a time."""
 _CANNOT = r"(?:ould not|nable to|ailed to|an(?:no|')t) (?:connect|reach)"
 _FORMS = (
     # curl
     rf"ailed to connect to {_HOST} (?:\([\d.]+\) )?port {_PORT}.{{0,40}}(?:efused|onnect to server)",
     # wget, by name and by number
-    rf"onnecting to \S+ \([^)]*\)\|{_HOST}\|:{_PORT}\.\.\. failed: Connection refused",
+    rf"onnecting to \S+ \(\S*\)\|{_HOST}\|:{_PORT}\.\.\. failed: Connection refused",
     # nc of OpenBSD, the traditional one, that of busybox; bash itself
     rf"connect to {_HOST}(?: \(\S+\))? port {_PORT} \(\w+\) failed: Connection refused",
-    rf"(?:^|\s){_HOST} \[[\d.]+\] {_PORT}(?: \([^)]*\))? ?: Connection refused",
+    rf"(?<!\S){_HOST} \[[\d.]+\] {_PORT}(?: \(\S*\))? ?: Connection refused",
     rf"/dev/tcp/{_HOST}/{_PORT}: Connection refused",
     # Go: Traefik, Caddy, dockerize, cloudflared, Prometheus
     rf"\bdial(?:ing)? (?:tcp )?{_HOST}:{_PORT}: (?:connect: |getsockopt: )?connection refused",
@@ -27,7 +28,7 @@ _FORMS = (
     rf"waiting \d+ seconds for {_HOST}:{_PORT}",
     rf"waiting on dependencies to become available: \[?\w+://{_HOST}:{_PORT}",
     # scripts
-    rf"(?:^|[\s/(\[\"']){_HOST}:{_PORT}.{{0,60}}(?:onnection refused|ECONNREFUSED|not reachable|nreachable\b)",
+    rf"(?<![\w.\-:]){_HOST}:{_PORT}.{{0,60}}(?:onnection refused|ECONNREFUSED|not reachable|nreachable\b)",
     rf"{_CANNOT} (?:to )?(?:(?:server|backend|upstream|app|service|host)(?: at| on)? )?(?:\w+://|[\"'])?{_HOST}:{_PORT}",
 )
 _REFUSALS = tuple(re.compile(form) for form in _FORMS)
@@ -47,16 +48,19 @@ REFUSED_WORDS = (
     "ould not reach",
     "nable to connect",
     "nable to reach",
-    "t connect",
-    "t reach",
+    "annot connect",
+    "an't connect",
+    "annot reach",
+    "an't reach",
 )
 _PROBE = re.compile(r"[Pp]robe|[Hh]ealth[ \-]?check|connection to server at")
 """Whoever probes as a platform does is judged by the platform's own words."""
 
 _VERDICT = (
     r"(?:[Uu]nhealthy|UNHEALTHY|not (?:healthy|respond|answer|reachable|alive)|n't (?:respond|answer)|"
-    r"[Nn]o (?:response|answer|reply)\b|[Uu]nresponsive|[Uu]nreachable|[Hh]ealth[ \-]?check|[Hh]eartbeat|"
-    r"is (?:down|dead|hung|stuck|frozen)\b|[Ee]xceed.{0,40}memory|[Mm]emory.{0,40}[Ee]xceed|[Mm]emory limit|"
+    r"[Nn]o (?:response|answer|reply) from |[Uu]nresponsive|[Uu]nreachable|[Hh]ealth[ \-]?check|[Hh]eartbeat|"
+    r"is (?:down|dead|hung|stuck|frozen)\b|[Ee]xceed(?:s|ing) .{0,40}memory|[Ee]xceeded (?:its |the )?memory|"
+    r"[Mm]emory.{0,40}exceeds|[Mm]emory limit|"
     r"[Mm]emory usage|too much memory)"
 )
 _ACT = (
@@ -66,10 +70,8 @@ _ACT = (
 _CHECK = r"[Hh]ealth[ \-]?checks?\b"
 ACTS = (
     # superlance's memmon; scripts of any kind, in both orders; the last of so many checks
-    r"^Restarting [\w.\-]+:[\w.\-]+$|"
-    r"^(?!(?!.*found to be unhealthy).*"
-    r"(?:will be (?:kill|restart)|[Pp]robe|target-group|[Ii]nstance|[Tt]ask|\bpod\b|[Cc]ontainer\b))"
-    rf".*(?:{_VERDICT}.{{0,80}}{_ACT}|{_ACT}.{{0,80}}{_VERDICT})|"
+    r"(?<!\S)Restarting [\w.\-]+:[\w.\-]+$|"
+    rf"{_VERDICT}.{{0,80}}{_ACT}|{_ACT}.{{0,80}}{_VERDICT}|"
     rf"{_CHECK}.{{0,30}}\b(?P<n>\d+)(?: of |/)(?P=n)\b.{{0,12}}fail|"
     rf"{_CHECK}.{{0,30}}fail\w*.{{0,12}}\b(?P<m>\d+)(?: of |/)(?P=m)\b|"
     rf"[Ff]ail\w* \d+ (?:consecutive |times )?{_CHECK}|\d+ (?:consecutive )?[Hh]ealth[ \-]?check failures"
@@ -86,9 +88,12 @@ ACT_WORDS = (
     "not alive",
     "n't respond",
     "n't answer",
-    "o response",
-    "o answer",
-    "o reply",
+    "no response from ",
+    "No response from ",
+    "no answer from ",
+    "No answer from ",
+    "no reply from ",
+    "No reply from ",
     "nresponsive",
     "nreachable",
     "ealth check",
@@ -100,11 +105,17 @@ ACT_WORDS = (
     "is hung",
     "is stuck",
     "is frozen",
-    "xceed",
+    "xceeds",
+    "xceeding",
+    "xceeded memory",
+    "xceeded its memory",
+    "xceeded the memory",
     "emory limit",
     "emory usage",
     "too much memory",
 )
+_BY_PLATFORM = re.compile(r"will be (?:kill|restart)|[Pp]robe|target-group|[Ii]nstance|[Tt]ask|\bpod\b|[Cc]ontainer\b")
+_BY_AUTOHEAL = "found to be unhealthy"
 _ENDS = re.compile(ACTS)
 
 
@@ -119,4 +130,6 @@ def refused_port(text: str) -> str:
 
 def ends_it(text: str) -> bool:
     """Tell whether somebody says that he ends the server."""
-    return any(map(text.__contains__, ACT_WORDS)) and _ENDS.search(text) is not None
+    if not any(map(text.__contains__, ACT_WORDS)) or _ENDS.search(text) is None:
+        return False
+    return _BY_AUTOHEAL in text or _BY_PLATFORM.search(text) is None
