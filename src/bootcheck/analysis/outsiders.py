@@ -61,17 +61,19 @@ _VERDICT = (
     r"[Nn]o (?:response|answer|reply) from |[Uu]nresponsive|[Uu]nreachable|[Hh]ealth[ \-]?check|[Hh]eartbeat|"
     r"is (?:down|dead|hung|stuck|frozen)\b|[Ee]xceed(?:s|ing) .{0,40}memory|[Ee]xceeded (?:its |the )?memory|"
     r"[Mm]emory.{0,40}exceeds|[Mm]emory limit|"
-    r"[Mm]emory usage|too much memory)"
+    r"[Mm]emory usage|too much memory|HEALTH[ _\-]?CHECK|[Hh]ealth[Cc]heck|[Ll]iveness check|times in a row|"
+    r"returned (?:HTTP )?[45]\d\d\b)"
 )
 _ACT = (
     r"\b(?:[Rr]e-?start(?:ing|ed|s)?|[Kk]ill(?:ing|ed|s)?|[Ss]top(?:ping|ped|s)?|[Tt]erminat(?:ing|ed?|es)|"
-    r"[Rr]ecycl(?:ing|ed?)|[Rr]espawn(?:ing|ed)?|[Rr]ecreat(?:ing|ed?)|[Rr]eboot(?:ing|ed)?)\b"
+    r"[Rr]ecycl(?:ing|ed?)|[Rr]espawn(?:ing|ed)?|[Rr]ecreat(?:ing|ed?)|[Rr]eboot(?:ing|ed)?|[Ss]ending SIG[A-Z]+)\b"
 )
 _CHECK = r"[Hh]ealth[ \-]?checks?\b"
 ACTS = (
-    # superlance's memmon; scripts of any kind, in both orders; the last of so many checks
+    # superlance's memmon, monit; scripts of any kind, in both orders; the last of so many checks
     r"(?<!\S)Restarting [\w.\-]+:[\w.\-]+$|"
     rf"{_VERDICT}.{{0,80}}{_ACT}|{_ACT}.{{0,80}}{_VERDICT}|"
+    r"matches resource limit \[|"
     rf"{_CHECK}.{{0,30}}\b(?P<n>\d+)(?: of |/)(?P=n)\b.{{0,12}}fail|"
     rf"{_CHECK}.{{0,30}}fail\w*.{{0,12}}\b(?P<m>\d+)(?: of |/)(?P=m)\b|"
     rf"[Ff]ail\w* \d+ (?:consecutive |times )?{_CHECK}|\d+ (?:consecutive )?[Hh]ealth[ \-]?check failures"
@@ -113,6 +115,17 @@ ACT_WORDS = (
     "emory limit",
     "emory usage",
     "too much memory",
+    "HEALTHCHECK",
+    "HEALTH CHECK",
+    "HEALTH_CHECK",
+    "HEALTH-CHECK",
+    "ealthCheck",
+    "iveness check",
+    "times in a row",
+    "returned 4",
+    "returned 5",
+    "returned HTTP ",
+    "matches resource limit",
 )
 _BY_PLATFORM = re.compile(r"will be (?:kill|restart)|[Pp]robe|target-group|[Ii]nstance|[Tt]ask|\bpod\b|[Cc]ontainer\b")
 _BY_AUTOHEAL = "found to be unhealthy"

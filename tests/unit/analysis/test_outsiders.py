@@ -32,6 +32,10 @@ WATCHED = (
     "watcher: books is unhealthy, stopping it",
     "no response from http://localhost:8000/ping, restarting books",
     "books is not responding. Kill it !",
+    "http://localhost:8000/ping returned 503, restarting books",
+    "HEALTHCHECK FAILED - restarting books",
+    "Health check timed out (attempt 3/3), sending SIGTERM to books",
+    "'books' total mem amount of 612.0 MB matches resource limit [total mem amount > 512.0 MB]",
     "killing books: 3 heartbeats missed, not alive",
     "memory limit reached (612 MB), restarting books",
     "27-11-2026 09:04:59 Container /books (0c5e) found to be unhealthy - Restarting container now with 10s timeout",
@@ -102,6 +106,14 @@ def test_a_watcher_that_ends_nothing_is_no_incident(text: str):
     assert classes(told(start() + GET + TERM + said)) == []
     assert classes(told(said + start() + GET)) == []
     assert classes(told(start() + GET + said + GET + TERM.replace("09:05", "09:16"))) == []
+
+
+def test_a_watcher_in_a_container_of_its_own():
+    """What it says counts with the end of this server only."""
+    said = service(WATCHED[-2], "healer-1")
+
+    assert classes(told(service(start() + GET, "books-1") + said + service(TERM, "books-1"))) == [("external-stop", 1)]
+    assert classes(told(service(start() + GET, "books-1") + said + service(GET, "books-1"))) == []
 
 
 def test_a_clean_stop_without_such_words_is_healthy():
