@@ -39,7 +39,9 @@ _SAID = re.compile(
     r"Failed to find application, did you mean |Function reference must be a simple name|"
     r"Error loading ASGI app\. |Failed to parse '.*' as an attribute|Application object must be callable"
 )
-_MISSING = re.compile(r"No module named '?([^'\s;`\"]+)'?")
+_MISSING = re.compile(r"No module named (?:'([^';`\"]+)'|([^'\s;`\"]+))")
+_NO_IDENTIFIER = re.compile(r"[\s/\\=]|\A-")
+"""What no import statement can ask for: words of the command, a path or a setting, taken for the module."""
 _NO_NAME = re.compile(r"^Empty module name$|argument is required to perform a relative import for '")
 MACHINERY = 3
 """Frames of the import machinery below an import of a dotted name."""
@@ -136,7 +138,7 @@ def _ends_in_gunicorn(error: Raised) -> bool:
         return False
     if not own:
         # Of a log that was cut: nobody but the server asks for such a module, or with a call instead of a statement.
-        return name in _ENTRIES or bool(error.frames)
+        return name in _ENTRIES or bool(error.frames or _NO_IDENTIFIER.search(first(_MISSING, error.text)))
     if "gunicorn" not in own[-1].file:
         return False
     if own[-1].function in ("import_app", "load_wsgiapp", "load"):

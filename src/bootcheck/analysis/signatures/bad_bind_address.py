@@ -48,6 +48,8 @@ _SOCKET_ERRORS = ("OSError", "error", "gaierror", "herror", "FileNotFoundError",
 _GAVE_UP = re.compile(r"Can't connect to \(")
 _TOO_LONG = re.compile(r"Can't connect to (?!.*\.{3})(/.{107,})$")
 """A path that no socket can have, where the reason is not printed."""
+_NO_SOCKETS = re.compile(r"Can't connect to (/(?:mnt/[a-z]/|vagrant/|media/sf_|mnt/hgfs/)\S*)$")
+"""A drive of the host that WSL, Vagrant, VirtualBox or VMware mounts: it holds no sockets."""
 _OTHER = re.compile(r"Connection in use|Errno (?:13|98|48)\]|Permission denied")
 _LOW_PORT = re.compile(r", (?:\d{1,3}|10[01]\d|102[0-3])\)")
 _BINDING = re.compile(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
@@ -137,6 +139,9 @@ def match(trouble: Trouble) -> Finding | None:
     too_long = trouble.line(_TOO_LONG) if trouble.role == "master" and not trouble.says(_OTHER) else ()
     if too_long:
         return _bad(trouble, "the path of its socket is longer than a socket's may be", too_long)
+    shared = trouble.line(_NO_SOCKETS) if trouble.role == "master" and not trouble.says(_OTHER) else ()
+    if shared:
+        return _bad(trouble, "its socket is on a folder shared with the host, where none can be made", shared)
     if (
         error is not None
         and _in_binding(error)

@@ -62,12 +62,12 @@ _TOOL = (
     r"^(?:/\S*/)?(?:mkdir|touch|chown|chmod|cp|mv|ln|rm|sed|tee|install|cat|tar|rsync|find|dd|mktemp|sh|"
     r"[\w./\-]+\.sh): (?!.*/bin/\w).{1,300}: (?:Permission denied|Operation not permitted)$"
 )
-TELLTALE = re.compile(rf"connect\(\) to \S+ failed \(13: Permission denied\)|{_TOOL}")
+TELLTALE = re.compile(rf"(?:connect\(\) to |\bunix:/)\S+ failed \(13: Permission denied\)|{_TOOL}")
 """A proxy that may not use gunicorn's socket, and what a start script may not do before it starts gunicorn."""
-WORDS = ("connect() to ", "ermission denied", "not permitted")
+WORDS = ("ermission denied", "not permitted")
 TELLTALE_CAUSE = Cause.NONE
 WHILE_SERVING = True
-_PROXY = re.compile(r"connect\(\) to ")
+_PROXY = re.compile(r"connect\(\) to |\bunix:/")
 _NO_WRITE = re.compile(r"attempt to write a readonly database|cannot cache function '\w+': no locator available")
 """SQLite and Numba, where the file or its directory belongs to somebody else."""
 _LOW_PORT = re.compile(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")

@@ -103,6 +103,8 @@ NO_SOCKET = (
     + "OSError: [Errno 22] Invalid argument\n",
     master(f"connection to {LONG} failed: AF_UNIX path too long\nCan't connect to {LONG}"),
     master(f"Retrying in 1 second.\nCan't connect to {LONG}").replace("23.0.0", "20.1.0"),
+    master("Retrying in 1 second.\nCan't connect to /mnt/d/books/b.sock").replace("23.0.0", "20.1.0"),
+    master("Retrying in 1 second.\nCan't connect to /vagrant/b.sock").replace("23.0.0", "20.1.0"),
     master("connection to /mnt/b.sock failed: [Errno 95] Operation not supported\nCan't connect to /mnt/b.sock"),
 )
 NO_ADDRESS = (
@@ -113,6 +115,7 @@ NO_ADDRESS = (
         master("connection to /run/b.sock failed: [Errno 13] Permission denied\nCan't connect to /run/b.sock"),
     ),
     ("permission-denied", master("Can't connect to /run/b.sock").replace("23.0.0", "20.1.0")),
+    ("permission-denied", master("Can't connect to /mnt/books/b.sock").replace("23.0.0", "20.1.0")),
 )
 MODULES = (
     "\nError: No module named 'books.server_conf'\n",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import END, SITE, frame, raising
+from tests.unit.analysis.signatures.examples import END, SITE, by_gunicorn, frame, raising
 
 ASKS = frame("/app/main.py", "<module>", "from there import something")
 URLS = frame("/app/shelves/urls.py", "<module>", "path('a/', include('borrowers.urls')),") + frame(
@@ -62,6 +62,16 @@ def test_what_a_list_of_urls_includes():
 
     assert classes(told(raising(text.format("borrowers"), URLS))) == [("app-import-error", 1)]
     assert classes(told(raising(text.format("debug_toolbar"), URLS))) == [("dependency-missing", 1)]
+
+
+@pytest.mark.parametrize("module", ["gunicorn books", "APP=books", "src/books", "-w 2"])
+def test_what_no_import_can_ask_for_is_the_commands(module: str):
+    """A platform that hands on the command as one word, a path in place of a module."""
+    error = f"ModuleNotFoundError: No module named '{module}'"
+
+    assert classes(told(f"{error}\n")) == [("app-not-found", 1)]
+    assert classes(told(by_gunicorn(error))) == [("app-not-found", 1)]
+    assert classes(told("ModuleNotFoundError: No module named 'sqlglot'\n")) == [("dependency-missing", 1)]
 
 
 def test_what_a_setting_names():

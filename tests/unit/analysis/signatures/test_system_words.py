@@ -146,6 +146,14 @@ def test_a_proxy_that_may_not_connect_at_all():
     assert classes(told(start() + log)) == [("permission-denied", 1)]
 
 
+def test_a_proxys_refused_socket_without_the_words_before_it():
+    """People copy a line from where the socket begins; of a socket that is missing it is a mere consequence."""
+    line = "unix:/home/books/shelf/books.sock failed ({})\n"
+
+    assert classes(told(line.format("13: Permission denied"))) == [("permission-denied", 1)]
+    assert classes(told(line.format("2: No such file or directory"))) == []
+
+
 @pytest.mark.parametrize(
     "error",
     [
