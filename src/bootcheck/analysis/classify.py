@@ -8,12 +8,14 @@ from dataclasses import dataclass, replace
 
 from bootcheck.analysis import signatures
 from bootcheck.analysis.signatures import Signature
-from bootcheck.analysis.trouble import ALL_FAILED, LONE, REQUEST, Raised, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, LONE, REQUEST, STRAY, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
 MAX_KINDS = 2_000
 UNKNOWN_CLASS = "app-exception"
+_LAST_OF_A_START = "filesystem"
+"""Up to here classes are about Gunicorn's own start: of the others any program may speak."""
 _ROOTS = frozenset({"native-library", "resource-limit"})
 """Facts of the system: whatever is raised because of them only paraphrases them."""
 _PARAPHRASES = frozenset({"dependency-missing", "app-import-error"})
@@ -96,6 +98,8 @@ class Diagnoser:
             if found is not None and (best is None or _is_the_root(found, best, link)):
                 best = found
         best = best or self._by_complaint(trouble)
+        if trouble.facts.get(STRAY) and (best is None or precedence(best.cause_class) > precedence(_LAST_OF_A_START)):
+            return None
         if best is not None:
             return best
         if not trouble.died or (trouble.facts.get(LONE) and not _of_an_import(trouble)):

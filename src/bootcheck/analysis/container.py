@@ -79,6 +79,8 @@ class Container:
         """A server of it showed signs of life; it had a worker, or gave up."""
         self.lone: Loose | None = None
         """The last traceback before any sign of life: of a process that did not come up, or of something else."""
+        self.strays: list[Trouble] = []
+        """Errors that somebody said in words which Gunicorn, and many a program, begins with."""
         self._held: Trouble | None = None
         """A master that gave up to bind, where the log begins after it had said why."""
         self._bind_told = False
@@ -233,7 +235,7 @@ class Container:
         frames = tuple(frame for link in chain for frame in link.frames)
         owner = self._owner or Record("", self._source, block.first_line)
         if any(link.is_a("HaltServer") for link in chain):
-            self._halted(chain, owner)
+            masters.halted(server, chain, owner.at, self._last_line)
         elif is_abort(chain):
             self._aborted(chain, owner, raising)
         elif raising is not None and not raising.chain:
@@ -258,15 +260,6 @@ class Container:
 
     def _last_line(self, chain: tuple[Raised, ...]) -> Evidence:
         return Evidence(source=self._source, line=chain[0].line, text=chain[0].brief)
-
-    def _halted(self, chain: tuple[Raised, ...], owner: Record) -> None:
-        """Take the master's own end: it says that a worker could not boot, not why."""
-        server = self._server
-        server.failing = True
-        halt = next(link for link in chain if link.is_a("HaltServer"))
-        reason = masters.reason_of(halt)
-        if reason is not None and server.reason is None:
-            server.reason, server.reason_at, server.reason_said = reason, owner.at, self._last_line((halt,))
 
     def _aborted(self, chain: tuple[Raised, ...], owner: Record, raising: Life | None) -> None:
         """Keep where a worker stood when its time was over: it says so itself where the master's line is missing."""
@@ -353,7 +346,8 @@ class Container:
             self._forget_lone()
             self.lone, server.loose = server.loose, None
             self._known = self.lone.chain
-        self.ran, self.worked = self.ran or not server.unseen, self.worked or server.worked
+        if not masters.is_stray(server):
+            self.ran, self.worked = self.ran or not server.unseen, self.worked or server.worked
         self._forget_loose()
         if server.version is not None or server.listening:
             self.around = server.around(self._notes)
@@ -372,7 +366,10 @@ class Container:
             self._held = self._held or trouble
             return
         self._bind_told = self._bind_told or server.fatal_kind == said.CANNOT_BIND
-        self._emit(trouble)
+        if masters.is_stray(server):
+            self.strays.append(trouble)
+        else:
+            self._emit(trouble)
 
     def _forget_lone(self) -> None:
         lone, self.lone = self.lone, None

@@ -12,7 +12,7 @@ from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
 from bootcheck.analysis.overheard import Parting, overheard
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import BOOT, LONE, Surroundings, Trouble
+from bootcheck.analysis.trouble import BOOT, LONE, STRAY, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -51,6 +51,7 @@ class Log:
         self._times: dict[int | None, float] = {}
         self._ran = self._worked = self._heard = False
         self._lone: list[Loose] = []
+        self._strays: list[Trouble] = []
         self._overheard: Loose | None = None
         """The last thing that a line quotes, as long as no server has spoken."""
         self._parting = Parting()
@@ -151,6 +152,9 @@ class Log:
                 self._sink.unexplained(lone.text, lone.source, lone.line)
             else:
                 self._sink.trouble(_alone(lone, self.around, self.notes))
+        for stray in self._strays:
+            self._sink.trouble(replace(stray, facts={**stray.facts, STRAY: self._worked}))
+        self._ran = self._ran or bool(self._strays)
 
     def _knows(self, pid: int) -> bool:
         return any(container.knows(pid) for container in self._containers.values())
@@ -160,6 +164,7 @@ class Log:
         self._ran, self._worked = self._ran or container.ran, self._worked or container.worked
         if container.lone is not None and len(self._lone) < MAX_LONE:
             self._lone.append(container.lone)
+        self._strays += container.strays[: MAX_LONE - len(self._strays)]
         known, new = self.around, container.around
         if new.version is not None or (known.version is None and (new.listening or not known.listening)):
             self.around = new

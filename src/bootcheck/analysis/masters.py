@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis.lives import Server
 from bootcheck.analysis.trouble import BOOT, UNKNOWN, Raised, Trouble
@@ -29,6 +31,24 @@ def reason_of(halt: Raised) -> str | None:
         return str(found[1]["reason"])
     code = halt.frames[-1].code if halt.frames else ""
     return next((reason for name, reason in _REASONS.items() if name in code), None)
+
+
+def halted(
+    server: Server, chain: tuple[Raised, ...], at: float | None, line_of: Callable[[tuple[Raised, ...]], Evidence]
+) -> None:
+    """Take the master's own end: it says that a worker could not boot, not why."""
+    server.failing = True
+    halt = next(link for link in chain if link.is_a("HaltServer"))
+    reason = reason_of(halt)
+    if reason is not None and server.reason is None:
+        server.reason, server.reason_at, server.reason_said = reason, at, line_of((halt,))
+
+
+def is_stray(server: Server) -> bool:
+    """Tell whether "Error: " is all that was said: any program says so, beside a server or before it."""
+    shown = server.seen_start or server.listening or server.boots or server.served or server.fatal_chain
+    alone = server.fatal_kind == said.CONFIG_ERROR and not shown
+    return alone and all(item.text.startswith("Error: ") for item in server.fatal)
 
 
 def raised(server: Server, chain: tuple[Raised, ...], lines: tuple[Evidence, ...], notes: list[Evidence]) -> Trouble:

@@ -23,6 +23,8 @@ ALL_FAILED = "all_failed"
 """The fact that no request was answered, as far as the log tells of any."""
 
 
+STRAY = "stray"
+"""The fact that a server worked in the same log, and that the words may be anybody's."""
 UNTOLD = "untold"
 """The fact that a worker ended without a word, in a release of Gunicorn that says nothing of signals."""
 

@@ -182,3 +182,15 @@ def test_a_log_that_begins_with_the_last_words_of_a_worker():
 
     assert names(log) == ["env-config"]
     assert END not in log
+
+
+@pytest.mark.parametrize("told_by", ["Error: connect ECONNREFUSED db:5432", "Error: getaddrinfo ENOTFOUND redis"])
+@pytest.mark.parametrize("head", ["", "worker-1  | "], ids=["before it", "beside it"])
+def test_errors_that_others_tell_of_beside_a_server(told_by: str, head: str):
+    """A program of another kind, in a start script or in another service: the server is well."""
+    own = "web-1     | " if head else ""
+    healthy = "".join(f"{own}{line}\n" for line in (start() + GET + TERM).splitlines())
+
+    assert names(f"{head}{told_by}\n{healthy}") == []
+    assert names(f"{head}Error: 'gunicorn.conf.py' doesn't exist\n{healthy}") == ["config-file-error"]
+    assert names("Error: No module named 'shop.conf'\n") == ["config-file-error"]
