@@ -194,3 +194,13 @@ def test_errors_that_others_tell_of_beside_a_server(told_by: str, head: str):
     assert names(f"{head}{told_by}\n{healthy}") == []
     assert names(f"{head}Error: 'gunicorn.conf.py' doesn't exist\n{healthy}") == ["config-file-error"]
     assert names("Error: No module named 'shop.conf'\n") == ["config-file-error"]
+
+
+def test_a_start_script_that_goes_on_after_an_error():
+    """What ends it comes further down; where nothing else does, that error was it."""
+    failed = "/app/start.sh: 20: shopctl: not found\n"
+
+    assert names(f"{failed}fetching the index\nIllegal instruction (core dumped)\nexit status 132\n") == [
+        "illegal-instruction"
+    ]
+    assert names(f"{failed}exit status 127\n") == ["launcher-error"]

@@ -28,7 +28,7 @@ import re
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Finding
+from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "launcher-error"
 RULES = ("BC520",)
@@ -139,6 +139,8 @@ WORDS = (
     "while looking for", "nterminated quoted",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
+_ENDED = re.compile(r"[Ee]xit|\bstatus\b|crash|[Ff]ailed|[Rr]estart")
+"""What a platform says of the end of it, whatever that was of."""
 _STEP = re.compile(f"{_STEPS}|{_SCRIPT}")
 _OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")
 _LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
@@ -178,7 +180,7 @@ def match(trouble: Trouble) -> Finding | None:
         line = trouble.line(TELLTALE)
         if not line or error is not None or trouble.says(_LOADER):
             return None
-        if _STEP.search(line[0].text) and not trouble.unstarted:
+        if _STEP.search(line[0].text) and (not trouble.unstarted or _goes_on(trouble, line[0])):
             return None
     why = next(
         (text for pattern, text in _REASONS if pattern.search(line[0].text)),
@@ -193,6 +195,12 @@ def match(trouble: Trouble) -> Finding | None:
         confirm="run the unit's command by hand, as its user and in its directory, with --version",
         evidence=[*line, *(item for item in trouble.said if one_line(item.text) != one_line(line[0].text))][:4],
     )
+
+
+def _goes_on(trouble: Trouble, line: Evidence) -> bool:
+    """Tell whether a script failed at something else further down: a shell goes on after most of its errors."""
+    later = [note.text for note in trouble.around.notes if (note.line or 0) > (line.line or 0)]
+    return any(not TELLTALE.search(text) and not _ENDED.search(text) for text in later)
 
 
 def _before(trouble: Trouble) -> bool:
