@@ -11,6 +11,9 @@ from dataclasses import replace
 import scenarios_app
 import scenarios_database
 import scenarios_first
+import scenarios_fourth
+import scenarios_fourth_app
+import scenarios_fourth_database
 import scenarios_healthy
 import scenarios_launch
 import scenarios_native
@@ -35,4 +38,7 @@ SCENARIOS: dict[str, Scenario] = {
     **scenarios_third.SCENARIOS,
     **scenarios_third_app.SCENARIOS,
     **scenarios_third_database.SCENARIOS,
+    **scenarios_fourth.SCENARIOS,
+    **scenarios_fourth_app.SCENARIOS,
+    **scenarios_fourth_database.SCENARIOS,
 }
