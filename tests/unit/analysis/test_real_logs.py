@@ -20,6 +20,7 @@ UNSOLVED = {
     "shutdown-timeout/quit-hang-27.0.1-heroku": "the master left before it said that it had killed its workers",
     "shutdown-timeout/asgi-23.0.0-render": "the master left before it said that it had killed its workers",
     "shutdown-timeout/asgi-27.0.1-kubectl": "the master left before it said that it had killed its workers",
+    "db-forked-connection/pg8000-20.1.0-gcp-json": "a worker that waits for the answer that another one got is timed out",
     "shutdown-timeout/supervisor-restart-23.0.0-heroku": "the next server meets the port that the killed one's worker holds",
 }
 """Logs that do not tell their cause, or tell it as two incidents."""
