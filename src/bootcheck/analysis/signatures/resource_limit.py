@@ -50,7 +50,7 @@ _SAID = re.compile(
 )
 _ANY_TYPE = re.compile(
     rf"{_NO_THREAD}|\bToo many open files\b|\bEMFILE\b|\bENFILE\b|ThreadPoolBuildError|"
-    r"ENOSPC: System limit for number of file watchers"
+    r"ENOSPC: System limit for number of file watchers|\bERRNO=\((?:24|28)\)"
 )
 """The system's words, passed on by clients that have exceptions of their own."""
 _NO_MEMORY = re.compile(
@@ -65,6 +65,8 @@ WORDS = (
     "resources for OMP", "open files", "fork", "what():",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NONE
+_SPENT = {"SIGXCPU": "CPU time", "SIGXFSZ": "a file's size"}
+"""Signals by which the kernel itself tells of a limit (setrlimit, ulimit -t and -f)."""
 _CAUSES = (Cause.NONE, Cause.OS_EXIT, Cause.NATIVE_CRASH)
 """A C++ library that gets no thread aborts, or goes on and crashes."""
 _TYPES = ("OSError", "RuntimeError", "BlockingIOError", "IOError", "error", "ValueError", "PanicException")
@@ -76,6 +78,14 @@ def match(trouble: Trouble) -> Finding | None:
     A MemoryError counts where it ends a process: one request may ask for too much.
     """
     error = trouble.error
+    if trouble.signal in _SPENT:
+        return conclude(
+            trouble,
+            f"{trouble.who} got {trouble.signal}: the limit of {_SPENT[trouble.signal]} is reached.",
+            "Raise the limit (ulimit -t or -f, LimitCPU or LimitFSIZE), or do the long work outside the web server.",
+            confirm="cat /proc/PID/limits",
+            evidence=trouble.said[-3:],
+        )
     line = trouble.line(TELLTALE)
     fits = error is not None and (
         (error.is_a("MemoryError", "_ArrayMemoryError") and trouble.died)

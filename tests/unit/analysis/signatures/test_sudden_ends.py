@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import GET, TERM, start
+from tests.unit.analysis.signatures.examples import GET, TERM, start, worker
 
 FLY = "2026-11-27T09:00:09Z app[18e] ams [info] "
 BY_CLASS = {
@@ -96,3 +96,12 @@ def test_what_harms_nobody_is_no_end(text: str):
 def test_a_shells_word_after_an_ordered_stop_tells_of_the_stop():
     """Who is killed because the stop took too long was not killed for memory."""
     assert [name for name, _ in classes(told(start() + GET + TERM + "Killed\n"))] != ["oom-kill"]
+
+
+@pytest.mark.parametrize("said", ["Worker (pid:11) was sent {}!", "Worker with pid 11 was terminated due to signal {}"])
+@pytest.mark.parametrize(("name", "number"), [("SIGXCPU", 24), ("SIGXFSZ", 25)])
+def test_a_limit_of_which_the_kernel_tells_by_signal(said: str, name: str, number: int):
+    """Nobody outside stopped it."""
+    line = f"[WARNING] {said.format(name if 'sent' in said else number)}"
+
+    assert classes(told(worker(line, serving=True))) == [("resource-limit", 1)]

@@ -59,6 +59,7 @@ NOT_GONE = (
     "OSError: Unable to open file (file signature not found)",
 )
 SPENT = (
+    "inotify.calls.InotifyError: Call failed (should not be -1): (-1) ERRNO=(24)",
     "zmq.error.ZMQError: Too many open files",
     "redis.exceptions.ConnectionError: Error 24 connecting to cache:6379. Too many open files.",
     'psycopg2.OperationalError: could not translate host name "db" to address: Too many open files',
