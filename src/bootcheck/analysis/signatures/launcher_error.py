@@ -142,11 +142,13 @@ TELLTALE_CAUSE = Cause.OS_EXIT
 _ENDED = re.compile(r"[Ee]xit|\bstatus\b|crash|[Ff]ailed|[Rr]estart")
 """What a platform says of the end of it, whatever that was of."""
 _STEP = re.compile(f"{_STEPS}|{_SCRIPT}")
+_SERVER = re.compile(r"gunicorn\S*: (?:command )?not found$")
+"""It is the server itself that was not found: whatever comes after it is of another try."""
 _OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")
 _LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
 """The loader's words: it gives the status 127 as well."""
 _ABSENT = re.compile(
-    r"No module named '?gunicorn(?:\.(?!conf')|[';]|$)|No module named '?encodings'?$|"
+    r"No module named '?gunicorn(?:\.(?!conf'|workers\.)|[';]|$)|No module named '?encodings'?$|"
     r"The 'gunicorn[^']*' distribution was not found|"
     r"No package metadata was found for (?:The 'gunicorn|gunicorn)|No such file or directory: '(?:[^']*/)?gunicorn'"
 )
@@ -199,6 +201,8 @@ def match(trouble: Trouble) -> Finding | None:
 
 def _goes_on(trouble: Trouble, line: Evidence) -> bool:
     """Tell whether a script failed at something else further down: a shell goes on after most of its errors."""
+    if _SERVER.search(line.text):
+        return False
     later = [note.text for note in trouble.around.notes if (note.line or 0) > (line.line or 0)]
     return any(not TELLTALE.search(text) and not _ENDED.search(text) for text in later)
 

@@ -55,7 +55,7 @@ _OWN_WORDS = re.compile(
 """How an app and its libraries tell of it themselves, of a path that they name."""
 _NAMES_PATH = re.compile(r"[/\\][\w.]|executable")
 _OTHERWISE = re.compile(
-    r"No such file|not found\b|FileNotFound|Read-only|No space|not exist|HTTP\b|\b40[13]\b|[Bb]ucket|s3:"
+    r"No such file|not found\b|FileNotFound|Read-only|No space|not exist|ADirectory|HTTP\b|\b40[13]\b|[Bb]ucket|s3:"
 )
 """Why else one cannot write."""
 _TOOL = (

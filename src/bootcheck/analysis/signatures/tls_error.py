@@ -50,7 +50,7 @@ _CLIENT = re.compile(
     re.IGNORECASE,
 )
 """What a client, and not the server's files, makes of a connection."""
-_LISTENER = re.compile(r"load_cert_chain|ssl_context|wrap_socket|\bssl_options\b")
+_LISTENER = re.compile(r"load_cert_chain|ssl_context|wrap_socket|\bssl_options\b|\bset_ciphers\(")
 
 
 def match(trouble: Trouble) -> Finding | None:

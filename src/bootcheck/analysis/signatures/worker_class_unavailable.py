@@ -44,6 +44,11 @@ _CLASSES = re.compile(r"/gunicorn/workers/(?!base|sync|workertmp|__init__)\w+\.p
 _APP = frozenset({"load_wsgi", "wsgi", "load", "load_wsgiapp", "import_app"})
 """Through these a worker asks for the app."""
 _MISSING = re.compile(r"No module named '?([\w.]+)")
+_ONLY_CLASSES = re.compile(
+    r"^(?:uvicorn_worker|uvicorn\.workers|meinheld\.gmeinheld|geventwebsocket\.gunicorn(?:\.workers)?|"
+    r"gunicorn\.workers\.\w+)$"
+)
+"""Modules for which nobody asks but for a worker class, where no frame tells who asked."""
 _PACKAGE = {
     "gevent": "'gunicorn[gevent]'",
     "eventlet": "'gunicorn[eventlet]' 'gunicorn<27'",
@@ -75,6 +80,8 @@ def match(trouble: Trouble) -> Finding | None:
         in_loader = in_loader or any(
             frame.function in ("", "<module>") and _CLASSES.search(frame.file) for frame in error.frames
         )
+    elif error is not None and error.is_a("ModuleNotFoundError", "ImportError"):
+        in_loader = in_loader or bool(_ONLY_CLASSES.search(first(_MISSING, error.message)))
     line = (*trouble.line(_SAID), *trouble.line(_NEEDS))[:1]
     if not line and not in_loader:
         return None

@@ -236,6 +236,16 @@ def test_a_certificate_that_gevents_server_cannot_load_is_the_listeners():
     assert [name for name, _ in classes(told(log))] == ["tls-error"]
 
 
+def test_ciphers_that_nobody_knows_are_the_listeners():
+    """Uvicorn's worker sets them itself; those of an app's client are its own."""
+    error = "ssl.SSLError: ('No cipher can be selected.',)"
+    listener = frame(SITE + "uvicorn/config.py", "create_ssl_context", "ctx.set_ciphers(ciphers)")
+    client = frame(SITE + "books/client.py", "connect", "context.set_ciphers(self.ciphers)")
+
+    assert classes(told(raising(error, listener))) == [("tls-error", 1)]
+    assert [name for name, _ in classes(told(raising(error, client)))] != ["tls-error"]
+
+
 def test_a_server_of_the_apps_own_that_finds_its_port_taken_is_one_incident():
     """Its workers end with a status and without a word: of what was said beside them."""
     status = "[2026-11-27 09:00:0{at} +0000] [10] [ERROR] Worker (pid:1{at}) exited with code 1\n"
@@ -254,6 +264,19 @@ def test_a_worker_class_that_this_python_cannot_read_is_unavailable():
     assert classes(told(log)) == [("worker-class-unavailable", 1)]
 
 
+@pytest.mark.parametrize("module", ["uvicorn_worker", "uvicorn.workers", "gunicorn.workers.gaiohttp"])
+def test_a_module_that_holds_but_a_worker_class(module: str):
+    """The last line of it is all that was copied."""
+    assert classes(told(f"ModuleNotFoundError: No module named '{module}'\n")) == [("worker-class-unavailable", 1)]
+
+
+def test_a_server_that_is_not_found_is_asked_for_again():
+    """What a platform says before the next try is no script that goes on."""
+    missing = "bash: line 1: gunicorn: command not found\n"
+
+    assert classes(told(f"{missing}==> Running 'gunicorn books:app'\n{missing}")) == [("launcher-error", 1)]
+
+
 def test_a_service_whose_command_ended_is_no_launcher_that_fails():
     """s6-rc says with which status: why, the app has said before."""
     log = raising("KeyError: 'SHELVES'") + "s6-rc: warning: unable to start service books: command exited 1\n"
@@ -268,6 +291,7 @@ def test_a_service_whose_command_ended_is_no_launcher_that_fails():
         ("config-file-error", "\nError: Invalid reload_engine: 'books'\n"),
         ("config-file-error", "\nError: Can not load 'books' from 'shelf'\n"),
         ("bad-bind-address", "\nError: 'books' is not a valid file descriptor.\n"),
+        ("filesystem", "\nError: '/srv/log' isn't writable [IsADirectoryError(21, 'Is a directory')]\n"),
         (
             "tls-error",
             start() + "[2026-11-27 09:00:01 +0000] [11] [ERROR] Failed to create SSL context: [SSL] PEM lib\n",
