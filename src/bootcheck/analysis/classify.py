@@ -24,6 +24,8 @@ _FOR_A_SERVER = re.compile(
     r"(?:^|/)(?:wsgi|asgi|app|main|application|server|api|run|index|__init__|settings|urls)\.py$"
 )
 _BY_OTHERS = re.compile(r"/(?:manage|setup|conftest|env|celery)\.py$|/bin/(?!gunicorn)\w|<frozen runpy>|/runpy\.py$")
+_NO_APP = re.compile(r"Failed to find application object: ['\"][\w.]+\(.*\)['\"]")
+"""What Gunicorn says of a call that returned None."""
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
 
 
@@ -97,7 +99,8 @@ class Diagnoser:
             found = self._specifically(link, serving=serving)
             if found is not None and (best is None or _is_the_root(found, best, link)):
                 best = found
-        best = best or self._by_complaint(trouble)
+        if best is None or _made_nothing(trouble, best):
+            best = self._by_complaint(trouble) or best
         if trouble.facts.get(STRAY) and (best is None or precedence(best.cause_class) > precedence(_LAST_OF_A_START)):
             return None
         if best is not None:
@@ -116,8 +119,9 @@ class Diagnoser:
         """Judge the app's own last words where no exception is to be seen: a hint, not a proof."""
         if trouble.exception is not None:
             return None
+        cause = Cause.EXCEPTION if trouble.cause is Cause.APP_NOT_FOUND else trouble.cause
         for complaint in trouble.facts.get("complaints", ()):
-            found = self._specifically(replace(trouble, exception=complaint), serving=False)
+            found = self._specifically(replace(trouble, cause=cause, exception=complaint), serving=False)
             if found is not None:
                 return replace(found, finding=replace(found.finding, confidence="low"))
         return None
@@ -174,6 +178,11 @@ def _of_an_import(trouble: Trouble) -> bool:
     begun = [frame for link in trouble.chain for frame in link.frames if frame.function == "<module>"]
     asked = any(_FOR_A_SERVER.search(frame.file) for frame in begun)
     return asked and not any(_BY_OTHERS.search(frame.file) for frame in begun)
+
+
+def _made_nothing(trouble: Trouble, found: Diagnosis) -> bool:
+    """Tell whether a factory was found, but returned no app: why not is what the app said."""
+    return found.cause_class == "app-not-found" and trouble.says(_NO_APP) is not None
 
 
 def _is_the_root(found: Diagnosis, outer: Diagnosis, link: Trouble) -> bool:

@@ -39,6 +39,9 @@ _ECHO = "Traceback, the end of it:"
 """What bootcheck's banner puts before the lines that it repeats of a death's traceback, and how deep they stand."""
 _ECHO_INDENT = " " * 5
 
+_WAITS = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
+"""The last line of a log that was cut while an app waits for what it has just missed."""
+
 
 class Sink(Protocol):
     """Where what a log tells goes."""
@@ -147,7 +150,8 @@ class Container:
 
     def end(self) -> None:
         """Tell what is open at the end."""
-        self._server.just_raised = False
+        waits = self._head is not None and _WAITS.search(self._head.text) is not None
+        self._server.just_raised = self._server.just_raised and waits
         self._cut_block()
         self._close_block()
         for server in (*self._others, self._server):
@@ -243,7 +247,7 @@ class Container:
             raising.say(self._last_line(chain))
         elif self._event in (said.REQUEST_ERROR, said.TIMEOUT) or is_request(frames):
             self._in_request(chain, owner)
-        elif is_master(frames):
+        elif is_master(frames) or (frames and self._event == said.MAIN_LOOP):
             self._master_raised(chain, owner)
         elif is_boot(frames):
             life = server.life(server.latest(), self._last_line(chain))
@@ -284,15 +288,9 @@ class Container:
 
     def _harmless(self, chain: tuple[Raised, ...], moment: str, pid: int | None, at: float | None) -> None:
         """Tell of an exception that ended no process, as far as the log says."""
+        told, around = (self._last_line(chain),), self._server.around(self._notes)
         trouble = Trouble(
-            cause=Cause.NONE,
-            pid=pid,
-            moment=moment,
-            exception=chain[0],
-            chain=chain,
-            at=at,
-            said=(self._last_line(chain),),
-            around=self._server.around(self._notes),
+            cause=Cause.NONE, pid=pid, moment=moment, exception=chain[0], chain=chain, at=at, said=told, around=around
         )
         self._server.failed = self._server.failed or (trouble if moment == REQUEST else None)
         self._emit(trouble)
@@ -326,6 +324,8 @@ class Container:
 
     def _end_server(self) -> None:
         server = self._server
+        if server.loose is not None and server.loose.failed:
+            self._forget_loose()
         if server.failed is not None and server.all_failed:
             self._emit(replace(server.failed, facts={ALL_FAILED: True}))
         for life in list(server.lives.values()):

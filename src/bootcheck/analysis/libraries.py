@@ -139,6 +139,12 @@ _MADE = frozenset(
 _NAMED = re.compile(r"\(([^()\s]+\.py), line \d+\)$|in file (\S+?),? (?:on )?line")
 
 
+_ASKS_FOR_AN_APP = re.compile(
+    r"^from \S+ import .*\b(?:(?:create|make|build|get|init)_(?:\w+_)?app(?:lication)?|app_factory|app|application)\b"
+)
+"""What is asked of the package that a project is, and of no library's."""
+
+
 def file_of_syntax_error(error: Raised) -> str | None:
     """Return which file does not compile; None where it is not told, and no library asked for it."""
     last = error.frames[-1] if error.frames else None
@@ -238,7 +244,9 @@ def is_by_convention(module: str, error: Raised) -> bool:
     if is_library(inner.file):
         return False
     # Python found what stands before the dot, so a name of which nobody has heard is a folder of the app's.
-    return is_common(module) or ("." in module and not is_known(module) and not is_shared(module))
+    if is_known(module) or is_shared(module):
+        return is_common(module)
+    return is_common(module) or "." in module or _ASKS_FOR_AN_APP.search(inner.code) is not None
 
 
 def _is_its_own_name(frame: Frame) -> bool:

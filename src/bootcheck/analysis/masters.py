@@ -84,7 +84,7 @@ def gave_up(server: Server, notes: list[Evidence]) -> Trouble:
         since=server.started_at,
         said=tuple(server.fatal),
         around=server.around(notes),
-        facts={"gave_up": server.fatal_kind},
+        facts={"gave_up": server.fatal_kind, **({} if chain else server.complained)},
         stops_server=True,
     )
 

@@ -43,9 +43,9 @@ _BARE = re.compile(
     r"Reconnect|Shutdown|Locked)"
     r"|(?:[a-z_]\w*\.)+(?:Error|Exception)|(?:[a-z_]\w*\.)*_?(?:errors?|exceptions?|exc|_error|errorfactory)\.[A-Z]\w*"
     r"|(?:[A-Za-z_]\w*\.)*(?:Exception|BadDsn|APIRemovedIn\w+|[A-Z]\w*Conflict)"
-    r"|(?:socket|select)\.(?:error|gaierror|timeout)|error(?=: \[Errno ))(?:: (?P<message>.*))?$"
+    r"|(?:socket|select)\.(?:error|gaierror|timeout)|error(?=: \[Errno ))(?:: (?P<message>.*)|:)?$"
 )
-_ANY = re.compile(r"^(?P<type>(?:[A-Za-z_]\w*\.)+[A-Z]\w*)(?:: (?P<message>.*))?$")
+_ANY = re.compile(r"^(?P<type>(?:[A-Za-z_]\w*\.)+[A-Z]\w*)(?:: (?P<message>.*)|:)?$")
 _QUOTED = re.compile(r"^\((?P<type>[A-Za-z_]\w*\.(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception))\) (?P<message>\S.*)$")
 """A driver's exception as SQLAlchemy quotes it, without the one that quotes it."""
 _MESSAGE = "Message"

@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.analysis.trouble import Frame, Raised, Trouble, is_library
 from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "config-file-error"
@@ -54,6 +54,14 @@ _HOOK = re.compile(
     r"worker_abort|pre_exec|"
     r"pre_request|post_request|child_exit|worker_exit|nworkers_changed|on_exit|ssl_context)\("
 )
+_HOOKS = frozenset(
+    """
+    on_starting on_reload when_ready pre_fork post_fork post_worker_init worker_int worker_abort pre_exec pre_request
+    post_request child_exit worker_exit nworkers_changed on_exit ssl_context
+    """.split()  # noqa: SIM905
+)
+_OWN_FILE = re.compile(r"(?:^|[/\\])gunicorn[\w.\-]*\.py$|(?:^|[/\\])\w*gunicorn\w*conf\w*\.py$")
+"""What people call the file: a hook in it is known by its name, where Gunicorn's line that calls it was left out."""
 _NO_FILE = re.compile(r"^'[^']+\.(?:py|conf|cfg|ini|txt)' doesn't exist$")
 _READING = frozenset(
     {
@@ -96,13 +104,20 @@ def _sets_up_logging(error: Raised) -> bool:
     return asked and not error.is_a("PermissionError", "FileNotFoundError") and "[Errno" not in error.message
 
 
+def _hook_of(frame: Frame) -> str | None:
+    """Return the hook that a frame calls, or is."""
+    found = _HOOK.search(frame.code) if "gunicorn" in frame.file else None
+    if found is not None:
+        return found["hook"]
+    itself = frame.function in _HOOKS and _OWN_FILE.search(frame.file) and not is_library(frame.file)
+    return frame.function if itself else None
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from gunicorn's words, or from a traceback that enters the configuration file."""
     error = trouble.error
     frames = error.frames if error is not None else ()
-    hook = next(
-        (found["hook"] for frame in frames if "gunicorn" in frame.file and (found := _HOOK.search(frame.code))), None
-    )
+    hook = next((name for frame in frames if (name := _hook_of(frame))), None)
     reading = any(frame.function in _READING for frame in frames) or _of_a_setting(trouble)
     line = trouble.line(_PLAIN) or trouble.line(_SAID) or _of_a_module(trouble)
     # An app that parses Gunicorn's arguments under --preload says the same words, and exits by itself.

@@ -1,0 +1,118 @@
+"""Causes that stand beside where they are looked for: above a factory that made nothing, in a hook, before a retry."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import SITE, frame, raising, start
+
+NOTHING = "[2026-11-27 09:00:01 +0000] [11] [ERROR] {said}\nFailed to find application object: '{call}'\n"
+LEFT = (
+    "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+    "[2026-11-27 09:00:01 +0000] [10] [INFO] Shutting down: Master\n"
+    "[2026-11-27 09:00:01 +0000] [10] [INFO] Reason: App failed to load.\n"
+)
+OPENS = "[2026-11-27 09:00:01 +0000] [11] [ERROR] (sqlite3.OperationalError) no such table: parcels\n"
+WAITS = "[2026-11-27 09:00:01 +0000] [11] [INFO] No database yet, trying again in 5 seconds\n"
+ANSWERED = '10.0.0.7 - - [27/Nov/2026:09:00:02 +0000] "GET /parcels HTTP/1.1" 200 17 "-" "curl/8"\n'
+
+
+def names(log: str) -> list[str]:
+    """Return the class of each incident."""
+    return [name for name, _ in classes(told(log))]
+
+
+@pytest.mark.parametrize("head", ["", start()])
+def test_a_factory_that_returned_nothing_was_found(head: str):
+    """Gunicorn says that there is no app; why the call made none is what the app said above it."""
+    said = NOTHING.format(said="PARCEL_DATABASE_URL is not set in the config.", call="create_app(strict=True)")
+
+    assert names(head + said + LEFT) == ["env-config"]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        NOTHING.format(said="Something else went wrong", call="create_app()") + LEFT,
+        NOTHING.format(said="PARCEL_DATABASE_URL is not set", call="application") + LEFT,
+    ],
+)
+def test_a_target_that_is_not_there_keeps_its_class(log: str):
+    """Where the app's last words tell no cause, or nothing was called, the name is all there is."""
+    assert names(log) == ["app-not-found"]
+
+
+@pytest.mark.parametrize(
+    "file", ["/srv/shop/gunicorn.conf.py", "/etc/gunicorn_prod.py", "/srv/shop/my_gunicorn_config.py"]
+)
+def test_a_hook_is_known_by_its_name_and_file(file: str):
+    """The frame in which Gunicorn calls it was left out of the log, and so was the traceback's head."""
+    log = (
+        "[2026-11-27 09:00:01 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+        "[2026-11-27 09:00:01 +0000] [10] [ERROR] Unhandled exception in main loop\n"
+        + frame(SITE + "gunicorn/arbiter.py", "handle_chld", "self.reap_workers()")
+        + frame(file, "child_exit", "counters.forget(worker.pid)")
+        + "TypeError: expected a path, not NoneType\n"
+    )
+
+    assert names(log) == ["config-file-error"]
+    assert names(log.replace("child_exit", "tidy").replace(file, "/srv/shop/hooks.py")) == ["app-exception"]
+
+
+def test_a_log_that_ends_while_an_app_waits_for_its_tables():
+    """Nothing is raised: the worker asks again and again, and no request is answered meanwhile."""
+    assert names(start() + OPENS + WAITS) == ["db-schema-missing"]
+    assert names(start() + OPENS + WAITS + ANSWERED) == []
+    assert names(start() + OPENS + WAITS.replace("trying again in 5 seconds", "going on without it")) == []
+
+
+def test_the_only_request_failed_for_want_of_a_database():
+    """Its traceback stands right above the answer, and nothing else is told of that server."""
+    failed = (
+        frame(SITE + "pymysql/connections.py", "connect", "raise exc")
+        + "sqlalchemy.exc.OperationalError: (pymysql.err.OperationalError) (2003, \"Can't connect to MySQL server on "
+        "'store' ([Errno -2] Name or service not known)\")\n" + ANSWERED.replace(" 200 ", " 500 ")
+    )
+    term = "[2026-11-27 09:00:03 +0000] [10] [INFO] Handling signal: term\n"
+
+    assert names(failed + term) == ["db-unreachable"]
+
+
+def test_a_message_below_its_exceptions_name():
+    """A viewer that strips the ends of lines leaves a name with a colon alone; the message begins below it."""
+    log = (
+        "web-1  | redis.exceptions.ConnectionError:\n"
+        "web-1  | Error 111 connecting to store:6379. Connection refused.\n"
+        "web-1  | ERROR    Application startup failed. Exiting.\n"
+    )
+
+    assert names(log) == ["backend-unavailable"]
+
+
+def test_a_package_that_is_asked_for_an_app_is_the_projects_own():
+    """No library is called `harbour_master`, and none would be asked for a factory; a library's name stays one."""
+    asks = frame("/srv/shop/wsgi.py", "<module>", "from harbour_master import create_app")
+    lacks = "ModuleNotFoundError: No module named 'harbour_master'"
+
+    assert names(raising(lacks, asks)) == ["app-import-error"]
+    assert names(raising(lacks, asks.replace("create_app", "Harbour"))) == ["dependency-missing"]
+    known = raising(lacks.replace("harbour_master", "airflow"), asks.replace("harbour_master", "airflow"))
+    assert names(known) == ["dependency-missing"]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("shop.errors.ShopError: Missing file /srv/shop/conf/parcels.toml", "filesystem"),
+        ("shop.errors.ShopError: missing config file ./parcels.toml", "filesystem"),
+        ("ValueError: Missing directory '/var/lib/parcels'", "filesystem"),
+        ("shop.errors.ShopError: Missing file types for the upload", "app-exception"),
+        ("AttributeError: 'FastMCP' object has no attribute 'serve'", "version-incompatible"),
+        ("AttributeError: 'Babel' object has no attribute 'localeselector'", "version-incompatible"),
+        ("AttributeError: 'Parcel' object has no attribute 'localeselector'", "app-exception"),
+    ],
+)
+def test_what_a_missing_file_and_a_changed_library_are_called(text: str, expected: str):
+    """Whoever raises it; the app's own classes and words for something else are neither."""
+    assert names(raising(text, frame("/srv/shop/wsgi.py", "<module>", "parcels.load()"))) == [expected]
