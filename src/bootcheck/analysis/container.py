@@ -324,8 +324,7 @@ class Container:
 
     def _end_server(self) -> None:
         server = self._server
-        if server.loose is not None and server.loose.failed:
-            self._forget_loose()
+        self._forget_loose(failed=True)
         if server.failed is not None and server.all_failed:
             self._emit(replace(server.failed, facts={ALL_FAILED: True}))
         for life in list(server.lives.values()):
@@ -376,8 +375,10 @@ class Container:
         if lone is not None:
             self._sink.unexplained(lone.text, lone.source, lone.line)
 
-    def _forget_loose(self) -> None:
+    def _forget_loose(self, *, failed: bool = False) -> None:
         server = self._server
+        if failed and not (server.loose is not None and server.loose.failed):
+            return
         loose, server.loose = server.loose, None
         if loose is None:
             return

@@ -244,9 +244,8 @@ def is_by_convention(module: str, error: Raised) -> bool:
     if is_library(inner.file):
         return False
     # Python found what stands before the dot, so a name of which nobody has heard is a folder of the app's.
-    if is_known(module) or is_shared(module):
-        return is_common(module)
-    return is_common(module) or "." in module or _ASKS_FOR_AN_APP.search(inner.code) is not None
+    unheard = not is_known(module) and not is_shared(module)
+    return is_common(module) or (unheard and ("." in module or _ASKS_FOR_AN_APP.search(inner.code) is not None))
 
 
 def _is_its_own_name(frame: Frame) -> bool:

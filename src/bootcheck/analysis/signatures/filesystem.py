@@ -61,7 +61,8 @@ _GONE = (
 )
 _OWN_WORDS = re.compile(
     rf"{_THING}[^\n]{{0,200}}? {_GONE}|"
-    rf"(?:[Nn]o|[Mm]issing) (?:\S+ )?{_THING}(?::| (?:was |were )?found| at | in | exists| named | (?=['\"]?(?:[A-Za-z]:|\.{{1,2}}|~)?[/\\]))|"
+    rf"(?:[Nn]o|[Mm]issing) (?:\S+ )?{_THING}(?::| (?:was |were )?found| at | in | exists| named |"
+    rf" (?=['\"]?(?:[A-Za-z]:|\.{{1,2}}|~)?[/\\]))|"
     rf"(?:annot|[Cc]an't|ould not|[Cc]ouldn't|[Uu]nable to|[Ff]ailed to) (?:find|open|locate) "
     rf"(?:the |a |any )?(?:\S+ )?{_THING}|"
     r"(?<=[\w/])/[\w.\-]+['\"]? (?:does not|doesn't) exist|cannot be opened for loading|"
