@@ -140,7 +140,8 @@ _NAMED = re.compile(r"\(([^()\s]+\.py), line \d+\)$|in file (\S+?),? (?:on )?lin
 
 
 _ASKS_FOR_AN_APP = re.compile(
-    r"^from \S+ import .*\b(?:(?:create|make|build|get|init)_(?:\w+_)?app(?:lication)?|app_factory|app|application)\b"
+    r"^from (\w+)\S* import .*\b"
+    r"(?:(?:create|make|build|get|init)_(?:\w+_)?app(?:lication)?|app_factory|app|application)\b"
 )
 """What is asked of the package that a project is, and of no library's."""
 
@@ -245,7 +246,8 @@ def is_by_convention(module: str, error: Raised) -> bool:
         return False
     # Python found what stands before the dot, so a name of which nobody has heard is a folder of the app's.
     unheard = not is_known(module) and not is_shared(module)
-    return is_common(module) or (unheard and ("." in module or _ASKS_FOR_AN_APP.search(inner.code) is not None))
+    asked = _ASKS_FOR_AN_APP.match(inner.code)
+    return is_common(module) or (unheard and ("." in module or (asked is not None and asked[1] == top)))
 
 
 def _is_its_own_name(frame: Frame) -> bool:
