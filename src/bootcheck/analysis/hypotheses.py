@@ -205,7 +205,7 @@ def gunicorn_timed_out(case: Case) -> Hypothesis | None:
     if case.incident.cause not in _STOPPED or case.longest is None:
         return None
     limits = {value for span in case.all_spans if (value := span.settings.get("bootcheck.gunicorn.timeout"))}
-    if len(limits) != 1 or not (limit := limits.pop()).isdigit() or limit == "0":
+    if len(limits) != 1 or not (limit := limits.pop()[:9]).isdigit() or limit == "0":
         return None
     shorter = case.longest < int(limit) - CLOSE
     near = any(abs(lived - int(limit)) <= CLOSE for lived in case.incident.pattern.lives)

@@ -112,7 +112,7 @@ class Surroundings:
     @property
     def release(self) -> tuple[int, ...]:
         """The version as numbers, empty where unknown."""
-        return tuple(int(part) for part in re.findall(r"\d+", self.version or "")[:2])
+        return tuple(int(part[:9]) for part in re.findall(r"\d+", self.version or "")[:2])
 
     def note(self, pattern: re.Pattern[str]) -> Evidence | None:
         """Return the first note that fits."""

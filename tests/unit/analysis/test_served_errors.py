@@ -204,3 +204,13 @@ def test_a_start_script_that_goes_on_after_an_error():
         "illegal-instruction"
     ]
     assert names(f"{failed}exit status 127\n") == ["launcher-error"]
+
+
+def test_a_release_of_five_thousand_digits():
+    """Damage that looks like a number is not made one."""
+    boots = "".join(
+        f"[2026-11-27 09:00:0{second} +0000] [{10 + second}] [INFO] Booting worker with pid: {10 + second}\n"
+        for second in range(1, 9, 3)
+    )
+
+    assert told(start("9" * 5_000) + boots).exit_code in (0, 1)
