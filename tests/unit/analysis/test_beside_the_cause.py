@@ -116,3 +116,27 @@ def test_a_package_that_is_asked_for_an_app_is_the_projects_own():
 def test_what_a_missing_file_and_a_changed_library_are_called(text: str, expected: str):
     """Whoever raises it; the app's own classes and words for something else are neither."""
     assert names(raising(text, frame("/srv/shop/wsgi.py", "<module>", "parcels.load()"))) == [expected]
+
+
+def test_services_whose_streams_are_named_beside_each_line():
+    """A script starts several: one cannot log in to its database, and the other one is up."""
+    log = (
+        '[parcels-err]   File "/venv/lib/python3.13/site-packages/asyncpg/connect_utils.py", line 1102, in __connect_addr\n'
+        "[parcels-err]     await connected\n"
+        '[parcels-err] asyncpg.exceptions.InvalidPasswordError: password authentication failed for user "parcels"\n'
+        "[parcels-err]\n"
+        "[parcels-err] ERROR:    Application startup failed. Exiting.\n"
+        "[routes-err] INFO:     Started server process [75]\n"
+        "[routes-err] INFO:     Waiting for application startup.\n"
+        "[routes-err] INFO:     Application startup complete.\n"
+        "routes is up on port 8083\n"
+    )
+
+    assert names(log) == ["db-auth-failed"]
+
+
+def test_a_program_that_asks_for_its_licence():
+    """A key that lets a whole program run is a setting like one that lets it into a service."""
+    text = "parcel.errors.ParcelError: No valid license key was found"
+
+    assert names(raising(text, frame("/srv/shop/wsgi.py", "<module>", "parcel.verify()"))) == ["env-config"]

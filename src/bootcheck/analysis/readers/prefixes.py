@@ -111,6 +111,8 @@ _PREFIXES = (
     ),
     # podman-compose
     re.compile(r"\[(?P<stream>[A-Za-z0-9][\w.\-]{0,80})\] +\| ?"),
+    # scripts that start several services, and name the stream as well: `[web-err] `
+    re.compile(r"\[(?P<stream>[A-Za-z0-9][\w.\-]{0,60}[\-_.](?:err|out|error|stderr|stdout))\](?: |$)"),
     # kubectl --prefix
     re.compile(r"\[(?P<stream>pod/[\w./\-]+)\] ?"),
     # stern, as some configure it: `[pod container] `

@@ -72,7 +72,7 @@ _CONFIGURED = re.compile(
 )
 """What is raised of settings that are missing, empty or contradict each other: by its name, or a library's for them."""
 _ENTRY = (
-    r"(?:api[ _-]?key|access key|access token|auth token|bot token|secret key|dsn|connection string|"
+    r"(?:api[ _-]?key|licen[cs]e key|access key|access token|auth token|bot token|secret key|dsn|connection string|"
     r"instrumentation key|database ur[il]|credentials)"
 )
 _WITHOUT = re.compile(
