@@ -214,3 +214,13 @@ def test_a_release_of_five_thousand_digits():
     )
 
     assert told(start("9" * 5_000) + boots).exit_code in (0, 1)
+
+
+def test_a_traceback_that_is_cut_before_it_says_what_was_raised():
+    """It is a death; of what, nobody can know from here."""
+    log = raising("ValueError: x").partition("ValueError")[0]
+    (incident,) = told(log).incidents
+
+    assert (incident.cause_class, incident.confidence) == ("app-exception", "low")
+    assert "ends before it says what" in incident.summary
+    assert "wsgi.py:4" in incident.summary

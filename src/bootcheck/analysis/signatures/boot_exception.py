@@ -22,6 +22,7 @@ How to know it is fixed
 from __future__ import annotations
 
 from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -54,6 +55,14 @@ def match(trouble: Trouble) -> Finding | None:
             against=("Gunicorn prints its own refusals and an app's RuntimeError alike, in one line.",),
         )
     where = f" at {error.where}" if error.where else ""
+    if error.type == UNREAD and not error.message and error.frames:
+        return conclude(
+            trouble,
+            f"The app raised while it was loaded{where}, and the log ends before it says what.",
+            "Get the lines that follow: the last one of the traceback names the error.",
+            confidence="low",
+            against=("What could not be read may have another cause than the app.",),
+        )
     return conclude(
         trouble,
         f"The app raised {one_line(error.text)} while it was loaded{where}.",
