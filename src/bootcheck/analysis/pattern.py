@@ -85,7 +85,7 @@ class Pattern:
         if len(waves) == 1:
             what = "The last records of all" if self.last_words else "All"
             verb = "lie" if self.last_words else "died" if self.deaths else "came"
-            yield f"{what} {self.count} {verb} within {seconds(spread)}."
+            yield f"{what} {self.count} {verb} {f'within {seconds(spread)}' if spread else 'at the same time'}."
         if len(self.order) > 1 and self.deaths:
             more = f", and {self.count - len(self.order)} more" if self.count > len(self.order) else ""
             yield f"In this order: {', '.join(self.order)}{more}."
@@ -114,6 +114,8 @@ class Pattern:
                 f"Each lived {seconds(median(self.lives))} ({seconds(low)} to {seconds(high)}): that is a limit "
                 f"somewhere, not chance."
             )
+        elif seconds(low) == seconds(high):
+            yield f"Each lived {seconds(low)}."
         else:
             yield f"They lived {seconds(low)} to {seconds(high)}, {seconds(median(self.lives))} in the middle."
 

@@ -168,7 +168,7 @@ def section(label: str, texts: Sequence[str], style: Style, *, wrap: bool = True
 
 def _unexplained(analysis: Analysis, style: Style) -> Iterator[str]:
     lines = sum(item.count for item in analysis.unexplained)
-    yield from paragraph(f"Unexplained: {lines} error line{_s(lines)} that belong to no incident.", style)
+    yield from paragraph(f"Unexplained: {lines} error line{_s(lines)} of no incident.", style)
     for item in analysis.unexplained[:MAX_UNEXPLAINED]:
         yield from paragraph(f"  {item.count} x {item.source}:{item.line}: {item.template}", style, indent=6)
     left = len(analysis.unexplained) - MAX_UNEXPLAINED

@@ -41,7 +41,7 @@ def test_last_records_are_no_deaths(tmp_path: Path):
     (incident,) = analyze([str(tmp_path)]).incidents
 
     assert (incident.cause, incident.pattern.lives) == ("vanished", ())
-    assert next(incident.pattern.sentences()).startswith("The last records of all 2 lie within")
+    assert next(incident.pattern.sentences()).startswith("The last records of all 2 lie ")
 
 
 def test_regular_waves_are_told_from_irregular_ones():
@@ -51,6 +51,13 @@ def test_regular_waves_are_told_from_irregular_ones():
 
     assert "4 times, regularly, every 60.0 s" in regular
     assert "4 times, 10.0 s to 100.0 s apart" in loose
+
+
+def test_what_is_the_same_for_all_is_said_once():
+    """Logs have whole seconds: workers that end together end in the same one."""
+    together = " ".join(Pattern(count=4, times=(9.0,) * 4, lives=(30.0,) * 4).sentences())
+
+    assert together == "All 4 died at the same time. Each lived 30.0 s."
 
 
 def test_lives_of_chance_are_no_limit():
