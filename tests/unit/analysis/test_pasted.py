@@ -137,3 +137,16 @@ def test_a_traceback_that_was_printed_as_a_list_of_lines():
 
     assert [name for name, _ in classes(told(f"web failed: {lines}\n"))] == [MISSING]
     assert classes(told(start() + GET + "INFO labels: ['a', 'b', 'File c']\n" + GET + TERM)) == []
+
+
+@pytest.mark.parametrize("end", ["  \n", "\t\r\n"])
+def test_spaces_at_the_ends_of_lines_say_nothing(end: str):
+    """Of Markdown, which breaks a line there, and of terminals; an exception's text may begin below its type."""
+    padded = (
+        ("launcher-error", "python3[7]: /usr/bin/python3: No module named gunicorn\n"),
+        ("launcher-error", "bash: line 1: gunicorn: command not found\n"),
+        ("dependency-missing", raising("ImportError: \nBooks requires the Shelf library but it was not found")),
+    )
+
+    for cause_class, text in padded:
+        assert [name for name, _ in classes(told(text.replace("\n", end)))] == [cause_class]

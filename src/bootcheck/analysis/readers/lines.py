@@ -31,6 +31,7 @@ MAX_PASSED = 8
 """Runs of lines that were passed over and are looked back into: a few megabytes."""
 _MARK = LINE_PREFIX + "{"
 _BLANK = b"\0 \t\r\n"
+_TRAILING = " \t\r"
 _ODD = bytes(byte for byte in range(32) if byte not in b"\a\b\t\n\v\f\r\x1b")
 """Control characters that no text holds; a progress bar goes back by backspaces."""
 _PADDING = re.compile(rb"\0{16,}")
@@ -329,6 +330,10 @@ class _Lines:
         return taken
 
     def _record(self, record: Record) -> None:
+        if record.text[-1:] in _TRAILING:
+            # Of a terminal's columns, or the two spaces that break a line of Markdown; a type goes on below its colon.
+            text = record.text.rstrip(_TRAILING)
+            record.text = f"{text} " if text[-1:] == ":" else text
         if record.at is None and self._passed:
             self._catch_up(record.stream)
         inner = run_into(record)

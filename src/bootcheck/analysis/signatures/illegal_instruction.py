@@ -35,7 +35,7 @@ RULES: tuple[str, ...] = ()
 
 _BUILT_FOR_ANOTHER = (
     r"compiled to use .{2,80} instructions, but these aren't available|"
-    r"built with baseline optimizations: [\s\S]{1,300} but your machine doesn't support|"
+    r"built with baseline optimizations:\s[\s\S]{1,300} but your machine doesn't support|"
     r"built using \S+ instructions, which your CPU and/or operating system do not support|"
     r"required CPU features were not detected|CPU (?:does not|doesn't) support x86-64-v\d|"
     r"CPU ISA level is lower than required|does not meet the minimum requirements for use of the Intel"
