@@ -26,6 +26,8 @@ _FOR_A_SERVER = re.compile(
 _BY_OTHERS = re.compile(r"/(?:manage|setup|conftest|env|celery)\.py$|/bin/(?!gunicorn)\w|<frozen runpy>|/runpy\.py$")
 _NO_APP = re.compile(r"Failed to find application object: ['\"][\w.]+\(.*\)['\"]")
 """What Gunicorn says of a call that returned None."""
+_TIMEOUTS = frozenset({"boot-timeout", "request-timeout"})
+_TRIES_AGAIN = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
 
 
@@ -99,7 +101,7 @@ class Diagnoser:
             found = self._specifically(link, serving=serving)
             if found is not None and (best is None or _is_the_root(found, best, link)):
                 best = found
-        if best is None or _made_nothing(trouble, best):
+        if best is None or _made_nothing(trouble, best) or _waited(trouble, best):
             best = self._by_complaint(trouble) or best
         if trouble.facts.get(STRAY) and (best is None or precedence(best.cause_class) > precedence(_LAST_OF_A_START)):
             return None
@@ -119,7 +121,8 @@ class Diagnoser:
         """Judge the app's own last words where no exception is to be seen: a hint, not a proof."""
         if trouble.exception is not None:
             return None
-        cause = Cause.EXCEPTION if trouble.cause is Cause.APP_NOT_FOUND else trouble.cause
+        told = (Cause.APP_NOT_FOUND, Cause.GUNICORN_TIMEOUT)
+        cause = Cause.EXCEPTION if trouble.cause in told else trouble.cause
         for complaint in trouble.facts.get("complaints", ()):
             found = self._specifically(replace(trouble, cause=cause, exception=complaint), serving=False)
             if found is not None:
@@ -183,6 +186,12 @@ def _of_an_import(trouble: Trouble) -> bool:
 def _made_nothing(trouble: Trouble, found: Diagnosis) -> bool:
     """Tell whether a factory was found, but returned no app: why not is what the app said."""
     return found.cause_class == "app-not-found" and trouble.says(_NO_APP) is not None
+
+
+def _waited(trouble: Trouble, found: Diagnosis) -> bool:
+    """Tell whether a worker that was timed out had said, before any request was served, that it tries again."""
+    said = trouble.facts.get("complaints", ()) if found.cause_class in _TIMEOUTS and not trouble.served else ()
+    return any(_TRIES_AGAIN.search(complaint.message) for complaint in said)
 
 
 def _is_the_root(found: Diagnosis, outer: Diagnosis, link: Trouble) -> bool:

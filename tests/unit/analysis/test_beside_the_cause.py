@@ -140,3 +140,26 @@ def test_a_program_that_asks_for_its_licence():
     text = "parcel.errors.ParcelError: No valid license key was found"
 
     assert names(raising(text, frame("/srv/shop/wsgi.py", "<module>", "parcel.verify()"))) == ["env-config"]
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("ERROR:shop.db:could not connect to database, retrying in 5 s", "db-unreachable"),
+        ("could not connect to database, trying again in 5 s", "db-unreachable"),
+        ("2026-11-27 09:00:05 ERROR shop.cache: Redis connection failed, retry 3 of 9", "backend-unavailable"),
+        ("ERROR:shop.db:could not connect to database, going on without it", "boot-timeout"),
+        ("ERROR:shop.jobs:no parcels yet, retrying in 5 s", "boot-timeout"),
+    ],
+)
+def test_a_worker_that_is_timed_out_while_it_waits(said: str, expected: str):
+    """Its time was over, but what it waited for, and said so, is the cause; of anything else the time is."""
+    timed_out = (
+        "[2026-11-27 09:00:31 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:11)\n"
+        "[2026-11-27 09:00:31 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+        "[2026-11-27 09:00:31 +0000] [12] [INFO] Booting worker with pid: 12\n"
+    )
+
+    assert names(f"{start()}{said}\n{timed_out}") == [expected]
+    if expected != "boot-timeout":
+        assert names(f"{start()}{said}\n{ANSWERED}{timed_out}") == ["request-timeout"]
