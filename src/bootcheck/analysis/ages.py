@@ -14,7 +14,26 @@ LONGEST = 1_000.0
 """Seconds: who is timed out at a greater age had booted."""
 TENS, LATE = 10.0, 3.0
 """People set limits in tens of seconds, and the master notices some seconds late."""
-LIMITS = (60.0, 90.0, 100.0, 120.0, 150.0, 180.0, 200.0, 240.0, 300.0, 360.0, 400.0, 500.0, 600.0, 900.0, 1000.0)
+LIMITS = (
+    40.0,
+    45.0,
+    50.0,
+    60.0,
+    90.0,
+    100.0,
+    120.0,
+    150.0,
+    180.0,
+    200.0,
+    240.0,
+    300.0,
+    360.0,
+    400.0,
+    500.0,
+    600.0,
+    900.0,
+    1000.0,
+)
 """Seconds that people write behind --timeout."""
 AGAIN = 2
 """Workers one after the other that make a loop."""

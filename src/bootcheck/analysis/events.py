@@ -219,6 +219,13 @@ def _serving(server: Server, match: re.Match[str], _: Record) -> None:
         server.loose.failed = True
 
 
+def _handling(server: Server, _: re.Match[str], record: Record) -> None:
+    life = server.lives.get(record.pid) if record.pid is not None else None
+    if life is not None:
+        # Who handles a request has booted, whatever ended it.
+        life.ready = True
+
+
 def _nested(server: Server, _: re.Match[str], __: Record) -> None:
     server.nested = bool(server.lives)
 
@@ -346,6 +353,7 @@ HANDLERS: Mapping[str, Handler] = {
     said.STARTED: _started,
     said.FINISHED: _finished,
     said.SERVING: _serving,
+    said.REQUEST_ERROR: _handling,
     said.NESTED: _nested,
     said.HALT: _halt,
     said.REASON: _reason,

@@ -149,6 +149,14 @@ def test_a_name_that_is_missing_in_a_folder_of_the_apps():
     assert names(raising(error, frame("/srv/shop/views.py", "<module>"))) == ["app-import-error"]
 
 
+def test_paths_that_were_shortened():
+    """Whose a file is, its line of code tells as well."""
+    log = raising("ModuleNotFoundError: No module named 'shop_site'").replace(SITE + "gunicorn", "...")
+    bare = log.replace('  File "/srv/shop/wsgi.py", line 4, in <module>\n    from shop import create_app\n', "")
+
+    assert names(bare) == ["app-not-found"]
+
+
 def test_a_log_that_begins_with_the_end_of_a_start():
     """Why it could not boot was cut off; the next start, which fails alike, says it."""
     later = raising("ModuleNotFoundError: No module named 'app'").replace("09:00:0", "09:00:1")
@@ -224,3 +232,12 @@ def test_a_traceback_that_is_cut_before_it_says_what_was_raised():
     assert (incident.cause_class, incident.confidence) == ("app-exception", "low")
     assert "ends before it says what" in incident.summary
     assert "wsgi.py:4" in incident.summary
+
+
+def test_a_worker_that_handles_a_request_has_booted():
+    """It was timed out at an age that boots have; what it says next is that it was reading a request."""
+    timeout = "[2026-11-27 09:00:40 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:11)\n"
+    request = "[2026-11-27 09:00:40 +0000] [11] [ERROR] Error handling request (no URI read)\n"
+
+    assert names(start("20.1.0") + timeout) == ["boot-timeout"]
+    assert names(start("20.1.0") + timeout + request) == ["request-timeout"]

@@ -43,6 +43,10 @@ _MISSING = re.compile(r"No module named (?:'([^';`\"]+)'|([^'\s;`\"]+))")
 _NO_IDENTIFIER = re.compile(r"[\s/\\=]|\A-")
 """What no import statement can ask for: words of the command, a path or a setting, taken for the module."""
 _NO_NAME = re.compile(r"^Empty module name$|argument is required to perform a relative import for '")
+_LOADING = re.compile(
+    r"^(?:mod = importlib\.import_module\(module\)|return util\.import_app\(self\.app_uri\)|__import__\(module\))"
+)
+"""Gunicorn's own code, where somebody has shortened the path of its file."""
 MACHINERY = 3
 """Frames of the import machinery below an import of a dotted name."""
 _BY_TWO = re.compile(r"positional arguments? but 2 were given|takes (?:no|exactly \d|at most \d) arguments? \(2 given")
@@ -139,7 +143,7 @@ def _ends_in_gunicorn(error: Raised) -> bool:
     if not own:
         # Of a log that was cut: nobody but the server asks for such a module, or with a call instead of a statement.
         return name in _ENTRIES or bool(error.frames or _NO_IDENTIFIER.search(first(_MISSING, error.text)))
-    if "gunicorn" not in own[-1].file:
+    if "gunicorn" not in own[-1].file and not _LOADING.search(own[-1].code):
         return False
     if own[-1].function in ("import_app", "load_wsgiapp", "load"):
         return True
