@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bootcheck.analysis import signatures
+from bootcheck.analysis import late, signatures
 from bootcheck.analysis.signatures import Signature
 from bootcheck.analysis.trouble import ALL_FAILED, LONE, REQUEST, STRAY, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
@@ -204,7 +204,7 @@ def _is_the_root(found: Diagnosis, outer: Diagnosis, link: Trouble) -> bool:
 
 def _any_of(items: list[Signature]) -> re.Pattern[str]:
     patterns = [pattern.pattern for item in items if (pattern := signatures.telltale(item)) is not None]
-    return re.compile("|".join(f"(?:{pattern})" for pattern in patterns))
+    return late.regex("|".join(f"(?:{pattern})" for pattern in patterns))
 
 
 def _told(trouble: Trouble, cause: Cause, lines: tuple[object, ...]) -> Trouble:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.trouble import Raised
 
 _NAME = r".{1,90}?"
@@ -76,16 +77,16 @@ _WAY = (
     r"połączyć się z serwerem|serwer zamknął|sunucuya bağlan|anslutning till? server|databassystemet"
 )
 _SAID = {
-    kind: re.compile(phrases, re.IGNORECASE)
+    kind: late.regex(phrases, re.IGNORECASE)
     for kind, phrases in (("login", _LOGIN), ("limit", _LIMIT), ("schema", _SCHEMA), ("way", _WAY))
 }
 
 
-_DATABASES = re.compile(
+_DATABASES = late.regex(
     r"^(?:psycopg|asyncpg|aiopg|pg8000|MySQLdb|_mysql|pymysql|mysql|mariadb|sqlalchemy\.exc|django\.db|peewee|tortoise)|"
     r"(?:Programming|Operational|Database|Internal|Interface|DBAPI)Error$"
 )
-_SEVERITY = re.compile(
+_SEVERITY = late.regex(
     r"\b(?:FATALE?|FATALT|FEHLER|ERREUR|ERRORE?|ERRO|BŁĄD|KATASTROFALNY|ÖLÜMCÜL|HATA|ВАЖНО|ОШИБКА|"
     r"ФАТАЛЬНО|ПОМИЛКА)(?: \w+)?: |"
     r"(?:致命错误|错误|치명적오류|오류): "

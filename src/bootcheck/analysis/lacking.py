@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.trouble import Raised
 
 _KEY = (
@@ -44,7 +45,7 @@ _NOT_THERE = (
     r" missing\b| (?:should|has to|needs? to) be (?:set|provided|specified|configured|given|non-empty)|"
     r" (?:has|have)(?:n't| not) been (?:set|provided|configured|specified)| was None\b)"
 )
-_LACKING = re.compile(
+_LACKING = late.regex(
     rf"{_ANY}{_IS}(?: (?:or|and) {_SOME}(?:{_ANY}|\w+))?{_NOT_THERE}|"
     r"\baccount must be specified|\bmissing key inputs|"
     r"\bmissing (?:required |mandatory )*(?:config(?:uration)?|settings?|env)\b|"
@@ -62,7 +63,7 @@ _LACKING = re.compile(
     r"not (?:passed|given|provided|specified) and not found in the environment",
     re.IGNORECASE,
 )
-_MALFORMED = re.compile(
+_MALFORMED = late.regex(
     r"\b(?:ur[il]|dsn|connection string|endpoint)\b.{0,60} (?:must|should|has to|does not|doesn't) (?:include|contain|"
     r"have|"
     r"(?:start|begin)s? with|use|specify)\b|"
@@ -95,9 +96,9 @@ _OTHER_FAULTS = (
     *("AttributeError", "NameError", "UnboundLocalError", "ImportError", "ModuleNotFoundError", "SyntaxError"),
     *("KeyError", "IndexError", "UndefinedError", "NoReverseMatch", "OperationalError", "SystemError"),
 )
-_REFUSAL = re.compile(r"Auth|Forbidden|Denied|Http|HTTP|Api|API|Response|Request")
+_REFUSAL = late.regex(r"Auth|Forbidden|Denied|Http|HTTP|Api|API|Response|Request")
 """What the answer of a service raises: it has read the key."""
-_ELSEWHERE = re.compile(
+_ELSEWHERE = late.regex(
     r"\b(?:HTTP|status(?:[ _]code)?|Error code|'code'|returned|Response|error)\W{1,4}[45]\d\d\b|^\W?[45]\d\d\b|"
     r"\b[45]\d\d (?:Client|Server) Error|fe_sendauth|FATAL: |\[Errno |\[SSL|positional argument|keyword.{0,12} argument"
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
+
 _HOST = r"(?!localhost|127\.|0\.0\.0\.0|host\.docker\.)[\w.\-]+"
 """Any other than the machine's own."""
 _PORT = r"(?P<port>80|[1-9]\d{2,4})\b"
@@ -31,7 +33,7 @@ _FORMS = (
     rf"(?<![\w.\-:]){_HOST}:{_PORT}.{{0,60}}(?:onnection refused|ECONNREFUSED|not reachable|nreachable\b)",
     rf"{_CANNOT} (?:to )?(?:(?:server|backend|upstream|app|service|host)(?: at| on)? )?(?:\w+://|[\"'])?{_HOST}:{_PORT}",
 )
-_REFUSALS = tuple(re.compile(form) for form in _FORMS)
+_REFUSALS = tuple(late.regex(form) for form in _FORMS)
 REFUSED = "|".join(re.sub(r"\?P<\w+>", "?:", form) for form in _FORMS)
 """All of it as one pattern."""
 REFUSED_WORDS = (
@@ -53,7 +55,7 @@ REFUSED_WORDS = (
     "annot reach",
     "an't reach",
 )
-_PROBE = re.compile(r"[Pp]robe|[Hh]ealth[ \-]?check|connection to server at")
+_PROBE = late.regex(r"[Pp]robe|[Hh]ealth[ \-]?check|connection to server at")
 """Whoever probes as a platform does is judged by the platform's own words."""
 
 _VERDICT = (
@@ -127,9 +129,9 @@ ACT_WORDS = (
     "returned HTTP ",
     "matches resource limit",
 )
-_BY_PLATFORM = re.compile(r"will be (?:kill|restart)|[Pp]robe|target-group|[Ii]nstance|[Tt]ask|\bpod\b|[Cc]ontainer\b")
+_BY_PLATFORM = late.regex(r"will be (?:kill|restart)|[Pp]robe|target-group|[Ii]nstance|[Tt]ask|\bpod\b|[Cc]ontainer\b")
 _BY_AUTOHEAL = "found to be unhealthy"
-_ENDS = re.compile(ACTS)
+_ENDS = late.regex(ACTS)
 
 
 def refused_port(text: str) -> str:

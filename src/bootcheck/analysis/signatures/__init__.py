@@ -9,10 +9,10 @@ A signature is a module with
 
 and, where lines outside of any traceback tell of it on their own,
 
-    TELLTALE = re.compile(...)              # such a line
+    TELLTALE = late.regex(...)              # such a line
     WORDS = ("Error R10", ...)              # one of them stands in every such line: a fast sieve
     TELLTALE_CAUSE = Cause.OS_EXIT          # how the process ended, if a line alone is known of it
-    BESIDE = re.compile(...)                # such a line where it is known to be about this very server
+    BESIDE = late.regex(...)                # such a line where it is known to be about this very server
     BESIDE_WORDS = ("not reachable", ...)
     WHILE_SERVING = True                    # also asked about errors of single requests
     WHERE_ALL_FAIL = True                   # also asked about such an error where no request was answered

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
@@ -29,11 +30,11 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "address-in-use"
 RULES: tuple[str, ...] = ()
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"Connection in use: |Address already in use|EADDRINUSE|\[Errno (?:98|48)\]|port is already in use|WinError 10048",
     re.IGNORECASE,
 )
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"Bind for \S+ failed: port is already allocated|listen tcp\S* \S+ bind: address already in use|"
     r"^Port \d+ is in use by another program|"
     r"\[Errno (?:98|48|10048)\] error while attempting to bind on address|"
@@ -43,10 +44,10 @@ TELLTALE = re.compile(
 """Docker, which holds the port for its container, systemd, and servers of its own that an app starts beside."""
 WORDS = ("already allocated", "already in use", "in use by another", "attempting to bind on", "already active")
 TELLTALE_CAUSE = Cause.OS_EXIT
-_WHERE = re.compile(
+_WHERE = late.regex(
     r"Connection in use: (.+)|connection to (.+?) failed|Can't connect to (.+)|(?:Bind for|listen tcp\S*) (\S+?):? "
 )
-_PORT = re.compile(r", (\d+)\)|:(\d+)\b")
+_PORT = late.regex(r", (\d+)\)|:(\d+)\b")
 
 
 def match(trouble: Trouble) -> Finding | None:

@@ -22,8 +22,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import is_by_convention, is_the_apps
 from bootcheck.analysis.trouble import Raised, Trouble, is_library
@@ -32,8 +31,8 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "app-import-error"
 RULES: tuple[str, ...] = ()
 
-_CIRCULAR = re.compile(r"partially initialized module|most likely due to a circular import")
-_SAID = re.compile(
+_CIRCULAR = late.regex(r"partially initialized module|most likely due to a circular import")
+_SAID = late.regex(
     r"attempted relative import|is not a package|No module named '?__main__\.|cannot perform relative import|"
     r"issue is probably caused by a circular import|consider renaming '|Could not import settings '|"
     r"^ImportError: Module ['\"][\w.]+['\"] does not define a |could not be loaded; Error importing module|"
@@ -41,10 +40,10 @@ _SAID = re.compile(
     # Django, of an AppConfig whose app was moved.
     r"Cannot import '[\w.]+'\. Check that '[\w.]+' is correct"
 )
-_NO_ATTRIBUTE = re.compile(r"^module '([\w.]+)' has no attribute '(\w+)'")
-_MISSING = re.compile(r"No module named '?([\w.]+)'?|import_string\(\) failed for '([\w.]+)'")
-_NAME = re.compile(r"cannot import name '?(\w+)'?")
-_PATH = re.compile(r"\(([^)]+\.py)\)")
+_NO_ATTRIBUTE = late.regex(r"^module '([\w.]+)' has no attribute '(\w+)'")
+_MISSING = late.regex(r"No module named '?([\w.]+)'?|import_string\(\) failed for '([\w.]+)'")
+_NAME = late.regex(r"cannot import name '?(\w+)'?")
+_PATH = late.regex(r"\(([^)]+\.py)\)")
 
 
 def match(trouble: Trouble) -> Finding | None:

@@ -22,8 +22,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import is_known, target_of
 from bootcheck.analysis.trouble import Raised, Trouble, is_library
@@ -34,22 +33,22 @@ CAUSE_CLASS = "app-not-found"
 RULES = ("BC502",)
 WHILE_SERVING = True
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"Failed to find (?:attribute|application object) u?'[^']*' in u?'[^']*'|Failed to find application(?: object)?: |"
     r"Failed to find application, did you mean |Function reference must be a simple name|"
     r"Error loading ASGI app\. |Failed to parse '.*' as an attribute|Application object must be callable"
 )
-_MISSING = re.compile(r"No module named (?:'([^';`\"]+)'|([^'\s;`\"]+))")
-_NO_IDENTIFIER = re.compile(r"[\s/\\=]|\A-")
+_MISSING = late.regex(r"No module named (?:'([^';`\"]+)'|([^'\s;`\"]+))")
+_NO_IDENTIFIER = late.regex(r"[\s/\\=]|\A-")
 """What no import statement can ask for: words of the command, a path or a setting, taken for the module."""
-_NO_NAME = re.compile(r"^Empty module name$|argument is required to perform a relative import for '")
-_LOADING = re.compile(
+_NO_NAME = late.regex(r"^Empty module name$|argument is required to perform a relative import for '")
+_LOADING = late.regex(
     r"^(?:mod = importlib\.import_module\(module\)|return util\.import_app\(self\.app_uri\)|__import__\(module\))"
 )
 """Gunicorn's own code, where somebody has shortened the path of its file."""
 MACHINERY = 3
 """Frames of the import machinery below an import of a dotted name."""
-_BY_TWO = re.compile(r"positional arguments? but 2 were given|takes (?:no|exactly \d|at most \d) arguments? \(2 given")
+_BY_TWO = late.regex(r"positional arguments? but 2 were given|takes (?:no|exactly \d|at most \d) arguments? \(2 given")
 _ENTRIES = frozenset({"wsgi", "asgi", "app", "main", "application", "server", "run", "api", "manage", "index", "py"})
 
 

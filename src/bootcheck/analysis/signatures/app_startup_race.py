@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import BOOT, Raised, Trouble
 from bootcheck.model.finding import Finding
@@ -33,7 +34,7 @@ CAUSE_CLASS = "app-startup-race"
 RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"(?:table|relation|type|index|schema) \"?[\w.]+\"? already exists|"
     r"duplicate key value violates unique\s+constraint|UNIQUE constraint failed|"
     r"database (?:schema |table )?is locked|\(1684,|already an object named '|ORA-00955|"
@@ -59,9 +60,9 @@ _KINDS = (
     "ResourceExistsError",
     "DuplicateKeyError",
 )
-_REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|replace|rmdir|rmtree)\(")
-_NOT_EMPTY = re.compile(r"\[Errno (?:39|66)\]")
-_LAZY = re.compile(r"Cannot copy out of meta tensor")
+_REMOVES = late.regex(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|replace|rmdir|rmtree)\(")
+_NOT_EMPTY = late.regex(r"\[Errno (?:39|66)\]")
+_LAZY = late.regex(r"Cannot copy out of meta tensor")
 """What PyTorch says of a model that another thread is still loading."""
 
 

@@ -19,8 +19,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.libraries import file_of_syntax_error
 from bootcheck.analysis.trouble import LONE, SYNTAX, Raised, Trouble, is_library
@@ -29,11 +28,11 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "app-syntax-error"
 RULES: tuple[str, ...] = ()
 
-_OLD = re.compile(r"^Missing parentheses in call to '|^multiple exception types must be parenthesized")
+_OLD = late.regex(r"^Missing parentheses in call to '|^multiple exception types must be parenthesized")
 """What Python 3 says of code for Python 2: a library's as often as the app's."""
-_OF_SQL = re.compile(r"^(?:psycopg\d?|asyncpg|duckdb|sqlglot)\b")
+_OF_SQL = late.regex(r"^(?:psycopg\d?|asyncpg|duckdb|sqlglot)\b")
 """Whose errors of that name are about a query."""
-_NULL = re.compile(r"source code (?:string )?cannot contain null bytes")
+_NULL = late.regex(r"source code (?:string )?cannot contain null bytes")
 
 
 def match(trouble: Trouble) -> Finding | None:

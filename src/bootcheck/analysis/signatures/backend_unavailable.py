@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -33,7 +34,7 @@ CAUSE_CLASS = "backend-unavailable"
 RULES: tuple[str, ...] = ()
 WHERE_ALL_FAIL = True
 _PORT = r"(?:5672|6379|6380|8200|8500|9092|9200|11211)\b"
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     rf"timeout occurred after waiting \d+ seconds for \S+:{_PORT}|"
     rf"waiting on dependencies to become available: \[(?:tcp|http)://[^\s/]+:{_PORT}|"
     r"^(?:[Rr]edis|[Rr]abbit\w*|[Ee]lastic\w*|[Kk]afka|[Bb]roker) (?:server )?is (?:unavailable|up) - "
@@ -42,7 +43,7 @@ TELLTALE = re.compile(
 WORDS = ("timeout occurred after waiting", "waiting on dependencies", " is unavailable - ", " is up - ")
 TELLTALE_CAUSE = Cause.NONE
 
-_MODULES = re.compile(
+_MODULES = late.regex(
     r"^(?:redis|kombu|amqp|pika|aio_pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|"
     r"httpx|httpcore|aiohttp|botocore|boto3?|hvac|kafka|aiokafka|"
     r"confluent_kafka|grpc|google|azure|consul|ldap|ldap3|smtplib|pymemcache|pylibmc|memcache|nats|etcd3|"
@@ -54,7 +55,7 @@ _MODULES = re.compile(
     r"ollama|hazelcast|_?pulsar|temporalio|nacos|supabase_auth|storage3|aiomqtt|dropbox|b2sdk|jira|github|gitlab|"
     r"urllib\.error|http\.client|socket)\."
 )
-_KINDS = re.compile(
+_KINDS = late.regex(
     r"Connect|Timeout|timeout|Denied|Unauthorized|NotFound|SSLError|Refresh|Socket|S3Error|DockerException|StartUp|"
     r"ConsulException|MilvusException|ResponseHandling|LocalEntry|GatedRepo|CannotHandle|ServiceRe|JSONDecodeError|"
     r"Unavailable|Refused|Retr|Transport|NoCredentials|Credentials|Forbidden|"
@@ -67,7 +68,7 @@ _KINDS = re.compile(
     r"KafkaException|NoSuch(?:Key|Bucket)|OutOfMemory|FailedPrecondition|Waiter|TokenLoad|VaultDown|^Invalid(?:Path|Request)$|Exhausted|ConnectionForced|"
     r"TooManyRedirects|HttpError|Memcache\w*Error|GetError$|StorageError"
 )
-_ROOT_KINDS = re.compile(
+_ROOT_KINDS = late.regex(
     r"BadGateway|UnexpectedError$|VaultError|VaultNotInitialized|CoordinatorNot|CoordinatorLoad|LeaderNot|KafkaError|"
     r"KafkaProtocol|ReplicationFactor|LDAPException|StartTLS|LDAPOperationResult|ServerPool|MinioException|NatsError|"
     r"NoResponders|SecureConn|UnexpectedEOF|StreamLost|^AMQP\w*Error$|^Channel(?:Closed|Error|NotOpen)|ConnectionClosed|"
@@ -90,11 +91,11 @@ _PLAIN = (
     "HTTPError",
     "RemoteDisconnected",
 )
-_OF_DATABASE = re.compile(
+_OF_DATABASE = late.regex(
     r"^(?:sqlalchemy|psycopg|asyncpg|aiopg|pymongo|motor|mongoengine|peewee|django\.db|MySQLdb|_mysql|pymysql|aiomysql|"
     r"mysql|mariadb|oracledb|cx_Oracle|pyodbc|pymssql|sqlite3|prisma|tortoise|cassandra|neo4j|clickhouse_|snowflake)"
 )
-_OF_FRAMEWORK = re.compile(
+_OF_FRAMEWORK = late.regex(
     r"^(?:werkzeug|django|starlette|fastapi|jinja2|flask\w*|rest_framework|gunicorn|uvicorn|hypercorn|concurrent|"
     r"asyncio|"
     r"multiprocessing|billiard|subprocess|queue|filelock|portalocker|pydantic\w*|click|typer|gevent|eventlet|anyio|"
@@ -102,7 +103,7 @@ _OF_FRAMEWORK = re.compile(
     r"marshmallow|jsonschema|apscheduler|pkg_resources|importlib|sqlalchemy|alembic|zmq)\."
 )
 """Whose exceptions have the same names, and are about something else."""
-_ABOUT_SERVICE = re.compile(
+_ABOUT_SERVICE = late.regex(
     r"Connect(?:ion|Timeout|Fail|or)?(?:Error|Exception|Failure|Timeout|Refused|Lost)?$|^Connection|ConnectionError|"
     r"(?:Read|Request|Server|LD|Gateway|Api|API)Timeout|Unauthori[sz]ed|Unauthenticated|Forbidden|Unavailable|"
     r"Disconnected|^Network(?:Error|Exception)$|A(?:pi|PI)(?:Status|Telegram|Connection)?(?:Error|Exception)$|"
@@ -118,7 +119,7 @@ _ABOUT_SERVICE = re.compile(
     r"StorageException$|TweepError$|SSHTunnel|SpreadsheetNotFound"
 )
 """Names by which a client of a service, whoever wrote it, calls what it met."""
-_SAID_OF_SERVICE = re.compile(
+_SAID_OF_SERVICE = late.regex(
     r"(?:[Cc]ould not|[Cc]ouldn't|[Cc]an(?:not|'t)|[Uu]nable to|[Ff]ail(?:ed|ure|ing)?(?: to)?|[Ee]rror)"
     r"(?: re-?)? ?(?:connect(?:ing)?|contact(?:ing)?|reach(?:ing)?|establish(?:ing)? (?:an? )?(?:new )?connection)\b"
     r"(?! (?:to )?(?:the )?(?:database|db|postgres\w*|mysql|mongo\w*)\b)|"
@@ -132,7 +133,7 @@ _SAID_OF_SERVICE = re.compile(
     r"StatusCode\.(?:UNAVAILABLE|UNAUTHENTICATED|DEADLINE_EXCEEDED|PERMISSION_DENIED)"
 )
 """What any exception says of a peer, in words that are hardly said of anything else."""
-_DENIED = re.compile(
+_DENIED = late.regex(
     r"\b(?:HTTP|status(?:[ _]code)?|Error code|'code'|returned|Response|error)\W{1,4}(?:40[137]|429|50[0234])\b|"
     r"^\W?40[13]\b|\((?:HTTP )?(?:40[13]|429|50[234])\)|[Uu]nauthorized|(?:[Ii]nvalid|[Ii]ncorrect) API key|"
     r"API key not valid|"
@@ -156,7 +157,7 @@ _STATE = (
 )
 _ASKED = r"(?:fetch|retriev|download|obtain|get|load|read|pull|request)\w*"
 _FAILED = r"(?:fail(?:ed|ure|ing)?(?: to)?|could not|couldn't|can(?:not|'t| not)|unable to|error(?: while| when)?)"
-_APP_SAYS = re.compile(
+_APP_SAYS = late.regex(
     rf"(?:{_SERVICE})\S{{0,60}}(?: agent| node)? (?:is |was |at \S+ (?:is |was )?|still |currently )*{_STATE}|"
     rf"\bservice unavailable\b|no (?:response|answer|reply) from\b|"
     rf"(?:timed out|timeout|gave up|giving up) (?:while )?(?:waiting )?(?:for|on) (?:the )?(?:{_SERVICE})\b|"
@@ -176,30 +177,30 @@ _APP_SAYS = re.compile(
     re.IGNORECASE,
 )
 """What an app says itself, where it wraps what its client met."""
-_ANSWER = re.compile(
+_ANSWER = late.regex(
     r"^(?=\{.{0,400}['\"](?:error|errors|status|code|statusCode|error_code)['\"]: ?)"
     r"\{['\"](?:message|error|errors|status|code|detail|statusCode)['\"]: ?",
     re.DOTALL,
 )
 """A refusal of a service as it was answered, which a client hands on as the text of its exception."""
-_NO_SERVICE = re.compile(r"\b(?:database|postgres\w*|mysql|mariadb|mongo\w*|port \d+ is already)\b", re.IGNORECASE)
+_NO_SERVICE = late.regex(r"\b(?:database|postgres\w*|mysql|mariadb|mongo\w*|port \d+ is already)\b", re.IGNORECASE)
 _OWN_FAULTS = (
     *("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "TypeError", "KeyError"),
     *("IndexError", "TimeoutExpired", "CommandError", "FileNotFoundError", "PermissionError", "UnicodeDecodeError"),
 )
-_OF_CLIENT = re.compile(
+_OF_CLIENT = late.regex(
     r"/(?:redis|kombu|amqp|pika|elasticsearch|elastic_transport|opensearchpy|requests|urllib3|httpx|aiohttp|botocore|"
     r"boto|hvac|kafka|ldap|pymemcache|memcache|etcd3|docker|consul|stomp|zmq|thrift)/"
 )
 """Whose frames an exception passed: Python 2 prints its name without the module."""
-_SAID = re.compile(
+_SAID = late.regex(
     r"\[Errno (?:111|110|113|101|61|-2|-3)\]|Connection refused|Name or service not known|"
     r"Temporary failure in name resolution|timed out|Max retries exceeded|"
     r"We couldn't connect to|Unable to locate credentials|AccessDenied|Error 111 connecting|"
     r"Failed to establish a new connection|NOAUTH|WRONGPASS",
     re.IGNORECASE,
 )
-_WHERE = re.compile(r"connecting to ([\w.\-]+:\d+)|host='([\w.\-]+)'|://([\w.\-]+(?::\d+)?)|to ([\w.\-]+:\d+)")
+_WHERE = late.regex(r"connecting to ([\w.\-]+:\d+)|host='([\w.\-]+)'|://([\w.\-]+(?::\d+)?)|to ([\w.\-]+:\d+)")
 
 
 def _by_words(error: Raised) -> bool:

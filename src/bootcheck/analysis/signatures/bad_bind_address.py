@@ -25,6 +25,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.outsiders import REFUSED, REFUSED_WORDS, refused_port
 from bootcheck.analysis.trouble import Raised, Trouble
@@ -36,29 +37,29 @@ RULES = ("BC524",)
 
 _ELSE = r"(?:1|12|13|23|24|28|30|48|98|10013|10048)"
 """What has a class of its own: refused, in use, a limit, a disk that is full or read-only."""
-_SAID = re.compile(
+_SAID = late.regex(
     rf"connection to .* failed: \[Errno (?!{_ELSE}\])-?\d|Invalid address: |"
     r"is not a valid (?:port number|file descriptor)|Unable to create socket from: |Cannot assign requested address|"
     r"Can't assign requested address|(?:bind\(\)|getsockaddrarg): port must be|AF_UNIX path too long|"
     r"Address family not supported|encoding with 'idna' codec failed",
     re.IGNORECASE,
 )
-_OF_A_SOCKET = re.compile(rf"\[Errno (?!{_ELSE}\])-?\d+\]|AF_UNIX")
+_OF_A_SOCKET = late.regex(rf"\[Errno (?!{_ELSE}\])-?\d+\]|AF_UNIX")
 _SOCKET_ERRORS = ("OSError", "error", "gaierror", "herror", "FileNotFoundError", "NotADirectoryError")
-_GAVE_UP = re.compile(r"Can't connect to \(")
-_TOO_LONG = re.compile(r"Can't connect to (?!.*\.{3})(/.{107,})$")
+_GAVE_UP = late.regex(r"Can't connect to \(")
+_TOO_LONG = late.regex(r"Can't connect to (?!.*\.{3})(/.{107,})$")
 """A path that no socket can have, where the reason is not printed."""
-_NO_SOCKETS = re.compile(r"Can't connect to (/(?:mnt/[a-z]/|vagrant/|media/sf_|mnt/hgfs/)\S*)$")
+_NO_SOCKETS = late.regex(r"Can't connect to (/(?:mnt/[a-z]/|vagrant/|media/sf_|mnt/hgfs/)\S*)$")
 """A drive of the host that WSL, Vagrant, VirtualBox or VMware mounts: it holds no sockets."""
-_OTHER = re.compile(r"Connection in use|Errno (?:13|98|48)\]|Permission denied")
-_LOW_PORT = re.compile(r", (?:\d{1,3}|10[01]\d|102[0-3])\)")
-_BINDING = re.compile(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
-_OWN = re.compile(r"(?:^|/)gunicorn/(?:\w+/)*\w+\.py$")
-_RESOLVE = re.compile(
+_OTHER = late.regex(r"Connection in use|Errno (?:13|98|48)\]|Permission denied")
+_LOW_PORT = late.regex(r", (?:\d{1,3}|10[01]\d|102[0-3])\)")
+_BINDING = late.regex(r"gunicorn.*(?:sock|util|config|arbiter)\.py$")
+_OWN = late.regex(r"(?:^|/)gunicorn/(?:\w+/)*\w+\.py$")
+_RESOLVE = late.regex(
     r"Name or service not known|nodename nor servname|Name does not resolve|No address associated|"
     r"getaddrinfo|failure in name resolution"
 )
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"Error R10 \(Boot timeout\)|No open (?:HTTP )?ports? detected|Port scan timeout reached|"
     r"[Ff]ailed to bind to \$PORT|"
     r"[Ff]ailed to start and (?:then )?listen on the port|not listening on the expected (?:port|address)|"
@@ -103,27 +104,27 @@ WORDS = (
     "(target-group",
     "- 0.0.0.0:",
 )
-BESIDE = re.compile(REFUSED)
+BESIDE = late.regex(REFUSED)
 BESIDE_WORDS = REFUSED_WORDS
 TELLTALE_CAUSE = Cause.SIGTERM
-_HOST = re.compile(r"connect to \(['\"]([^'\"]*)['\"]")
-_NAME = re.compile(r"[\w.\-:%]*")
+_HOST = late.regex(r"connect to \(['\"]([^'\"]*)['\"]")
+_NAME = late.regex(r"[\w.\-:%]*")
 _EVERYWHERE = frozenset({"", "0.0.0.0", "127.0.0.1", "localhost"})  # noqa: S104 - read from a log
-_EXPECTED = re.compile(r"PORT=(\d{2,5})|\bports?:? (\d{2,5})\b")
-_LISTENS = re.compile(r":(\d{2,5})(?:$|\D*$)")
-_DIALLED = re.compile(r"dial tcp \S+?:(\d{2,5}): connect: connection refused")
-_READINESS = re.compile(r"^(?!.*failed health checks after).*[Rr]eadiness probe failed")
+_EXPECTED = late.regex(r"PORT=(\d{2,5})|\bports?:? (\d{2,5})\b")
+_LISTENS = late.regex(r":(\d{2,5})(?:$|\D*$)")
+_DIALLED = late.regex(r"dial tcp \S+?:(\d{2,5}): connect: connection refused")
+_READINESS = late.regex(r"^(?!.*failed health checks after).*[Rr]eadiness probe failed")
 """It fails while any server starts, and says something only of a port that is not to be reached from outside."""
-_WANTED = re.compile(r"^\s*- 0\.0\.0\.0:(\d{2,5})$")
+_WANTED = late.regex(r"^\s*- 0\.0\.0\.0:(\d{2,5})$")
 """Where Fly would reach it, below its warning that it does not."""
-_ROUTER = re.compile(r"Error R10|[Ff]ailed to bind to \$PORT")
-_CHOSEN = re.compile(r":\d{2,4}(?:$|\D*$)")
+_ROUTER = late.regex(r"Error R10|[Ff]ailed to bind to \$PORT")
+_CHOSEN = late.regex(r":\d{2,4}(?:$|\D*$)")
 """A port that a person writes; those that Heroku gives have five digits."""
-_LISTED = re.compile(r"\| +((?:127\.0\.0\.1|localhost|\[::1\]):\d+)")
+_LISTED = late.regex(r"\| +((?:127\.0\.0\.1|localhost|\[::1\]):\d+)")
 """A row of the platform's own table of who listens where."""
-_ORDERED = re.compile(r"gunicorn\b.{0,300}?(?:-b|--bind)[= ]?[\"']?(?:http://)?((?:127\.0\.0\.1|localhost)\b\S*)")
+_ORDERED = late.regex(r"gunicorn\b.{0,300}?(?:-b|--bind)[= ]?[\"']?(?:http://)?((?:127\.0\.0\.1|localhost)\b\S*)")
 """The command itself says so, where the line of the start is not in the log."""
-_LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
+_LOOPBACK = late.regex(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
 
 def match(trouble: Trouble) -> Finding | None:

@@ -22,8 +22,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.trouble import BOOT, Trouble
 from bootcheck.model.cause import Cause
@@ -32,7 +31,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "boot-timeout"
 RULES: tuple[str, ...] = ()
 
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"Error R10 \(Boot timeout\)|[Ss]tart(?:-pre|-post)? operation timed out\. (?:Terminating|Stopping)|"
     r"Port scan timeout reached, no open ports|[Ff]ailed to start and (?:then )?listen on the port|"
     r"did not start within expected time limit|didn't respond to HTTP pings on port|"

@@ -21,8 +21,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Frame, Raised, Trouble, is_library
 from bootcheck.model.finding import Evidence, Finding
@@ -30,7 +29,7 @@ from bootcheck.model.finding import Evidence, Finding
 CAUSE_CLASS = "config-file-error"
 RULES = ("BC521",)
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"Failed to read config file: |^Invalid value for \w+: |(?:gunicorn\S*|__main__\.py) ?: error: |"
     r"^usage: (?:gunicorn|__main__\.py) \[OPTIONS\]|"
     r"^Error: '.*' doesn't exist$|"
@@ -43,13 +42,13 @@ _SAID = re.compile(
     r"'[^']+\.(?:ini|conf|cfg|py|toml)' not found$|invalid syslog address|unknown facility name|"
     r"http_protocols includes h2 )"
 )
-_PLAIN = re.compile(r"(?:gunicorn\S*|__main__\.py) ?: error: |Failed to read config file: |^Invalid value for \w+: ")
-_MODULE = re.compile(
+_PLAIN = late.regex(r"(?:gunicorn\S*|__main__\.py) ?: error: |Failed to read config file: |^Invalid value for \w+: ")
+_MODULE = late.regex(
     r"^Error: (?:No module named '[^']+'(?:; '[\w.]+' is not a package)?$|cannot import name '\w+' from |"
     r"name '\w+' is not defined|invalid syntax \(|unexpected indent \(|.{1,80} \(\S*conf\w*\.py, line \d+\)$)"
 )
 """Python's own words after Gunicorn's: of a file there is a traceback, of `-c python:MODULE` this line alone."""
-_HOOK = re.compile(
+_HOOK = late.regex(
     r"\bcfg\.(?P<hook>on_starting|on_reload|when_ready|pre_fork|post_fork|post_worker_init|worker_int|"
     r"worker_abort|pre_exec|"
     r"pre_request|post_request|child_exit|worker_exit|nworkers_changed|on_exit|ssl_context)\("
@@ -60,9 +59,9 @@ _HOOKS = frozenset(
     post_request child_exit worker_exit nworkers_changed on_exit ssl_context
     """.split()  # noqa: SIM905
 )
-_OWN_FILE = re.compile(r"(?:^|[/\\])gunicorn[\w.\-]*\.py$|(?:^|[/\\])\w*gunicorn\w*conf\w*\.py$")
+_OWN_FILE = late.regex(r"(?:^|[/\\])gunicorn[\w.\-]*\.py$|(?:^|[/\\])\w*gunicorn\w*conf\w*\.py$")
 """What people call the file: a hook in it is known by its name, where Gunicorn's line that calls it was left out."""
-_NO_FILE = re.compile(r"^'[^']+\.(?:py|conf|cfg|ini|txt)' doesn't exist$")
+_NO_FILE = late.regex(r"^'[^']+\.(?:py|conf|cfg|ini|txt)' doesn't exist$")
 _READING = frozenset(
     {
         "get_config_from_filename",

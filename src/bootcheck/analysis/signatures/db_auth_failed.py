@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 
-from bootcheck.analysis import foreign
+from bootcheck.analysis import foreign, late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -32,7 +32,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "db-auth-failed"
 RULES: tuple[str, ...] = ()
 WHERE_ALL_FAIL = True
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"error connecting in '[^']*': .*(?:authentication failed|does not exist|no password supplied|"
     r"not permitted to log in)"
 )
@@ -40,7 +40,7 @@ TELLTALE = re.compile(
 WORDS = ("error connecting in '",)
 TELLTALE_CAUSE = Cause.NONE
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"(?:password|Peer|Ident|SCRAM|GSSAPI|LDAP|PAM|RADIUS|certificate) authentication failed|"
     r"is not allowed to connect to this M\w+ server|\(1130,|\b1130 \(|Authentication plugin '|\(2059,|"
     r"no such (?:database|user): |SCRAM authentication requires libpq|authentication method \d+ not supported|"
@@ -75,19 +75,19 @@ _SAID = re.compile(
 )
 
 
-_OVER_HTTP = re.compile(
+_OVER_HTTP = late.regex(
     r"^(?:pymongo|mongoengine|motor|beanie|influxdb\w*|couchdb|arango|neo4j|cassandra|prisma|trino|clickhouse_\w+|"
     r"snowflake|databricks|libsql\w*|surrealdb|cloudant|couchbase)\."
 )
-_OF_DATABASE = re.compile(
+_OF_DATABASE = late.regex(
     r"^(?:psycopg\w*|asyncpg|aiopg|pg8000|MySQLdb|_mysql\w*|pymysql|aiomysql|asyncmy|mysql|mariadb|pyodbc|aioodbc|pymssql|"
     r"pytds|oracledb|cx_Oracle|sqlalchemy\.exc|django\.db|peewee|tortoise|hdbcli|vertica_python|pyhive|ibm_db\w*|"
     r"redshift_connector|firebird|fdb|teradatasql|pyexasol|crate)\b"
 )
-_DENIED = re.compile(r"[Aa]uthentication failed|\b401\b|[Uu]nauthorized|authorization failed")
+_DENIED = late.regex(r"[Aa]uthentication failed|\b401\b|[Uu]nauthorized|authorization failed")
 """What these clients say of a login in words that a service's client has as well."""
 
-_REFUSED = re.compile(
+_REFUSED = late.regex(
     r"neo4j\.exceptions\.(?:Forbidden\b|TokenExpired)|"
     r"(?<![a-z])auth(?:entication|orization)? (?:has )?fail(?:s|ed)|failed to authenticate|no users authenticated|"
     r"problem with authentication|(?<!does not exist or )not authorized|access denied|unauthenticated|"

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
@@ -32,7 +33,7 @@ CAUSE_CLASS = "db-forked-connection"
 RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"Commands? out of sync|bad[ _]record[ _]mac|lost synchronization with server|"
     r"PGRES_TUPLES_OK and no message|without prior row description|received \d+ results from command|"
     r"message contents do not agree with length in message type|Received malformed packet|"
@@ -45,21 +46,21 @@ _SAID = re.compile(
     r"error with no message from the libpq",
     re.IGNORECASE,
 )
-_TLS = re.compile(r"bad[ _]record[ _]mac", re.IGNORECASE)
-_MID_STREAM = re.compile(
+_TLS = late.regex(r"bad[ _]record[ _]mac", re.IGNORECASE)
+_MID_STREAM = late.regex(
     r"(?:during query|Lost connection to MySQL server at|consuming input failed).*"
     r"(?:\[SSL: (?!UNEXPECTED_EOF)[A-Z0-9_/]+\]|SSL error: (?!unexpected eof|syscall)\w)",
     re.IGNORECASE | re.DOTALL,
 )
 """What no TLS record is, in a conversation that had begun: each process takes a part of the stream."""
-_PARSER = re.compile(
+_PARSER = late.regex(
     r"(?:pymysql|aiomysql|mysql/connector)/(?:protocol|_?connection|connections|network|utils)\.py$|"
     r"pg8000/(?:core|converters)\.py$"
 )
-_READING = re.compile(r"message_types\[|handle_messages\(|data\[idx|_read_packet\(|read_packet\(")
+_READING = late.regex(r"message_types\[|handle_messages\(|data\[idx|_read_packet\(|read_packet\(")
 _UNPARSED = ("IndexError", "error", "AssertionError", "KeyError", "ValueError", "UnicodeDecodeError")
 """What a driver's own parser raises where the bytes are not what its protocol says."""
-_DATABASE = re.compile(
+_DATABASE = late.regex(
     r"psycopg|MySQL|pymysql|sqlalchemy|django\.db|asyncpg|OperationalError|DatabaseError|InterfaceError|"
     r"InternalError|ProgrammingError"
 )

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import re
 
-from bootcheck.analysis import foreign
+from bootcheck.analysis import foreign, late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.finding import Finding
@@ -32,7 +32,7 @@ CAUSE_CLASS = "db-schema-missing"
 RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"relation \"([^\"]+)\" does not(?: exist|$)|no such table: (\S+)|no such column: (\S+)|"
     r"Table '([^']+)' doesn't exist|Undefined(?:Table|Column)|InvalidSchemaName|NoSuchTableError: (\w+)|"
     r"schema \"([\w.]+)\" does not exist|\(1146,|\(1054,|"

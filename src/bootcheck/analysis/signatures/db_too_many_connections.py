@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 
-from bootcheck.analysis import foreign
+from bootcheck.analysis import foreign, late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.finding import Finding
@@ -31,7 +31,7 @@ CAUSE_CLASS = "db-too-many-connections"
 RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"too many clients already|remaining connection slots are reserved|too many connections|"
     r"TooManyConnections|\(1040,|\(1203,|max_user_connections|"
     r"max_connections_per_hour|no more connections allowed|MaxClientsInSessionMode|max clients reached|"
@@ -45,7 +45,7 @@ _SAID = re.compile(
     r"all server connections are in use|no free connection slots|'C': '53300'|TooManyRequests: the pool",
     re.IGNORECASE,
 )
-_REDIS = re.compile(r"^redis\b")
+_REDIS = late.regex(r"^redis\b")
 
 
 def _tells(error: Raised) -> bool:

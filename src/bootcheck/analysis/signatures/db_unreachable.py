@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import re
 
-from bootcheck.analysis import foreign
+from bootcheck.analysis import foreign, late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -34,7 +34,7 @@ CAUSE_CLASS = "db-unreachable"
 RULES: tuple[str, ...] = ()
 WHERE_ALL_FAIL = True
 _PORT = r"(?:1433|1521|3306|5432|6543|9042|27017)\b"
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     rf"timeout occurred after waiting \d+ seconds for \S+:{_PORT}|^\S+:{_PORT} - no response$|"
     rf"waiting on dependencies to become available: \[tcp://[^\s/]+:{_PORT}|"
     r"^(?:[Pp]ostgres\w*|[Mm]y[Ss][Qq][Ll]|[Mm]aria[Dd][Bb]|[Mm]ongo\w*|[Dd]atabase|DB) (?:server )?is "
@@ -50,7 +50,7 @@ WORDS = (
 )
 TELLTALE_CAUSE = Cause.NONE
 
-_DATABASE = re.compile(
+_DATABASE = late.regex(
     r"^(?:psycopg2?|asyncpg|aiopg|MySQLdb|_mysql_exceptions|pymysql|aiomysql|mysql\.connector|sqlalchemy|"
     r"django\.db|peewee|psycopg_pool|tortoise|databases|asyncmy|neo4j|clickhouse_\w+|influxdb\w*|pymongo|motor|"
     r"oracledb|cx_Oracle|pyodbc|pymssql|mongoengine|cassandra|"
@@ -58,13 +58,13 @@ _DATABASE = re.compile(
     r"ibm_db\w*|hdbcli|vertica_python|surrealdb|libsql\w*|pyhive|pytds|beanie|couchbase|cloudant|firebird|fdb|crate|"
     r"teradatasql|pyexasol|aerospike)\b"
 )
-_FRAMES = re.compile(
+_FRAMES = late.regex(
     r"/(?:psycopg2?|asyncpg|MySQLdb|pymysql|aiomysql|mysql/connector|pymongo|oracledb|cassandra|pyodbc)/|"
     r"-packages/(?:psycopg_pool|aiopg|asyncmy|pg8000|neo4j|clickhouse_(?:driver|connect)|influxdb(?:_client)?|couchdb|"
     r"cloudant|arango|trino|databricks/sql|snowflake/connector|redshift_connector|pytds|pyhive|vertica_python|surrealdb)/"
 )
 """Drivers; some of them go over HTTP, and what they meet then is an HTTP client's exception."""
-_SAID = re.compile(
+_SAID = late.regex(
     r"could not connect to server|connection to server (?:at|on)|"
     r"Can't connect to (?:local )?(?:MySQL )?server|\(200[2356],|\(2013,|could not translate host name|"
     r"Connection refused|Connection timed out|timeout expired|timed out|No route to host|"
@@ -96,14 +96,14 @@ _SAID = re.compile(
     r"could not connect to any backend|login retry|client_login_timeout|CollectionWasNotInitialized|ConnectionError",
     re.IGNORECASE,
 )
-_OWN_WORDS = re.compile(
+_OWN_WORDS = late.regex(
     r"could not translate host name|FATAL: +the database system is |"
     r"Is the server running (?:on|locally)|connection to server (?:at|on) \"|Can't connect to (?:local )?MySQL server|"
     r"\(200[2356], [\"']|ServerSelectionTimeoutError|PostgreSQL server at \"|"
     r"_mongodb\._tcp\.|Connect call failed \('[^']{1,80}', (?:1433|1521|3306|5432|6543|9042|27017)[,)]"
 )
 """What only a database's client says, whoever quotes it; a well-known port where the event loop says no more."""
-_POOL = re.compile(r"QueuePool limit of size")
+_POOL = late.regex(r"QueuePool limit of size")
 """The app's own pool is empty: the database may be well."""
 _CONNECTING = frozenset({"connect", "_connect", "Connect", "__init__", "open_connection", "_open_connection"})
 """A driver's own functions that connect: what they raise, and the server did not say, is about the way to it."""
@@ -118,7 +118,7 @@ _PLAIN = (
     *("NewConnectionError", "MaxRetryError", "ConnectTimeout", "ReadTimeout", "ConnectError", "NameResolutionError"),
     *("NoNameservers", "LifetimeTimeout", "NXDOMAIN", "NoAnswer"),
 )
-_APP_SAYS = re.compile(
+_APP_SAYS = late.regex(
     r"(?:could not|couldn't|can(?:not|'t| not)|unable to|fail(?:ed|ing|ure)?(?: to)?|error)(?: when| while)? ?"
     r"(?:re-?)?(?:connect|reach|contact|establish)\w*[^\n]{0,40}?\b"
     r"(?:database|db|postgres\w*|mysql|mariadb|mongo\w*|oracle|sql server|cassandra|neo4j|clickhouse)\b|"
@@ -133,7 +133,7 @@ _APP_SAYS = re.compile(
     re.IGNORECASE,
 )
 """An app's own words for it, where it raises an exception of its own."""
-_NO_DATABASE = re.compile(r"redis|elastic|opensearch|solr|vector", re.IGNORECASE)
+_NO_DATABASE = late.regex(r"redis|elastic|opensearch|solr|vector", re.IGNORECASE)
 """What is called a database as well, and is another service."""
 _OWN_FAULTS = (
     *("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "TypeError", "KeyError"),

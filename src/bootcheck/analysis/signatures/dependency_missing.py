@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import is_by_convention, is_the_apps
 from bootcheck.analysis.trouble import Raised, Trouble
@@ -31,8 +32,8 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "dependency-missing"
 RULES: tuple[str, ...] = ()
 
-_MISSING = re.compile(r"No module named '?([\w.]+)'?")
-_SAID = re.compile(
+_MISSING = late.regex(r"No module named '?([\w.]+)'?")
+_SAID = late.regex(
     r"Error loading (\w+)[\w ]{0,40} module|Did you install (\w+)|DistributionNotFound: The '([\w.\-]+)|"
     r"\b(?:pip3?|conda|poetry|uv)(?: -\w+)* (?:install|add) (?:-\S+ )*[`'\"]?([A-Za-z][\w.\-\[\]]+)|"
     r"['\"`]?\b([A-Za-z][\w.\-]{1,60})['\"`]? (?:package |library |module )?"
@@ -84,12 +85,12 @@ _IMPORT = (
     "DidNotEnable",
     "Error",
 )
-_BY_NAME = re.compile(
+_BY_NAME = late.regex(
     r"Missing\w*(?:Dependenc|Backend|Package|Module|Requirement)|Dependency(?:Exception|Error)|NotInstalled|"
     r"NotFoundError$"
 )
-_LACKS = re.compile(r"^cannot import name '?(\w+)'?$")
-_FROM_SHARED = re.compile(r"from (google(?:\.cloud)?|azure(?:\.\w+)?|opentelemetry(?:\.\w+)?) import ")
+_LACKS = late.regex(r"^cannot import name '?(\w+)'?$")
+_FROM_SHARED = late.regex(r"from (google(?:\.cloud)?|azure(?:\.\w+)?|opentelemetry(?:\.\w+)?) import ")
 PACKAGES = {
     "cv2": "opencv-python-headless",
     "PIL": "Pillow",

@@ -22,8 +22,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
@@ -34,7 +33,7 @@ RULES: tuple[str, ...] = ()
 
 _STATUS = r"(?!0\b|1(?:2[67]|3[24-79]|43)\b|2\d\d\b)\d{1,3}\b"
 """No success, no command that could not run, no signal, nothing that systemd itself refused."""
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     rf"exited: \S*unicorn\S* \(exit status {_STATUS}; not expected\)|gave up: \S*unicorn\S* entered FATAL state|"
     rf"unicorn\S*\.service: Main process exited, code=exited, status={_STATUS}|"
     rf"^Process exited with status {_STATUS}|^==> Exited with status {_STATUS}|"

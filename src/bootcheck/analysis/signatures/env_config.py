@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.lacking import is_lacking
 from bootcheck.analysis.trouble import Raised, Trouble, is_library
@@ -31,7 +32,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "env-config"
 RULES: tuple[str, ...] = ()
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"[Ss]et the (\w+) (?:environment variable|setting)|(?:SECRET_KEY) setting must not be empty|"
     r"settings are not configured|DJANGO_SETTINGS_MODULE|"
     r"Could not parse (?:rfc1738|SQLAlchemy) URL|Expected string or URL object, got None|"
@@ -63,7 +64,7 @@ _SAID = re.compile(
     r"'NoneType' object has no attribute 'drivername'|Empty host \(or|Fernet object|fernet\.InvalidToken|"
     r"module '(?:[\w.]+\.)?(?:config|settings|configuration|local_settings|conf)' has no attribute '([A-Z][A-Z0-9_]+)'",
 )
-_CONFIGURED = re.compile(
+_CONFIGURED = late.regex(
     r"(?:^|\.)(?:ImproperlyConfigured|InvalidDsn|InvalidRegionError|MissingConfig\w*|(?:No|Partial)CredentialsError|"
     r"MalformedError|MissingSchema|"
     r"\w*(?:Configuration|Config|Setting|Settings)(?:Error|Exception))$|"
@@ -75,7 +76,7 @@ _ENTRY = (
     r"(?:api[ _-]?key|licen[cs]e key|access key|access token|auth token|bot token|secret key|dsn|connection string|"
     r"instrumentation key|database ur[il]|credentials)"
 )
-_WITHOUT = re.compile(
+_WITHOUT = late.regex(
     rf"[`'\"]?(?:{_ENTRY}|\btoken)[`'\"]? (?:must be set|(?:is|are) (?:required|missing|empty|either blank|not set)|"
     rf"missing\b|cannot be (?:none|empty)|(?:was )?not (?:set|found|provided|specified|configured))|"
     rf"\b(?:no|missing|provide|specified|specify|without) (?:an? |the |your |any |valid )*(?:\w+ )?{_ENTRY}\b|"
@@ -84,29 +85,29 @@ _WITHOUT = re.compile(
     re.IGNORECASE,
 )
 """What clients say that are made without what lets them in, or with a key that is none."""
-_REFUSED = re.compile(
+_REFUSED = late.regex(
     r"^['\"]?(?:Invalid|Missing|Wrong|Bad|Empty) (?:API [Kk]ey|api_key|[Uu]rl|URL|URI|DSN|[Tt]oken)\W*$"
 )
 """A client that is made refuses what it was handed, before it asks its service."""
-_SETTINGS = re.compile(
+_SETTINGS = late.regex(
     r"/(?:decouple|environs?|dynaconf|pydantic_settings|dj_database_url|configparser)(?:/\w+)*(?:/__init__)?\.py$|"
     r"/starlette/config\.py$|/sqlalchemy/engine/url\.py$"
 )
 """Libraries and modules that do nothing but read settings."""
-_MODEL_OF_SETTINGS = re.compile(r"pydantic_settings/main\.py$|pydantic/env_settings\.py$")
+_MODEL_OF_SETTINGS = late.regex(r"pydantic_settings/main\.py$|pydantic/env_settings\.py$")
 """What fills a class of settings from the environment, before it is validated like any other."""
-_SERVER_SAYS = re.compile(
+_SERVER_SAYS = late.regex(
     r"^(?:oracledb|cx_Oracle|psycopg2?|asyncpg|pg8000|asyncmy|aiomysql|mariadb|pymysql|MySQLdb|mysql|pymongo|redis|"
     r"amqp|aiormq|pika|kafka|pyodbc|"
     r"sqlite3|django\.db\.(?!utils\.ConnectionDoesNotExist)|sqlalchemy\.exc\.(?:Operational|Database|Programming|"
     r"Interface|Internal|Integrity)Error)\b"
 )
 """Whose messages come from a server: capitals in them are its codes, no variable of the app."""
-_ANSWERED = re.compile(r"^\W?[45]\d\d\b|\([45]\d\d[,)]|\bWRONGPASS\b|\bRESOURCE_DOES_NOT_EXIST\b|\bDB::Exception\b")
+_ANSWERED = late.regex(r"^\W?[45]\d\d\b|\([45]\d\d[,)]|\bWRONGPASS\b|\bRESOURCE_DOES_NOT_EXIST\b|\bDB::Exception\b")
 """A code that only a server answers with."""
 
-_VARIABLE = re.compile(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
-_LACKING = re.compile(
+_VARIABLE = late.regex(r"['\"`]?\b([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)\b['\"`]?")
+_LACKING = late.regex(
     r"not set|missing|required|must be set|not defined|undefined|is empty|not found|must not be empty|"
     r"not configured|is not provided|\bmust\b|invalid|expected one of|conflict|unsupported value|\binsecure\b|"
     r"\b[A-Z][A-Z0-9]*_[A-Z0-9_]+=\S|"
@@ -117,30 +118,30 @@ _LACKING = re.compile(
     r"(?:please|need to|have to) (?:set|provide|define|specify|configure)\b|(?:in|from) (?:the |your )?environment\b",
     re.IGNORECASE,
 )
-_ABOUT = re.compile(r"^\W*(?!\w*(?:ERR_|ERROR|CUDA|CUDNN|HTTP_))[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!\()")
+_ABOUT = late.regex(r"^\W*(?!\w*(?:ERR_|ERROR|CUDA|CUDNN|HTTP_))[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!\()")
 """A message that begins with a variable's name is about it, in whatever language."""
-_READS = re.compile(
+_READS = late.regex(
     r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
     r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
 )
-_HANDED = re.compile(
+_HANDED = late.regex(
     r"\([^)]*\b(?:(?:settings|config|cfg|conf|Config|env)\.\w+|[A-Z][A-Z0-9_]*(?:KEY|TOKEN|SECRET|URL|URI|DSN|HOSTS?|"
     r"PASSWORD|"
     r"BUCKET|_DIR|_PATH)\b|(?:api_key|token|secret\w*|url|dsn|password|bucket)\s*=)"
 )
 """A call with what is by its name a setting."""
-_OF_SETTINGS = re.compile(
+_OF_SETTINGS = late.regex(
     r"(?:^|/)(?:\w*settings|\w*config|configuration|local|production|base|prod)(?:/__init__)?\.py$"
 )
-_NONE = re.compile(r"invalid literal for int\(\)|could not convert string to float|\bNoneType\b")
-_NO_VALUE = re.compile(
+_NONE = late.regex(r"invalid literal for int\(\)|could not convert string to float|\bNoneType\b")
+_NO_VALUE = late.regex(
     r"invalid literal for int\(\) with base 10: '(?:None|null|\s*|[\"$].*)'|"
     r"could not convert string to float: '?(?:None)?'?$|"
     r"\bNoneType\b"
 )
 """What stands where a variable was not set, or not put in its place."""
-_VALUE = re.compile(r"\bos\.environ\b|\bgetenv\(")
-_CAPITALS = re.compile(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
+_VALUE = late.regex(r"\bos\.environ\b|\bgetenv\(")
+_CAPITALS = late.regex(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
 
 
 def match(trouble: Trouble) -> Finding | None:

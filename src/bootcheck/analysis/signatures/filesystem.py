@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.trouble import REQUEST, Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -32,20 +33,20 @@ CAUSE_CLASS = "filesystem"
 RULES: tuple[str, ...] = ()
 
 _TYPES = ("FileNotFoundError", "NotADirectoryError", "IsADirectoryError", "NoSuchPathError", "NoSuchFile")
-_SAID = re.compile(
+_SAID = late.regex(
     r"\[Errno (?:2|5|16|18|20|21|26|27|28|30|36|40|116|122)\]|No space left on device|Read-only file system|"
     r"Can't create (?:workertmp|pidfile)|isn't writable \[|No usable temporary directory|"
     r"unable to open database file|Disk quota exceeded|Stale (?:NFS )?file handle|disk I/O error|"
     r"database or disk is full",
     re.IGNORECASE,
 )
-_ABSENT = re.compile(
+_ABSENT = late.regex(
     r"No such file or directory$|errno = 2,|No file or directory found at |file does not exist at: |"
     r"^File not found: |^File \S+ was not found|^Directory '[^']+' does not exist"
 )
 """In the words of h5py, Keras, TensorFlow, Google's credentials and Starlette."""
 _ABSENT_TYPES = ("OSError", "IOError", "NotFoundError", "ValueError", "RuntimeError", "DefaultCredentialsError")
-_CODE = re.compile(
+_CODE = late.regex(
     r"(?<!script)(?:: |\()No such file or directory\b|No such file or directory \(os error 2\)|"
     r"kind: NotFound, message: \"No such|\(os error (?:2|20|28|30)\)|NO_SUCHFILE|\[WinError [23]\]"
 )
@@ -59,7 +60,7 @@ _GONE = (
     r"(?:was |is |were )?(?:not found|(?:does not|doesn't|do not|did not) exist|missing|not exist(?:ing)?\b|"
     r"could not be (?:found|opened|read))"
 )
-_OWN_WORDS = re.compile(
+_OWN_WORDS = late.regex(
     rf"{_THING}[^\n]{{0,200}}? {_GONE}|"
     rf"(?:[Nn]o|[Mm]issing) (?:\S+ )?{_THING}(?::| (?:was |were )?found| at | in | exists| named |"
     rf" (?=['\"]?(?:[A-Za-z]:|\.{{1,2}}|~)?[/\\]))|"
@@ -73,14 +74,14 @@ _OWN_WORDS = re.compile(
     r"(?:[Cc]an't|[Cc]annot|[Cc]ould not) open database \""
 )
 """How an app and its libraries tell of a file that is not there."""
-_NAMES_PATH = re.compile(
+_NAMES_PATH = late.regex(
     r"(?<![:\w/])(?:[A-Za-z]:|\.{1,2}|~)?[/\\][\w.]|cannot open resource|"
     r"(?:[Dd]irectory|[Ff]older|[Ff]ile|[Pp]ath) ['\"]|"
     r"[\w\-]\.(?:py|json|ya?ml|toml|ini|cfg|conf|env|txt|csv|pkl|pickle|joblib|h5|hdf5|keras|pth?|bin|onnx|pb|tflite|"
     r"model|safetensors|gguf|db|sqlite3?|duckdb|pem|key|crt|cert|html?|xml|xlsx?|parquet|np[yz]|dat|idx|index|faiss|mmdb|"
     r"log|sock|ttf|otf|sh|zip|gz|md|sql|pdf|cbm|ckpt|weights|prototxt|caffemodel|shp|tiff?|nc|pid|properties|p12|jks)\b"
 )
-_LOCAL = re.compile(
+_LOCAL = late.regex(
     r"(?:Can't load (?:the )?(?:tokenizer|config\w*|model|\w+ extractor|\w*processor) (?:for|of) |"
     r"Incorrect path_or_model_id: |Repo id must [^\n]{1,120}: )['\"](?:\.{1,2})?/|"
     r"^\.{0,2}/\S+ does not appear to have a file named|"
@@ -88,12 +89,12 @@ _LOCAL = re.compile(
     r"(?:^| )[Pp]ath must be a valid (?:file|database) or directory"
 )
 """A model that is looked for in a folder here, in the words of libraries that would fetch it from elsewhere."""
-_OTHERWISE = re.compile(
+_OTHERWISE = late.regex(
     r"https?://|\b40[0-9]\b|\b50[0-9]\b|[Bb]ucket|s3:|gs:|(?<!/)\b[Mm]odule\b|attribute|\b[Tt]able\b|"
     r"[Ee]nvironment variable|\$\{?[A-Z]|must be set|not set|[Pp]ermission|PATH\b|huggingface|column|relation |role "
 )
 """What is missing is something else, or elsewhere."""
-_OF_OTHERS = re.compile(
+_OF_OTHERS = late.regex(
     r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|mysql|django\.db|pymongo|redis|requests|urllib3|httpx|aiohttp|botocore|boto3|"
     r"google|azure|elasticsearch|opensearchpy|kubernetes|hvac|openai|docker|grpc|subprocess|django\.core\.exceptions)\b"
 )
@@ -101,7 +102,7 @@ _OWN_FAULTS = (
     *("ImportError", "ModuleNotFoundError", "SyntaxError", "AttributeError", "NameError", "KeyError", "TypeError"),
     *("UnicodeDecodeError", "TemplateSyntaxError", "CalledProcessError", "PermissionError"),
 )
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"^(?:/\S*/)?(?:mkdir|touch|chown|chmod|cp|mv|ln|rm|sed|tee|install|tar|dd|mktemp|[\w./\-]+\.sh): "
     r".{1,300}: (?:No space left on device|Read-only file system)$"
 )
@@ -109,20 +110,20 @@ TELLTALE = re.compile(
 WORDS = ("No space left", "Read-only file")
 TELLTALE_CAUSE = Cause.NONE
 WHILE_SERVING = True
-_FULL = re.compile(
+_FULL = late.regex(
     r"\[Errno (?:28|30|122)\]|No space left on device|Read-only file system|disk is full|Disk quota exceeded",
     re.IGNORECASE,
 )
 """What fails one request will fail the next: a path that is missing may be that request's own."""
-_PATH = re.compile(
+_PATH = late.regex(
     r"(?:directory|file system|device): ['\"]?([^'\"\n]+)|Error: (\S+) doesn't exist|"
     r"RuntimeError: (\S+) doesn't exist|'([^'\n]+)' isn't writable"
 )
-_REMOVES = re.compile(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|rmdir|rmtree)\(")
-_MOVES = re.compile(r"' -> '")
+_REMOVES = late.regex(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|rmdir|rmtree)\(")
+_MOVES = late.regex(r"' -> '")
 """Two paths: one was to become the other."""
-_SOCKET = re.compile(r"\.sock\b")
-_WATCHES = re.compile(r"inotify (?:watch|instance) limit")
+_SOCKET = late.regex(r"\.sock\b")
+_WATCHES = late.regex(r"inotify (?:watch|instance) limit")
 """The kernel says ENOSPC of a limit, and no disk is full."""
 
 

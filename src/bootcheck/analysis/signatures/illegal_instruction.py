@@ -22,9 +22,9 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
@@ -41,7 +41,7 @@ _BUILT_FOR_ANOTHER = (
     r"CPU ISA level is lower than required|does not meet the minimum requirements for use of the Intel"
 )
 """TensorFlow, NumPy, jaxlib, Polars, MKL and glibc look before they use an instruction."""
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"Illegal instruction(?: |$|: 4\b|\s\(core dumped\))|trap invalid opcode|"
     r"Fatal Python error: Illegal instruction|signal: illegal instruction|"
     r"[Uu]ncaught (?:target )?signal:? 4\b|(?:with|by|via|from|on) signal:? [\[('\"]*(?:SIGILL\b|4\b)|"
@@ -55,7 +55,7 @@ WORDS = (
     "baseline optimizations", "operating system do not",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
-_BUILT = re.compile(_BUILT_FOR_ANOTHER)
+_BUILT = late.regex(_BUILT_FOR_ANOTHER)
 
 
 def match(trouble: Trouble) -> Finding | None:

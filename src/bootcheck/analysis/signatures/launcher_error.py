@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -123,7 +124,7 @@ _SUPERVISOR = (
     r"^(?:s6-|exec|runsv |start-stop-daemon).{0,60}: unable to (?:spawn|exec|start|stat) (?!service \S+: command )",
     r"\[PM2\]\[ERROR\] (?:(?:Script|File) .{1,200}not found|Script not found: )",
 )
-TELLTALE = re.compile("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
+TELLTALE = late.regex("|".join((*_SYSTEMD, *_CONTAINER, *_SHELL, *_SUPERVISOR)))
 WORDS = (
     "unicorn", "Failed to ", "Failed at step", "to locate ", "status=2", "xecut", "directory failed", "ExecStart=",
     "unit file", "was not met", "not found", "is not recognized", "is masked", "Fatal Python", "unable to ",
@@ -139,15 +140,15 @@ WORDS = (
     "while looking for", "nterminated quoted",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
-_ENDED = re.compile(r"[Ee]xit|\bstatus\b|crash|[Ff]ailed|[Rr]estart")
+_ENDED = late.regex(r"[Ee]xit|\bstatus\b|crash|[Ff]ailed|[Rr]estart")
 """What a platform says of the end of it, whatever that was of."""
-_STEP = re.compile(f"{_STEPS}|{_SCRIPT}")
-_SERVER = re.compile(r"gunicorn\S*: (?:command )?not found$")
+_STEP = late.regex(f"{_STEPS}|{_SCRIPT}")
+_SERVER = late.regex(r"gunicorn\S*: (?:command )?not found$")
 """It is the server itself that was not found: whatever comes after it is of another try."""
-_OWN_UNIT = re.compile(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")
-_LOADER = re.compile(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
+_OWN_UNIT = late.regex(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited, .*status=2[0-4]\d/[A-Z_]{2})")
+_LOADER = late.regex(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
 """The loader's words: it gives the status 127 as well."""
-_ABSENT = re.compile(
+_ABSENT = late.regex(
     r"No module named '?gunicorn(?:\.(?!conf'|workers\.)|[';]|$)|No module named '?encodings'?$|"
     r"The 'gunicorn[^']*' distribution was not found|"
     r"No package metadata was found for (?:The 'gunicorn|gunicorn)|No such file or directory: '(?:[^']*/)?gunicorn'"
@@ -155,19 +156,19 @@ _ABSENT = re.compile(
 
 _REASONS = (
     (
-        re.compile(
+        late.regex(
             r"USER|GROUP|credentials|find user|setuid|user \S+ does not exist|unknown user|user '[^']+' not found"
         ),
         "the user or group does not exist",
     ),
-    (re.compile(r"in section '"), "supervisord refuses the program's section"),
-    (re.compile(r"CHDIR|working directory|chdir|cd: "), "the working directory does not exist"),
-    (re.compile(r"[Ee]xec format error"), "the program is for another processor or system"),
-    (re.compile(r"No module named|distribution was not|metadata"), "gunicorn is not in the Python that was started"),
-    (re.compile(r"bad interpreter|/env: "), "the script names an interpreter that is not there"),
-    (re.compile(r"[Pp]ermission denied|not executable|EACCES"), "the command may not be executed"),
-    (re.compile(_SCRIPT), "its start script fails at a line of its own"),
-    (re.compile(r"unit file|ExecStart|not absolute|Unit "), "the unit is wrong"),
+    (late.regex(r"in section '"), "supervisord refuses the program's section"),
+    (late.regex(r"CHDIR|working directory|chdir|cd: "), "the working directory does not exist"),
+    (late.regex(r"[Ee]xec format error"), "the program is for another processor or system"),
+    (late.regex(r"No module named|distribution was not|metadata"), "gunicorn is not in the Python that was started"),
+    (late.regex(r"bad interpreter|/env: "), "the script names an interpreter that is not there"),
+    (late.regex(r"[Pp]ermission denied|not executable|EACCES"), "the command may not be executed"),
+    (late.regex(_SCRIPT), "its start script fails at a line of its own"),
+    (late.regex(r"unit file|ExecStart|not absolute|Unit "), "the unit is wrong"),
 )
 
 

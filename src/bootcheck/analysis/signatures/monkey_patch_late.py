@@ -22,8 +22,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
@@ -33,13 +32,13 @@ CAUSE_CLASS = "monkey-patch-late"
 RULES = ("BC525",)
 WHILE_SERVING = True
 
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"MonkeyPatchWarning: |Monkey-patching ssl after ssl has already been imported|"
     r"RLock\(s\) were not greened"
 )
 WORDS = ("onkey", "not greened")
 TELLTALE_CAUSE = Cause.NONE
-_RECURSION = re.compile(r"maximum recursion depth exceeded")
+_RECURSION = late.regex(r"maximum recursion depth exceeded")
 
 
 def match(trouble: Trouble) -> Finding | None:

@@ -22,8 +22,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.trouble import BOOT, Trouble
 from bootcheck.model.cause import Cause
@@ -32,7 +31,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "native-crash"
 RULES = ("BC509",)
 
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"Fatal Python error: (?!init|Py_Init|Illegal)|segfault at [0-9a-f]+ ip|"
     r"[Ss]egmentation fault|double free or corruption|stack smashing detected|pure virtual method called|"
     r"free\(\): (?:invalid|double)|malloc\(\): |munmap_chunk\(\)|malloc_consolidate\(\): |realloc\(\): invalid|"
@@ -58,9 +57,9 @@ WORDS = (
     "] Check failed: ", "received at time", "(@0x", "Java Runtime", "dumped core", "'core-dump'", "traps: ", "Aborted",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
-_FORKED = re.compile(r"We cannot safely call it or ignore it in the fork\(\) child process|when fork\(\) was called")
+_FORKED = late.regex(r"We cannot safely call it or ignore it in the fork\(\) child process|when fork\(\) was called")
 
-_WATCHDOG = re.compile(r"Watchdog timeout")
+_WATCHDOG = late.regex(r"Watchdog timeout")
 """systemd sends SIGABRT to a server that gave no sign of life in time."""
 
 

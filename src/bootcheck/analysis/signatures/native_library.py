@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import is_shared
 from bootcheck.analysis.trouble import Raised, Trouble
@@ -33,7 +34,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "native-library"
 RULES: tuple[str, ...] = ()
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"cannot open shared object file|undefined symbol|GLIBC(?:XX)?_[\d.]+'? not found|"
     r"version [`'][A-Z]\w*_[\d.]+\w?' not found|"
     r"GLIBC(?:XX)?_\S+ not found|libc not found|mach-o, but wrong architecture|symbol not found in flat namespace|"
@@ -66,12 +67,12 @@ _SAID = re.compile(
     r"loading the '\S+' shared library|Could not find/load shared object|usb\.core\.NoBackendError",
     re.IGNORECASE,
 )
-_PART = re.compile(
+_PART = late.regex(
     r"No module named '?([A-Za-z]\w*)\.[\w.]+'?$|cannot import name '?_[a-z]\w*'?(?: from '([A-Za-z]\w*)|$)"
 )
-_BUNDLED = re.compile(r"\bsix\b|vendor|extern|\.packages\b")
-_IMPORTING = re.compile(r"<frozen |/importlib/")
-TELLTALE = re.compile(
+_BUNDLED = late.regex(r"\bsix\b|vendor|extern|\.packages\b")
+_IMPORTING = late.regex(r"<frozen |/importlib/")
+TELLTALE = late.regex(
     r"error while loading shared libraries: |symbol lookup error: |Error relocating \S+: |"
     r"version [`'](?:GLIBC|GLIBCXX|CXXABI)_[\d.]+' not found|Error loading shared library \S+: |"
     r"^qemu-\w+: Could not open '|rosetta error: |MKL FATAL ERROR: Cannot load |dyld\S*: (?:Library|Symbol) not "
@@ -81,7 +82,7 @@ WORDS = (
     "dyld",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.OS_EXIT
-_LIBRARY = re.compile(
+_LIBRARY = late.regex(
     r"(?<![\w+.\-/])([\w+.\-/]{1,200}\.(?:so|dylib|dll)[\w.\-]{0,40})|(GLIBC(?:XX)?_[\d.]+)|(libpq|libmagic)|"
     r"Can't open lib '([^']{1,120})'"
 )

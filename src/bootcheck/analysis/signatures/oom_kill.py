@@ -23,8 +23,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.trouble import UNTOLD, Trouble
 from bootcheck.model.cause import Cause
@@ -33,7 +32,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "oom-kill"
 RULES = ("BC508",)
 
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"Out of memory: [Kk]ill|OOM killed|line \d+:\s+\d+ Killed\b|exited: .{1,80}terminated by SIGKILL|"
     r"[Mm]emory cgroup out of memory|oom-kill:|OOMKilled|killed by the OOM killer|"
     r"Error R1[45] \(Memory|"
@@ -49,8 +48,8 @@ TELLTALE = re.compile(
 )
 WORDS = ("emory", "Killed", "SIGKILL", "oom-kill", "oom_", "to process ", "OOM", "137")
 TELLTALE_CAUSE = Cause.OOM
-_STATUS_ALONE = re.compile(r"^(?!.*(?:[Mm]emory|OOM|oom)).*\b137\b|^(?:\[\d+\][+-]? +)?Killed(?:$| .*unicorn)")
-_BY_PROBE = re.compile(r"failed (?:liveness|startup) probe|Liveness probe failed|unhealthy container")
+_STATUS_ALONE = late.regex(r"^(?!.*(?:[Mm]emory|OOM|oom)).*\b137\b|^(?:\[\d+\][+-]? +)?Killed(?:$| .*unicorn)")
+_BY_PROBE = late.regex(r"failed (?:liveness|startup) probe|Liveness probe failed|unhealthy container")
 _ASK = (
     "Get the kernel's word, and analyze it with this log: journalctl -k, kubectl describe pod POD (OOMKilled), docker "
     "inspect CONTAINER (OOMKilled); under bootcheck the report has the count of the control group."

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.trouble import REQUEST, Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -30,21 +31,21 @@ from bootcheck.model.finding import Evidence, Finding
 CAUSE_CLASS = "permission-denied"
 RULES: tuple[str, ...] = ()
 
-_SAID = re.compile(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
-_CODE = re.compile(
+_SAID = late.regex(r"\[Errno (?:13|1)\]|EACCES|EPERM|Permission denied|Operation not permitted", re.IGNORECASE)
+_CODE = late.regex(
     r"\[Errno (?:13|1)\] (?:Permission denied|Operation not permitted)|\bEACCES\b|\bEPERM\b|\(os error (?:13|1)\)|"
     r"kind: PermissionDenied|\berrno = 13\b|PermissionError\((?:13|1),|[Ee]rror 13 connecting|\[WinError 5\]|"
     r"through socket '[^']+' \(13[ )]"
 )
 """The system's own number or name of it, whoever passes it on."""
-_WORDS = re.compile(r"\bPermission denied\b|Operation not permitted|: permission denied[\"']?$", re.MULTILINE)
-_REMOTE = re.compile(
+_WORDS = late.regex(r"\bPermission denied\b|Operation not permitted|: permission denied[\"']?$", re.MULTILINE)
+_REMOTE = late.regex(
     r"\b403\b|[Ff]orbidden|publickey|StatusCode|PERMISSION_DENIED|\b550\b|(?<!docker)(?<!ipc)://|"
     r"[Pp]ermission denied on |^(?:hvac|google|botocore|paramiko|grpc|azure|kubernetes|openai|jwt)\b"
 )
 """Another machine refuses in the same words."""
 _RIGHTS = r"(?:read|write|file|folder|directory|execute) (?:access|permissions?|rights)"
-_OWN_WORDS = re.compile(
+_OWN_WORDS = late.regex(
     r"\bnot (?:a )?(?:writ|read)able\b|isn't (?:writ|read)able|\bunwritable\b|wrong permissions|PermissionError at |"
     r"(?:an ?not|[Cc]an't|[Uu]nable to|ould not|not allowed to|[Ff]ailed to) (?:write|create|access|read|open)\b"
     r".{1,160}\bpermissions?\b|"
@@ -53,8 +54,8 @@ _OWN_WORDS = re.compile(
     r"[Cc]heck (?:the |its |your )?(?:\w+ )?(?:director(?:y|ies)|folder|file|volume)(?:'s)? permissions"
 )
 """How an app and its libraries tell of it themselves, of a path that they name."""
-_NAMES_PATH = re.compile(r"[/\\][\w.]|executable")
-_OTHERWISE = re.compile(
+_NAMES_PATH = late.regex(r"[/\\][\w.]|executable")
+_OTHERWISE = late.regex(
     r"No such file|not found\b|FileNotFound|Read-only|No space|not exist|ADirectory|HTTP\b|\b40[13]\b|[Bb]ucket|s3:"
 )
 """Why else one cannot write."""
@@ -62,24 +63,24 @@ _TOOL = (
     r"^(?:/\S*/)?(?:mkdir|touch|chown|chmod|cp|mv|ln|rm|sed|tee|install|cat|tar|rsync|find|dd|mktemp|sh|"
     r"[\w./\-]+\.sh): (?!.*/bin/\w).{1,300}: (?:Permission denied|Operation not permitted)$"
 )
-TELLTALE = re.compile(rf"(?:connect\(\) to |\bunix:/)\S+ failed \(13: Permission denied\)|{_TOOL}")
+TELLTALE = late.regex(rf"(?:connect\(\) to |\bunix:/)\S+ failed \(13: Permission denied\)|{_TOOL}")
 """A proxy that may not use gunicorn's socket, and what a start script may not do before it starts gunicorn."""
 WORDS = ("ermission denied", "not permitted")
 TELLTALE_CAUSE = Cause.NONE
 WHILE_SERVING = True
-_PROXY = re.compile(r"connect\(\) to |\bunix:/")
-_NO_WRITE = re.compile(r"attempt to write a readonly database|cannot cache function '\w+': no locator available")
+_PROXY = late.regex(r"connect\(\) to |\bunix:/")
+_NO_WRITE = late.regex(r"attempt to write a readonly database|cannot cache function '\w+': no locator available")
 """SQLite and Numba, where the file or its directory belongs to somebody else."""
-_LOW_PORT = re.compile(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")
+_LOW_PORT = late.regex(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")
 """Up to Gunicorn 22 the reason is not printed; a port below 1024 is one."""
-_SOCKET = re.compile(r"Can't connect to /")
+_SOCKET = late.regex(r"Can't connect to /")
 """A socket file for which no reason is printed: in use it is not, so its directory is closed, or missing."""
-_IN_USE = re.compile(r"Connection in use|already in use|No such file")
-_PATH = re.compile(
+_IN_USE = late.regex(r"Connection in use|already in use|No such file")
+_PATH = late.regex(
     r"Permission denied: ['\"]?([^'\"\s]+)|not permitted: ['\"]?([^'\"\s]+)|connection to (.+?) failed|"
     r"Can't connect to (.+)|['\"](/[^'\"\s]+)['\"]"
 )
-_OF_DATABASE = re.compile(
+_OF_DATABASE = late.regex(
     r"^(?:psycopg2?|asyncpg|MySQLdb|pymysql|sqlalchemy|django\.db)\b(?!.*\bconnect)|for (?:table|relation|schema|"
     r"database|sequence|function|view|type) "
 )

@@ -22,8 +22,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Trouble, is_library
 from bootcheck.model.cause import Cause
@@ -32,7 +31,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "request-timeout"
 RULES = ("BC510",)
 
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     # App Engine and Lambda: the platform's own limit of a request
     r"Process terminated because the request deadline was exceeded|"
     r"[0-9a-f]{8}-[0-9a-f-]{27} Task timed out after [\d.]+ seconds"

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
@@ -42,22 +43,22 @@ _NO_FORK = (
     r"fork(?:\(\))?: (?:retry: )?(?:Resource temporarily|Cannot allocate memory|No child processes)|"
     r"Failed to fork: |fork rejected by pids controller"
 )
-_SAID = re.compile(
+_SAID = late.regex(
     rf"{_NO_THREAD}|Too many open files|\[Errno (?:23|24)\]|Resource temporarily unavailable|"
     r"\[Errno 11\]|Cannot allocate memory|\[Errno 12\]|^MemoryError|Unable to allocate \d|"
     r"inotify (?:watch|instance) limit|filedescriptor out of range in select",
     re.IGNORECASE,
 )
-_ANY_TYPE = re.compile(
+_ANY_TYPE = late.regex(
     rf"{_NO_THREAD}|\bToo many open files\b|\bEMFILE\b|\bENFILE\b|ThreadPoolBuildError|"
     r"ENOSPC: System limit for number of file watchers|\bERRNO=\((?:24|28)\)"
 )
 """The system's words, passed on by clients that have exceptions of their own."""
-_NO_MEMORY = re.compile(
+_NO_MEMORY = late.regex(
     r"std::bad_alloc|[Cc]an(?:not|'t) allocate memory|\(-4:Insufficient memory\)|\[WinError 1455\]|"
     r"out of shared memory\. Please try to raise|^\S*OutOfMemory(?:Exception|Error): (?:Out of Memory Error|Java heap)"
 )
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     rf"{_NO_THREAD}|{_NO_FORK}|\[Errno 24\] Too many open files|what\(\):\s+Resource temporarily unavailable"
 )
 WORDS = (

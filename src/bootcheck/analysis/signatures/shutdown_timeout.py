@@ -22,8 +22,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
@@ -32,7 +31,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "shutdown-timeout"
 RULES = ("BC507",)
 
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"State '(?:stop-(?:final-)?sig|stop-post|final-|stop')\S* timed out\.|stop-sigterm timed out|"
     r"Error R12 \(Exit timeout\)|did not (?:exit|stop|terminate) within (?:the |its )?grace period|"
     r"Stopping timed out\. (?:Killing|Terminating)|Failed with result 'timeout'|"
@@ -47,7 +46,7 @@ TELLTALE = re.compile(
     r"^timeout: run: \S+ \(pid \d+\) .*want down, got TERM|Program \S*(?:unicorn|python)\S*, .*refused to die|"
     r"timeout graceful shutdown exceeded"
 )
-_WEAK = re.compile(r"Killing process \d+|Failed with result 'timeout'")
+_WEAK = late.regex(r"Killing process \d+|Failed with result 'timeout'")
 """A start may take too long as well, and what is left over after a good stop is killed too: both, or neither."""
 
 WORDS = (

@@ -27,8 +27,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.outsiders import ACT_WORDS, ACTS
 from bootcheck.analysis.trouble import Trouble
@@ -38,7 +37,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "external-stop"
 RULES = ("BC513",)
 
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"[Ll]iveness probe (?:failed|errored)|failed (?:liveness|startup) probe|"
     r"Startup probe failed: .*statuscode: [1-5]\d\d|Readiness probe failed|"
     r"[Hh]ealth ?checks? (?:has |have )?failed|failed (?:ELB |container )?health checks|"
@@ -99,7 +98,7 @@ WORDS = (
     "HealthChecksFailed",
     "health is failing",
 )
-BESIDE = re.compile(ACTS)
+BESIDE = late.regex(ACTS)
 BESIDE_WORDS = ACT_WORDS
 TELLTALE_CAUSE = Cause.SIGTERM
 

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -31,11 +32,11 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "tls-error"
 RULES = ("BC523",)
 
-_FILE = re.compile(r"(?:certfile|keyfile|ca_certs) \"[^\"]*\" does not exist")
+_FILE = late.regex(r"(?:certfile|keyfile|ca_certs) \"[^\"]*\" does not exist")
 _CONTEXT = frozenset(
     {"load_cert_chain", "load_verify_locations", "create_default_context", "ssl_context", "ssl_wrap_socket"}
 )
-TELLTALE = re.compile(
+TELLTALE = late.regex(
     r"Invalid request from ip=\S*: \[SSL\] PEM lib|SSLError: \[SSL\] PEM lib|KEY_VALUES_MISMATCH|"
     r"\[SSL: (?:KEY_VALUES|NO_CERTIFICATE|(?:EE|CA)_KEY_TOO_SMALL|CA_MD_TOO_WEAK)|\[PEM: |"
     r"SSLError: \[(?:X509|ASN1|RSA|EC): |Failed to create SSL context: "
@@ -43,14 +44,14 @@ TELLTALE = re.compile(
 WORDS = ("[SSL", "KEY_VALUES", "[PEM", "rror", "SSL context")
 TELLTALE_CAUSE = Cause.NONE
 WHILE_SERVING = True
-_SERVER = re.compile(r"gunicorn|/uvicorn/config\.py$|/uvicorn/workers\.py$|uvicorn_worker|/gevent/(?:base)?server\.py$")
-_CLIENT = re.compile(
+_SERVER = late.regex(r"gunicorn|/uvicorn/config\.py$|/uvicorn/workers\.py$|uvicorn_worker|/gevent/(?:base)?server\.py$")
+_CLIENT = late.regex(
     r"HTTP_REQUEST|HTTPS_PROXY|ALERT|WRONG_VERSION|VERSION_TOO_LOW|UNKNOWN_PROTOCOL|UNSUPPORTED_PROTOCOL|EOF|handshake|"
     r"NO_SHARED_CIPHER|VERIFY_FAILED|BAD_(?:LENGTH|RECORD)|PACKET_LENGTH|INTERNAL_ERROR|INVALID_ALERT|SHUTDOWN",
     re.IGNORECASE,
 )
 """What a client, and not the server's files, makes of a connection."""
-_LISTENER = re.compile(r"load_cert_chain|ssl_context|wrap_socket|\bssl_options\b|\bset_ciphers\(")
+_LISTENER = late.regex(r"load_cert_chain|ssl_context|wrap_socket|\bssl_options\b|\bset_ciphers\(")
 
 
 def match(trouble: Trouble) -> Finding | None:

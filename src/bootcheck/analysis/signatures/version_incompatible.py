@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import re
 
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import (
     file_of_syntax_error,
@@ -42,7 +43,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "version-incompatible"
 RULES: tuple[str, ...] = ()
 
-_SAID = re.compile(
+_SAID = late.regex(
     r"size changed, may indicate binary incompatibility|compiled using NumPy 1|compiled against (?:ABI|"
     r"API) version|bad magic number|incompatible dtype|_ARRAY_API not found|__classcell__|__reduce_cython__|"
     r"(?:VersionConflict|ContextualVersionConflict)|requires (?:a different )?Python|APIRemovedIn|"
@@ -73,20 +74,20 @@ _SAID = re.compile(
     r"^pymongo\.errors\.ConfigurationError: Unknown option",
     re.IGNORECASE,
 )
-_NAME = re.compile(r"cannot import name '?\"?(\w+)'?\"?(?: from '?([\w.]+)'?(?: \((?P<path>[^)]+)\))?)?")
-_FROM = re.compile(r"^from (?P<module>[\w.]+) import")
-_ATTRIBUTE = re.compile(r"^module '([\w.]+)' has no attribute '(\w+)'")
-_CALL = re.compile(
+_NAME = late.regex(r"cannot import name '?\"?(\w+)'?\"?(?: from '?([\w.]+)'?(?: \((?P<path>[^)]+)\))?)?")
+_FROM = late.regex(r"^from (?P<module>[\w.]+) import")
+_ATTRIBUTE = late.regex(r"^module '([\w.]+)' has no attribute '(\w+)'")
+_CALL = late.regex(
     r"got (?:an )?unexpected keyword argument|got multiple values for (?:keyword )?argument|"
     r"missing \d+ required|takes \d+ positional argument|takes from \d+|"
     r"takes no arguments|takes exactly"
 )
-_KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
-_CALLED = re.compile(r"^(?:\w+\.)*(\w+)\(\) got")
+_KEYWORD = late.regex(r"unexpected keyword argument '(\w+)'")
+_CALLED = late.regex(r"^(?:\w+\.)*(\w+)\(\) got")
 _ALIASES = frozenset("np pd tf plt sns sa st px go nx sp xr dd".split())  # noqa: SIM905
 """What everybody calls a library's module."""
-_FIELDS = re.compile(r"/django/(?:db/models|forms)/|/wtforms/|/sqlalchemy/sql/schema\.py")
-_CALLEE = re.compile(
+_FIELDS = late.regex(r"/django/(?:db/models|forms)/|/wtforms/|/sqlalchemy/sql/schema\.py")
+_CALLEE = late.regex(
     r"^(?:(?:\w+\.)*[A-Z]\w*(?:\.\w+)*|(?:\w+\.)*(?:__init__|__new__|create_engine|sessionmaker|declarative_base|"
     r"conlist|constr|conint|"
     r"confloat|entry_points|validator|root_validator|field_validator|as_view|re_path|url_for|include_router|"
@@ -97,7 +98,7 @@ _CALLEE = re.compile(
 """Who is called with an argument that it does not know, or without one: a class, or a well-known library's function.
 
 A function that is named like a class (Field, Query) is a library's; what a class lacks is told of its __init__."""
-_NOT_IN_THIS_PYTHON = re.compile(
+_NOT_IN_THIS_PYTHON = late.regex(
     r"No module named '?(distutils|imp|asyncore|asynchat|smtpd|cgi|cgitb|crypt|telnetlib|pipes|imghdr|"
     r"sndhdr|nntplib|xdrlib|lib2to3|audioop|aifc|sunau|spwd|mailcap|msilib|binhex|ConfigParser|"
     r"tomllib|zoneinfo|graphlib|annotationlib|dataclasses|contextvars|importlib\.(?:metadata|resources)|"
@@ -105,12 +106,12 @@ _NOT_IN_THIS_PYTHON = re.compile(
     r"(?:Socket|BaseHTTP|SimpleHTTP|CGIHTTP|SimpleXMLRPC)Server|cookielib|Cookie|HTMLParser|htmlentitydefs|xmlrpclib|"
     r"User(?:Dict|List|String)|_?dummy_thread(?:ing)?|anydbm|whichdb|md5|sets)\b"
 )
-_PYTHON_2 = re.compile(
+_PYTHON_2 = late.regex(
     r"name '(?:unicode|basestring|xrange|raw_input|unichr|long|execfile|reduce|reload|cmp|file|"
     r"(?:Base)?ExceptionGroup|aiter|anext)' is not defined|"
     r"'str' object has no attribute 'decode'|'dict' object has no attribute '(?:iteritems|has_key|itervalues|iterkeys)'"
 )
-_REMOVED = re.compile(
+_REMOVED = late.regex(
     r"'(?:\w*Flask|Blueprint)' object has no attribute '(?:before_first_request|before_app_first_request|json_encoder|"
     r"json_decoder)'|'Marshmallow' object has no attribute '(?:Model|Table)Schema'|"
     r"'Updater' object has no attribute 'dispatcher'|'MetaData' object has no attribute 'bind'|"
@@ -142,7 +143,7 @@ _REMOVED = re.compile(
     r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
 )
 """What well-known libraries say of code that was written for another release of theirs."""
-_BY_TYPE = re.compile(
+_BY_TYPE = late.regex(
     r"expected schema argument to be a string, got|arguments should be named <dialectname>|__class__ not set defining|"
     r"context must be a dict rather than|SRE module mismatch|proto file into descriptor pool|"
     r"'(?:MessageFactory|SymbolDatabase)' object has no attribute 'GetPrototype'|timezones from the pytz library|"
@@ -164,7 +165,7 @@ _BY_TYPE = re.compile(
     r"'dict_\w+' and '|unsupported operand type\(s\) for \|=?: '(?:dict|OrderedDict)' and '(?:dict|OrderedDict)'"
 )
 """What Python says of its own types in code for another Python, and libraries of theirs in so many words."""
-_GONE = re.compile(
+_GONE = late.regex(
     r"(?:python_2_unicode_compatible|[nu]?u?gettext(?:_lazy|_noop)?|(?:force|smart)_text|url_(?:quote|unquote|decode|"
     r"encode|"
     r"parse)|soft_unicode|(?:Mutable)?(?:Mapping|Sequence|Set)|Iterable|Callable|OrderedDict|i(?:zip|map|filter)|"
@@ -175,30 +176,30 @@ _GONE = re.compile(
     r"QUERY_TERMS|(?:force|smart)_(?:unicode|str|bytes)|simplejson|ifilterfalse|izip_longest|maketrans)$"
 )
 """Names that well-known libraries, and Python, once had: Python up to 3.6 says no more than the name."""
-_COMPILED = re.compile(r"^partially initialized module '[\w.]+' has no attribute '(?:\w*__\w+|_[a-z]\w*|gapi_\w+)'")
-_LACKING = re.compile(
+_COMPILED = late.regex(r"^partially initialized module '[\w.]+' has no attribute '(?:\w*__\w+|_[a-z]\w*|gapi_\w+)'")
+_LACKING = late.regex(
     r"^(?:'(?:[\w.]+\.)?_?[A-Z]\w*' object|type object '_?[A-Z]\w*'|'super' object) has no attribute '"
 )
-_NAMELESS = re.compile(r"^'module' object has no attribute '(\w+)'")
+_NAMELESS = late.regex(r"^'module' object has no attribute '(\w+)'")
 """Python 2 and the first of 3 do not say of which module a name is missing."""
-_FROM_A_LIBRARY = re.compile(
+_FROM_A_LIBRARY = late.regex(
     r"issubclass\(\) arg 1 must be a class|metaclass conflict|consistent method resolution|takes no (?:arguments|"
     r"parameters)$"
 )
 """What an app's own code may say as well, but no library's."""
-_PARTS = re.compile(
+_PARTS = late.regex(
     r"google\.(?:protobuf|auth|api_core|genai|generativeai|oauth2|cloud\.\w+)\.|azure\.core\.|ruamel\.yaml\."
 )
 """Modules under a shared name whose package is there, if Python names the part after it."""
 _WITHOUT_IT = frozenset("tkinter turtle idlelib curses dbm readline ensurepip venv test".split())  # noqa: SIM905
 """Modules of Python's that distributions leave out, or pack on their own."""
-_READ_ONLY = re.compile(r"^can't set attribute|object has no setter$")
+_READ_ONLY = late.regex(r"^can't set attribute|object has no setter$")
 """A library sets what another one has made read-only."""
-_STATEMENT = re.compile(r"(?:from|import) ([\w.]+)")
-_PARTED = re.compile(r"No module named (?:'([\w.]+)'|([\w.]+)$)")
-_UNDEFINED = re.compile(r"^Module ['\"]([\w.]+)['\"] does not define a ")
+_STATEMENT = late.regex(r"(?:from|import) ([\w.]+)")
+_PARTED = late.regex(r"No module named (?:'([\w.]+)'|([\w.]+)$)")
+_UNDEFINED = late.regex(r"^Module ['\"]([\w.]+)['\"] does not define a ")
 """What Django says of the path of a class that somebody's settings name."""
-_LOADS = re.compile(r"\b(?:c?[Pp]ickle|joblib|dill|cloudpickle|torch|skops\.io|pkl)\.(?:load|loads|Unpickler)\(")
+_LOADS = late.regex(r"\b(?:c?[Pp]ickle|joblib|dill|cloudpickle|torch|skops\.io|pkl)\.(?:load|loads|Unpickler)\(")
 _REVIVING = frozenset(
     {"__setstate__", "__new__", "_reconstruct", "__setattr__", "find_class", "_rebuild", "load_build"}
 )
@@ -208,7 +209,7 @@ _FAULTS = (
     "PydanticUserError", "PydanticSchemaGenerationError", "ConfigError", "ArgumentError", "InvalidRequestError",
 )  # fmt: skip
 """What no released library raises while it is imported, in the company that it was released for."""
-_NOT_ITS_FAULT = re.compile(
+_NOT_ITS_FAULT = late.regex(
     r"\bNone(?:Type)?\b|Settings' object|Config'(?: object)? has no attribute '[A-Z]|"
     r"No module named|cannot open shared object|DLL load|[Ii]nstall|environ"
 )
@@ -330,7 +331,7 @@ def _of_nameless(error: Raised, name: str, inner: str) -> str | None:
     """Return whose module lacks a name where only the line of code tells which module that is."""
     if is_library(inner):
         return _package(inner)
-    module = first(re.compile(rf"\b([A-Za-z_]\w*)(?:\.\w+)*\.{name}\b"), error.frames[-1].code if error.frames else "")
+    module = first(late.regex(rf"\b([A-Za-z_]\w*)(?:\.\w+)*\.{name}\b"), error.frames[-1].code if error.frames else "")
     return module if module and not error.is_own(module) and (is_pythons(module) or is_known(module)) else None
 
 

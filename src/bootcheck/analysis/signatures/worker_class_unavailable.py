@@ -21,8 +21,7 @@ How to know it is fixed
 
 from __future__ import annotations
 
-import re
-
+from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first
 from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import Raised, Trouble, is_library
@@ -31,20 +30,20 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "worker-class-unavailable"
 RULES = ("BC522",)
 
-_SAID = re.compile(r"class uri (?:u?['\"](?P<uri>[^'\"]+)['\"]|(?P<bare>\S+)) invalid or not found")
-_NEEDS = re.compile(
+_SAID = late.regex(r"class uri (?:u?['\"](?P<uri>[^'\"]+)['\"]|(?P<bare>\S+)) invalid or not found")
+_NEEDS = late.regex(
     r"(?:gevent|eventlet|tornado)\w* worker requires|You need (?:gevent|eventlet|tornado)|"
     r"requires (?:gevent|eventlet) \d|cannot import name '?ALREADY_HANDLED|"
     r"Entry point \('gunicorn\.workers', '\w+'\) not found"
 )
-_CLOSED = re.compile(r"\n\]\s*$")
+_CLOSED = late.regex(r"\n\]\s*$")
 """The bracket that Gunicorn puts behind the traceback of this alone: all else of its words was cut off."""
-_CLASSES = re.compile(r"/gunicorn/workers/(?!base|sync|workertmp|__init__)\w+\.py$|/gmeinheld\.py$")
+_CLASSES = late.regex(r"/gunicorn/workers/(?!base|sync|workertmp|__init__)\w+\.py$|/gmeinheld\.py$")
 """Modules that nobody imports but for the class in them."""
 _APP = frozenset({"load_wsgi", "wsgi", "load", "load_wsgiapp", "import_app"})
 """Through these a worker asks for the app."""
-_MISSING = re.compile(r"No module named '?([\w.]+)")
-_ONLY_CLASSES = re.compile(
+_MISSING = late.regex(r"No module named '?([\w.]+)")
+_ONLY_CLASSES = late.regex(
     r"^(?:uvicorn_worker|uvicorn\.workers|meinheld\.gmeinheld|geventwebsocket\.gunicorn(?:\.workers)?|"
     r"gunicorn\.workers\.\w+)$"
 )
