@@ -50,7 +50,10 @@ def sifted(stream: Stream, sieve: Sieve, size: int, intake: Intake) -> Iterator[
     file = _File(stream.path or "", size)
     look = _Look(sieve, intake.matters, intake.digester, stream.name)
     try:
-        sieve.learn(b"".join(file.sample()), intake.patterns if size >= VERY_LARGE else None)
+        sample = b"".join(file.sample())
+        # Of a file of reports hardly a line is sifted.
+        sifts = look.digester is None or not (sample and _is_likely(sample))
+        sieve.learn(sample, intake.patterns if size >= VERY_LARGE and sifts else None)
         parts = [_Part(start, min(start + PART, size)) for start in range(0, size, PART)]
         place = 0
         with closing(crew.spread(parts, lambda part: _runs(file, look, part), stream.jobs)) as results:
