@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from operator import sub
 from typing import TYPE_CHECKING
 
@@ -106,9 +106,14 @@ class Sieve:
         self.words = (*minimal(wanted - numbers), *sorted(numbers))
         """One of them stands in every line that is found, a number only after what makes it a status."""
         self._version = _VERSIONS[0]
-        self._matcher = (engine or hyperscan)(self.words)
+        self._engine = engine or hyperscan
         self._strict = Strict()
         self._templates = Templates(self.words)
+
+    @cached_property
+    def _matcher(self) -> Scan | None:
+        # Made when the first line is looked at: reports, and small files of other things, need none.
+        return self._engine(self.words)
 
     @property
     def is_fast(self) -> bool:
@@ -121,9 +126,8 @@ class Sieve:
         `patterns` of a word are asked for where the source is so long that it pays.
         """
         self._version = max(_VERSIONS, key=sample.count)
-        if self._matcher is None:
-            self._templates.begin()
-        elif patterns is not None:
+        self._templates.begin()
+        if patterns is not None and self._matcher is not None:
             often = {
                 word: found
                 for word in self.words
