@@ -44,3 +44,9 @@ def one_line(text: str, limit: int = 160) -> str:
     """Return the first line of a text, shortened."""
     line = text.strip().splitlines()[0] if text.strip() else ""
     return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def waited_for(trouble: Trouble, pattern: re.Pattern[str]) -> Evidence | None:
+    """Return the last line of a start script that waits, where it waited in vain and no server came after it."""
+    told = [item for item in trouble.said if pattern.search(item.text)]
+    return told[-1] if told and " is up - " not in told[-1].text and trouble.unstarted else None

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis import late
-from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.conclusion import conclude, first, one_line, waited_for
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -215,15 +215,15 @@ def _by_words(error: Raised) -> bool:
 
 
 def _waited(trouble: Trouble) -> Finding | None:
-    told = [item for item in trouble.said if TELLTALE.search(item.text)]
-    if not told or " is up - " in told[-1].text or not trouble.unstarted:
+    told = waited_for(trouble, TELLTALE)
+    if told is None:
         return None
     return conclude(
         trouble,
-        f"The start script waits for another service in vain: {one_line(told[-1].text)}",
+        f"The start script waits for another service in vain: {one_line(told.text)}",
         "Make the service reachable from this machine, or do not wait for it.",
         confidence="medium",
-        evidence=told[-1:],
+        evidence=[told],
     )
 
 

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis import foreign, late
-from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.conclusion import conclude, one_line, waited_for
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -164,16 +164,16 @@ def match(trouble: Trouble) -> Finding | None:
 
 def _waited(trouble: Trouble) -> Finding | None:
     """Conclude from what a script waited for in vain, where no server came after it."""
-    told = [item for item in trouble.said if TELLTALE.search(item.text)]
-    if not told or " is up - " in told[-1].text or not trouble.unstarted:
+    told = waited_for(trouble, TELLTALE)
+    if told is None:
         return None
     return conclude(
         trouble,
-        f"The start script waits for the database in vain: {one_line(told[-1].text)}",
+        f"The start script waits for the database in vain: {one_line(told.text)}",
         "Check host, port and network from this machine, and the database's own log.",
         confirm="bootcheck check",
         confidence="medium",
-        evidence=told[-1:],
+        evidence=[told],
     )
 
 
