@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from tests.integration.harness import (
+    ARMED,
     HELLO_ASGI,
     PATIENCE,
     Server,
@@ -441,6 +442,27 @@ def test_a_master_that_a_fault_ends_is_folded_with_its_stack(below):
 
 
 # -- daemons and successors ------------------------------------------------------------------------
+
+
+def test_a_daemon_that_is_slow_to_take_over_is_no_death(below):
+    """The command has ended with 0, and the records of its first life still lie there."""
+    config = f"""
+    import time
+    from bootcheck.gunicorn.master import Master
+    quick = Master._reopen_as_daemon
+    def slow(self):
+        time.sleep(1.5)
+        quick(self)
+    Master._reopen_as_daemon = slow
+    {ARMED.replace(chr(10), chr(10) + " " * 4)}
+    """
+    server = below(config=config, gunicorn=["--daemon", "--log-file", "daemon.log"])
+    server.wait_for_line(r"^bootcheck: the server goes on as pid \d+")
+    server.wait_ready()
+
+    assert server.stop() == 0
+    assert not server.reports("crash")
+    assert not server.leftovers()
 
 
 @pytest.mark.parametrize("armed", [True, False], ids=["armed", "plain"])

@@ -116,7 +116,10 @@ def _shown(way: Way, folder: Path, out: TextIO) -> int:
     found = analyze([str(folder / "reports")])
     style = Style.of(out)
     output.printed(terminal.dressed(renderer("text").incidents(found, style), out, style), out)
-    return 0 if {incident.cause for incident in found.incidents} == {way.cause} else 1
+    causes = {incident.cause for incident in found.incidents}
+    # Where the demonstration ends it, the next worker may be in mid-boot: that is a death as well.
+    others = set() if way.ends else {"sigterm"}
+    return 0 if way.cause in causes and causes <= {way.cause, *others} else 1
 
 
 def _told(way: Way, files: dict[str, str], folder: Path) -> Iterator[str]:

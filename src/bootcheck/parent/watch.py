@@ -85,7 +85,8 @@ class Watch:
         while True:
             self._until_it_ends()
             successor = self._successor()
-            died = self._account()
+            # Who became a daemon goes on in it: that takes the records of its first life away, soon or late.
+            died = (successor is None or self._child.status != 0) and self._account()
             if successor is None:
                 break
             self._follow(successor)
