@@ -47,8 +47,8 @@ _REQUEST_FUNCTIONS = frozenset(
     }
 )
 _HANDLERS = re.compile(
-    r"/django/core/handlers/\w+\.py (?:inner|_get_response)$|/bottle\.py (?:_handle|wsgi)$|/falcon/app\.py __call__$|"
-    r"/flask/app\.py __call__$|/(?:starlette|fastapi)/routing\.py (?:app|handle|run_endpoint_function)$|"
+    r"/django/core/handlers/\w+\.py inner$|/bottle\.py (?:_handle|wsgi)$|/falcon/app\.py __call__$|"
+    r"/flask/app\.py __call__$|/(?:starlette|fastapi)/routing\.py (?:app|handle)$|"
     r"/pyramid/(?:router|tweens)\.py \w+$|/tornado/web\.py _execute$|/aiohttp/web_protocol\.py \w+$|"
     r"/(?:webob/dec|cherrypy/_cprequest|rest_framework/views|uvicorn/protocols/http/\w+)\.py \w+$"
 )

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
     from bootcheck.sinks.base import Sink
 
 _master: Master | None = None
-_LOADING = ("do_load_config", "gunicorn.app.base")
-"""The function in which Gunicorn reads its configuration."""
 
 
 def arm(  # noqa: PLR0913 - options by keyword, each with its default
@@ -160,7 +158,7 @@ def _watch_configuration(master: Master, caller: FrameType, namespace: MutableMa
     """Where Gunicorn reads its configuration right now, have an end of that reported: no hook of it runs so early."""
     frame: FrameType | None = caller
     file: FrameType | None = None
-    while frame is not None and (frame.f_code.co_name, frame.f_globals.get("__name__")) != _LOADING:
+    while frame is not None and (frame.f_code.co_name, frame.f_globals.get("__name__")) != seams.READS_CONFIG:
         if file is None and frame.f_globals is namespace:
             file = frame
         frame = frame.f_back

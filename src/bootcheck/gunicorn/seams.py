@@ -21,6 +21,7 @@ Every private touch of Gunicorn, in one place:
 
 | touch | what it gives | proven on | without it |
 |---|---|---|---|
+| the frame of `do_load_config` in `gunicorn.app.base` | an end while the configuration is read or applied | 20.1 - 27.0 | a bad setting is not reported |
 | `Arbiter.setup` | our hooks in each new configuration, also after HUP | 20.1 - 27.0 | the exported `nworkers_changed` does it once |
 | module global `gunicorn.arbiter.os` | exact wait status and resource usage | 20.1 - 27.0 | `status` is missing |
 | `arbiter.kill_worker` | which signals the master itself sent | 20.1 - 27.0 | origin of a signal is missing |
@@ -54,6 +55,8 @@ from typing import Any
 from bootcheck.gunicorn.reaping import deaths_held, deferring, wait
 
 RULES: tuple[str, ...] = ("BC003",)
+READS_CONFIG = ("do_load_config", "gunicorn.app.base")
+"""The function in which Gunicorn reads its configuration, and its module: no hook runs so early."""
 _missing: list[str] = []
 _VAR_ARGUMENTS = 0x04
 _VAR_KEYWORDS = 0x08

@@ -13,9 +13,9 @@ _LABEL = re.compile(rb"[A-Za-z][\w.\-]{0,60}\r?")
 _CLOCK = re.compile(rb"\d\d:\d\d:\d\d[^\n]{0,12}\r?\n$")
 _DIGITS = re.compile(r"\d+")
 NARROW, WIDE = 60, 250
+"""Characters between which a terminal's width lies."""
 _FILLED = "  "
 """How a line ends that a terminal or a table filled with blanks up to its width: nothing of it was broken off."""
-"""Characters between which a terminal's width lies."""
 _BORDERS = "│┃┆┇┊┋║▏▕"
 _MARKED = frozenset(f"^>`*-# \t0123456789{_BORDERS}")
 _HEADING = re.compile(r"#{1,6} (?=(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception)\b)")

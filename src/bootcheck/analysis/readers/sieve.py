@@ -112,7 +112,7 @@ class Sieve:
 
     @cached_property
     def _matcher(self) -> Scan | None:
-        # Made when the first line is looked at: reports, and small files of other things, need none.
+        # Made when the first line is looked at: reports need none.
         return self._engine(self.words)
 
     @property
