@@ -250,7 +250,7 @@ class Container:
         elif is_master(frames) or (frames and self._event == said.MAIN_LOOP):
             self._master_raised(chain, owner)
         elif is_boot(frames):
-            life = server.life(server.latest(), self._last_line(chain))
+            life = server.raiser(owner.pid, self._last_line(chain))
             life.chain, life.raised = life.chain or chain, True
             life.end(owner.at, None)
             server.failing = True

@@ -237,6 +237,11 @@ class Server:
         life.say(evidence)
         return life
 
+    def raiser(self, pid: int | None, evidence: Evidence) -> Life:
+        """Return the life whose start raised: who failed may raise once more on its way out, else it is the latest."""
+        again = self.lives.get(pid) if pid is not None else None
+        return again if again is not None and again.raised else self.life(self.latest(), evidence)
+
     def named(self, pid: int) -> None:
         """Give its pid to a worker whose traceback came before anything that names it."""
         first = self.lives.get(0)

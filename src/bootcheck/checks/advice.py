@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bootcheck.checks.packages import pip_line
+from bootcheck.model.advice import CLOSED
 from bootcheck.probes.stacks import is_installed, is_pythons
 
 _OURS = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -103,6 +104,9 @@ _KINDS: Sequence[tuple[str, str, str]] = (
 def of_exception(exc: Mapping[str, Any]) -> list[str]:
     """Return what to do about an exception as the recorder keeps it: the next step first, then the place."""
     place = _place(exc)
+    if place is None and "[Errno 9]" in str(exc.get("message")) and exc.get("frames"):
+        # Not the app's own file: Gunicorn's sockets and pipes, the selector of an event loop.
+        return [CLOSED]
     ends = "Read the traceback: its last lines name the place." if place is None else f"The app's own line is {place}."
     return [*_steps(exc), ends]
 

@@ -11,6 +11,7 @@ from typing import Any
 from bootcheck.guards.boot_deadline import MARK
 from bootcheck.guards.native_crash import NATIVE_SIGNALS
 from bootcheck.gunicorn import senders
+from bootcheck.model.advice import CLOSED
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import CODE_OF_CAUSE, Cause
 from bootcheck.model.checkpoint import Checkpoint
@@ -145,6 +146,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     exc = boot.exception or {}
     first_line = (str(exc.get("message", "")).strip().splitlines() or [""])[0]
     message = f"{exc.get('type')}: {first_line}" if first_line else str(exc.get("type"))
+    closed = f" What runs in step {boot.closed_in} had closed its descriptors." if boot.closed_in else ""
     if cause is Cause.CHECK_FAILED:
         errors = [finding for finding in boot.findings if finding.severity is Severity.ERROR]
         return (
@@ -156,7 +158,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
     if cause is Cause.EXCEPTION:
         from bootcheck.checks.advice import of_exception
 
-        return f"{who} raised {message if where else message.rstrip('.')}{where}.", of_exception(exc)
+        return f"{who} raised {message if where else message.rstrip('.')}{where}.{closed}", of_exception(exc)
     if cause is Cause.APP_NOT_FOUND:
         return (
             f"{who} did not find the app: {first_line}",
@@ -169,9 +171,10 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
             ["Look at the stack for who calls sys.exit while the app is loaded; raise an exception instead."],
         )
     if cause is Cause.OS_EXIT:
+        silent = "Look for os._exit, or native code that calls exit(), in what that step runs."
         return (
-            f"{who} ended with status {death.exit_code}{where} without an exception.",
-            ["Look for os._exit, or native code that calls exit(), in what that step runs."],
+            f"{who} ended with status {death.exit_code}{where} without an exception.{closed}",
+            [CLOSED if closed else silent],
         )
     if cause is Cause.NATIVE_CRASH:
         name = signal_name(death.signo) if death.signo else "a fault"
@@ -259,6 +262,9 @@ def _evidence(death: Death, cause: Cause) -> list[Evidence]:
     if death.boot.signal is not None:
         facts.append(Evidence(source="journal", text=f"it noticed {death.boot.signal.get('name')}"))
     facts += senders.evidence_of(death)
+    if death.boot.closed_in is not None:
+        while_in = f" in step {death.boot.closed_in}" if death.boot.closed_in else ""
+        facts.append(Evidence(source="journal", text=f"somebody had closed its descriptor{while_in}"))
     span = death.boot.open_span
     if span is not None and death.boot.last_at is not None:
         facts.append(Evidence(source="journal", text=f"{span.name} had been entered and not left"))

@@ -16,6 +16,7 @@ from bootcheck.guards.native_crash import FaultFile, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
 from bootcheck.gunicorn import seams
 from bootcheck.gunicorn.child import Child
+from bootcheck.gunicorn.listeners import deaf
 from bootcheck.gunicorn.server import head, kind_of
 from bootcheck.gunicorn.witness import Witness
 from bootcheck.model import bootreport, journal
@@ -331,7 +332,7 @@ class WorkerBoot:
 
     def become_ready(self, restore: Callable[[], None] | None = None) -> None:
         """Close the boot: report, handlers back to their owner, one line for people."""
-        if self.ready or self._pid != os.getpid():
+        if self.ready or self._pid != os.getpid() or (self._journal.closed and deaf(self._worker)):
             return
         self.guard.insist()
         # A stop that comes from here on finds a worker that is ready, and Gunicorn's own handlers.

@@ -31,6 +31,8 @@ class Boot:
     ready_at: float | None = None
     end: Mapping[str, Any] | None = None
     """The record of a process that ended by itself."""
+    closed_in: str | None = None
+    """The step in which somebody closed the journal's descriptor, empty outside of any step; None where nobody did."""
     last_at: float | None = None
     broken_lines: int = 0
 
@@ -138,6 +140,9 @@ class _Fold:
             self.values["ready_at"] = float(record["at"])
         elif kind == journal.END:
             self.values["end"] = dict(record)
+        elif kind == journal.NOTE and record.get("closed"):
+            opened = Boot(head={}, checkpoints=tuple(self.lists["checkpoints"])).open_step
+            self.values.setdefault("closed_in", opened or "")
 
     def result(self) -> Boot:
         lists: dict[str, Any] = {name: tuple(items) for name, items in self.lists.items()}

@@ -88,6 +88,7 @@ class ReportDirectory:
         """True where no place could be used that another process would find as well."""
         self.slow = False
         self._fd = -1
+        self._identity: tuple[int, int] | None = None
         self._environ = dict(environ)
         self._base = base
         if at is None:
@@ -96,6 +97,7 @@ class ReportDirectory:
         self.path = at
         self._environ = {"BOOTCHECK_DIR": at}
         self._fd = os.open(at, _DIRECTORY)
+        self._identity = identity_of(self._fd)
 
     def __bool__(self) -> bool:
         return self._fd >= 0 and not self.slow
@@ -123,7 +125,7 @@ class ReportDirectory:
 
     def read(self, name: str, limit: int) -> bytes:
         """Return the first `limit` bytes of a regular file in this directory, empty where it cannot be read."""
-        if self._fd < 0:
+        if not self._open_still():
             return b""
         try:
             fd = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
@@ -140,13 +142,22 @@ class ReportDirectory:
 
     def open_existing(self, name: str) -> int:
         """Open a regular file of this directory for locking, or return -1."""
-        if self._fd < 0:
+        if not self._open_still():
             return -1
         try:
             fd = os.open(name, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
         except OSError:
             return -1
         if stat.S_ISREG(os.fstat(fd).st_mode):
+            return fd
+        os.close(fd)
+        return -1
+
+    def append_to(self, name: str, identity: tuple[int, int]) -> int:
+        """Open a file of this directory again, to append to it; -1 where it is gone or another file by now."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = self._timed(lambda: os.open(name, flags, dir_fd=self._fd))
+        if fd < 0 or identity_of(fd) == identity:
             return fd
         os.close(fd)
         return -1
@@ -167,7 +178,7 @@ class ReportDirectory:
 
     def names(self, seconds: float = LOOK_SECONDS) -> Iterator[str]:
         """Yield file names for at most that long: a directory may hold a hundred thousand."""
-        if not self:
+        if not self or not self._open_still():
             return
         deadline = time.monotonic() + seconds
         try:
@@ -194,6 +205,8 @@ class ReportDirectory:
 
     def written_at(self, name: str) -> float | None:
         """Return when a file was last written (epoch seconds), or None where it is not there."""
+        if not self._open_still():
+            return None
         try:
             return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime
         except OSError:
@@ -201,6 +214,8 @@ class ReportDirectory:
 
     def size_of(self, name: str) -> int:
         """Return a file's bytes, 0 where it is not there."""
+        if not self._open_still():
+            return 0
         try:
             return os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_size
         except OSError:
@@ -208,7 +223,7 @@ class ReportDirectory:
 
     def _timed(self, operation: Callable[[], int]) -> int:
         """Run one operation on the disk; -1 where it failed. A slow one is the last."""
-        if not self:
+        if not self or not self._open_still():
             return -1
         watch = _Watch()
         try:
@@ -220,6 +235,20 @@ class ReportDirectory:
         finally:
             if watch.slower_than(self.SLOW):
                 self.slow = True
+
+    def _open_still(self) -> bool:
+        """Tell whether our descriptor is that directory; where somebody closed it, the directory is opened again."""
+        if self._fd < 0 or identity_of(self._fd) == self._identity:
+            return self._fd >= 0
+        try:
+            # The number may be a socket of the app's by now: it is not ours to close.
+            self._fd = os.open(str(self.path), _DIRECTORY)
+        except OSError:
+            return False
+        if identity_of(self._fd) == self._identity:
+            return True
+        self._close()
+        return False
 
     def _once_more(self, operation: Callable[[], int]) -> int:
         """The directory may have been removed while we ran; then a new one may do."""
@@ -244,6 +273,7 @@ class ReportDirectory:
             break
         else:
             self._last_resort()
+        self._identity = identity_of(self._fd)
         if watch.slower_than(self.SLOW * 2):
             self.slow = True
             self.notes.append(f"the disk of {self.path} is slow: reports go to memory and stderr")

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bootcheck.model.journal import HEAD, READY, Key
+from bootcheck.model.encode import line
+from bootcheck.model.journal import HEAD, NOTE, READY, Key
 from bootcheck.sinks.directory import ReportDirectory, identity_of, unnamed
 from bootcheck.sinks.stderr import Say, say
 
@@ -42,12 +43,9 @@ class Journal:
         self._spare_identity = identity_of(spare_fd)
         self._fd = directory.create(key.file_name, append=True)
         self._identity = identity_of(self._fd)
-        if self._fd >= 0 and fcntl is not None:
-            try:
-                # POSIX locks belong to the process, so a forked child does not keep this one alive.
-                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                pass
+        self.closed = False
+        """True once somebody closed the descriptor that the lines go to."""
+        self._lock()
 
     @property
     def on_disk(self) -> bool:
@@ -62,6 +60,14 @@ class Journal:
         """Append several lines, with one `write(2)` for all."""
         self._append(b"".join(lines), essential=any(record["t"] in _ESSENTIAL for record in records))
 
+    def _lock(self) -> None:
+        if self._fd >= 0 and fcntl is not None:
+            try:
+                # POSIX locks belong to the process, so a forked child does not keep this one alive.
+                fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                pass
+
     def _append(self, lines: bytes, *, essential: bool) -> None:
         # A child that did not open a journal of its own must not write into its parent's.
         if self._owner != os.getpid():
@@ -74,10 +80,7 @@ class Journal:
 
     def _to_disk(self, lines: bytes) -> bool:
         before = time.monotonic()
-        if identity_of(self._fd) != self._identity:
-            # Somebody closed every descriptor, and the number is another file's, or a socket's, by now.
-            self._fd = -1
-            self._notify(f"bootcheck: the journal of pid {os.getpid()} was closed by somebody else and stops here.")
+        if identity_of(self._fd) != self._identity and not self._open_again():
             return False
         try:
             written = os.write(self._fd, lines)
@@ -91,6 +94,25 @@ class Journal:
         elif written != len(lines):
             self._lose("the disk is full")
             return False
+        return True
+
+    def _open_again(self) -> bool:
+        """Somebody closed every descriptor, and the number is another file's, or a socket's, by now: say so, go on."""
+        self._fd = -1 if self._identity is None else self._directory.append_to(self.key.file_name, self._identity)
+        whose = f"bootcheck: the journal of pid {os.getpid()} was closed by somebody else"
+        first, self.closed = not self.closed, True
+        if self._fd < 0:
+            self._notify(f"{whose} and stops here.")
+            return False
+        # The lock went with the descriptor.
+        self._lock()
+        if first:
+            self._notify(f"{whose}, perhaps with descriptors that others need; it is open again.")
+            try:
+                os.write(self._fd, line({"t": NOTE, "at": time.time(), "closed": True}))
+            except OSError:
+                # The caller's own line meets the same disk, and tells.
+                pass
         return True
 
     def _lose(self, why: str) -> None:

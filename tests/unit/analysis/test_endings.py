@@ -128,3 +128,39 @@ def test_an_ordered_stop_whose_traceback_is_cut():
     stopped = head + frame(arbiter, "run", "handler()") + frame(arbiter, "handle_term", "raise StopIteration")
 
     assert classes(told(start() + GET + stopped + "StopIteration\n\nDuring handling of the above exc")) == []
+
+
+def test_a_worker_that_raises_once_more_on_its_way_out():
+    """Other code closed its sockets: the heartbeat's file, which it closes at last, is gone too. One death, told once."""
+    arbiter = f"{SITE}gunicorn/arbiter.py"
+    lost = "OSError: [Errno 9] Bad file descriptor\n"
+    began = "Traceback (most recent call last):\n" + frame(arbiter, "spawn_worker", "worker.init_process()")
+    ran = began + frame(f"{SITE}gunicorn/workers/sync.py", "run", "s.setblocking(0)") + lost
+    during = (
+        "\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+    )
+    exits = frame(arbiter, "spawn_worker", "sys.exit(-1)") + "SystemExit: -1\n"
+    closes = frame(f"{SITE}gunicorn/workers/workertmp.py", "close", "return self._tmp.close()") + lost
+    line = "[2026-11-27 09:00:01 +0000] [11] [{}\n"
+    log = (
+        start()
+        + line.format("ERROR] Exception in worker process")
+        + ran
+        + line.format("INFO] Worker exiting (pid: 11)")
+        + line.format("WARNING] Exception during worker exit:")
+        + ran
+        + during
+        + exits
+        + during
+        + frame(arbiter, "spawn_worker", "worker.tmp.close()")
+        + closes
+    )
+    (incident,) = told(log).incidents
+
+    assert (incident.cause_class, incident.count, [who["pid"] for who in incident.processes]) == (
+        "app-exception",
+        1,
+        [11],
+    )
+    assert "found its sockets or pipes closed by other code" in incident.summary
+    assert "os.closerange" in incident.action[0]

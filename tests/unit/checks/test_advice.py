@@ -94,3 +94,17 @@ def test_braces_and_large_messages_do_no_harm():
     assert advice(FileNotFoundError(2, "No such file", "{python}"))[0].startswith("Create {python}, or correct")
     assert len(" ".join(advice(FileNotFoundError(2, "No such file", "x" * 100_000)))) < 3_000
     assert of_exception({}) == ["Read the traceback: its last lines name the place."]
+
+
+def test_descriptors_that_others_closed_have_no_place_in_the_app():
+    """Gunicorn's own code meets EBADF; where the app's does, its line is the place."""
+    record = {
+        "type": "OSError",
+        "message": "[Errno 9] Bad file descriptor",
+        "frames": [{"file": "/srv/venv/lib/python3.12/site-packages/gunicorn/workers/sync.py", "line": 127}],
+    }
+    (step,) = of_exception(record)
+    assert "os.closerange" in step
+
+    record["frames"] = [{"file": "/srv/app.py", "line": 3, "function": "load"}]
+    assert of_exception(record) == ["The app's own line is /srv/app.py:3 in load."]

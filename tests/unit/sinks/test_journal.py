@@ -299,7 +299,7 @@ def test_a_descriptor_that_is_another_file_by_now_is_not_written_to(reports: Rep
         spare = os.memfd_create("spare")
         journal = Journal(reports, Key("worker", 1, 2), spare_fd=spare, notify=said.append)
         journal.write({"t": "head"}, b"one\n")
-        for number in (journal._fd, spare):
+        for number in (journal._fd, spare, reports._fd):
             theirs = os.open(tmp_path / f"theirs-{number}", os.O_WRONLY | os.O_CREAT)
             os.dup2(theirs, number)
         journal.write({"t": "head"}, b"two\n")
@@ -308,6 +308,55 @@ def test_a_descriptor_that_is_another_file_by_now_is_not_written_to(reports: Rep
 
     told, _ = forked(act)
 
-    assert told[1:] == ["0", "0"]
-    assert "closed by somebody else" in told[0]
-    assert Path(f"{reports.path}/worker-1-2.jsonl").read_bytes() == b"one\n"
+    assert told[1:] == ["0", "0", "0"]
+    assert "closed by somebody else, perhaps with descriptors that others need; it is open again" in told[0]
+    lines = Path(f"{reports.path}/worker-1-2.jsonl").read_bytes().splitlines()
+    assert (lines[0], lines[2:]) == (b"one", [b"two", b"three"])
+    assert read_lines(lines[1:2])[0][0]["closed"] is True
+
+
+@pytest.mark.parametrize("gone", ["journal", "directory"])
+def test_a_journal_that_cannot_be_opened_again_stops(reports: ReportDirectory, tmp_path: Path, gone: str):
+    """Another file of that name, or another directory, is a stranger's."""
+
+    def act() -> list[str]:
+        said: list[str] = []
+        journal = Journal(reports, KEY, notify=said.append)
+        journal.write({"t": "head"}, b"one\n")
+        os.close(journal._fd)
+        os.close(reports._fd)
+        place = Path(str(reports.path))
+        if gone == "directory":
+            place.rename(tmp_path / "old")
+            place.mkdir()
+        else:
+            (place / KEY.file_name).rename(tmp_path / "old")
+        (place / KEY.file_name).write_text("")
+        journal.write({"t": "head"}, b"two\n")
+        journal.write({"t": "head"}, b"three\n")
+        return [*said, str((place / KEY.file_name).stat().st_size), str(journal.closed)]
+
+    told, _ = forked(act)
+
+    assert told[1:] == ["0", "True"]
+    assert "closed by somebody else and stops here" in told[0]
+
+
+def test_a_journal_that_was_opened_again_is_locked(reports: ReportDirectory):
+    """A sweep must not take it for one whose owner is gone."""
+
+    def act() -> list[str]:
+        journal = Journal(reports, KEY, notify=lambda _: None)
+        os.close(journal._fd)
+        journal.write({"t": "head"}, b"one\n")
+        pid = os.fork()
+        if not pid:
+            fd = os.open(f"{reports.path}/{KEY.file_name}", os.O_RDWR)
+            try:
+                fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os._exit(7)
+            os._exit(0)
+        return [str(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))]
+
+    assert forked(act)[0] == ["7"]

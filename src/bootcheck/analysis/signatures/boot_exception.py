@@ -3,6 +3,8 @@
 What it means
     The import of the app, a server hook or the start of its lifespan raised. The worker ends with
     status 3, and gunicorn stops the whole server: `Reason: Worker failed to boot.`
+    `[Errno 9] Bad file descriptor` from Gunicorn's own code is the app's doing too: something that ran
+    while it was loaded closed descriptors that it had not opened.
 
 How it looks
     `Exception in worker process` and a traceback. Under `--preload` a RuntimeError is one line,
@@ -23,7 +25,8 @@ from __future__ import annotations
 
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.tracebacks import UNREAD
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Trouble, is_library
+from bootcheck.model.advice import CLOSED
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -62,6 +65,13 @@ def match(trouble: Trouble) -> Finding | None:
             "Get the lines that follow: the last one of the traceback names the error.",
             confidence="low",
             against=("What could not be read may have another cause than the app.",),
+        )
+    if "[Errno 9]" in error.message and error.frames and all(is_library(frame.file) for frame in error.frames):
+        return conclude(
+            trouble,
+            f"{trouble.who} found its sockets or pipes closed by other code: {one_line(error.text)}{where}.",
+            CLOSED,
+            confirm="bootcheck check",
         )
     return conclude(
         trouble,
