@@ -67,11 +67,16 @@ class Diagnoser:
             for item in self._specific
             if (pattern := signatures.beside(item)) is not None
         ]
+        self._patterns_of_words: dict[str, list[re.Pattern[str]]] = {}
+        for words, pattern in self._telltales:
+            for word in words:
+                self._patterns_of_words.setdefault(word, []).append(pattern)
 
     def is_telltale(self, text: str) -> bool:
         """Tell whether a line outside of any traceback speaks of a trouble on its own."""
         # Each pattern only where a word of its own stands: all of them together take ten times as long.
-        return any(any(map(text.__contains__, words)) and pattern.search(text) for words, pattern in self._telltales)
+        held = filter(text.__contains__, self._patterns_of_words)
+        return any(pattern.search(text) for word in held for pattern in self._patterns_of_words[word])
 
     def patterns_of(self, word: str) -> tuple[re.Pattern[str], ...] | None:
         """Return the patterns whose lines may be found by a word; None where one must begin its line."""
