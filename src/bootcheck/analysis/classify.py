@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bootcheck.analysis import late, signatures
 from bootcheck.analysis.signatures import Signature
-from bootcheck.analysis.trouble import ALL_FAILED, LONE, REQUEST, STRAY, Raised, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, FAILED_BEFORE, LONE, REQUEST, STRAY, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
@@ -26,6 +26,8 @@ _FOR_A_SERVER = re.compile(
 _BY_OTHERS = re.compile(r"/(?:manage|setup|conftest|env|celery)\.py$|/bin/(?!gunicorn)\w|<frozen runpy>|/runpy\.py$")
 _NO_APP = re.compile(r"Failed to find application object: ['\"][\w.]+\(.*\)['\"]")
 """What Gunicorn says of a call that returned None."""
+_IN_TIME = re.compile(r"timed? ?out|\[Errno 110\]", re.IGNORECASE)
+_PEERS = frozenset({"db-unreachable", "backend-unavailable"})
 _TIMEOUTS = frozenset({"boot-timeout", "request-timeout"})
 _TRIES_AGAIN = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
@@ -106,6 +108,8 @@ class Diagnoser:
             found = self._specifically(link, serving=serving)
             if found is not None and (best is None or _is_the_root(found, best, link)):
                 best = found
+        if best is not None and best.cause_class == "request-timeout":
+            best = self._by_failed_request(trouble) or best
         if best is None or _made_nothing(trouble, best) or _waited(trouble, best):
             best = self._by_complaint(trouble) or best
         if trouble.facts.get(STRAY) and (best is None or precedence(best.cause_class) > precedence(_LAST_OF_A_START)):
@@ -121,6 +125,14 @@ class Diagnoser:
         return Diagnosis(
             Finding(code="BC501", summary=f"{trouble.who} died.", confidence="low"), UNKNOWN_CLASS, specific=False
         )
+
+    def _by_failed_request(self, trouble: Trouble) -> Diagnosis | None:
+        """Judge a timeout by the request before it that failed: what did not answer it in time does so again."""
+        failed = trouble.facts.get(FAILED_BEFORE)
+        if failed is None or _IN_TIME.search(failed.text) is None:
+            return None
+        found = self._specifically(replace(trouble, cause=Cause.EXCEPTION, exception=failed), serving=False)
+        return found if found is not None and found.cause_class in _PEERS else None
 
     def _by_complaint(self, trouble: Trouble) -> Diagnosis | None:
         """Judge the app's own last words where no exception is to be seen: a hint, not a proof."""

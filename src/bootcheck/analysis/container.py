@@ -296,7 +296,7 @@ class Container:
         self._emit(trouble)
 
     def _master_raised(self, chain: tuple[Raised, ...], owner: Record) -> None:
-        if is_tidying(chain):
+        if is_tidying(chain) or (self._server.stopping and chain[0].type == tracebacks.UNREAD):
             return
         server = self._server
         server.fatal_at = owner.at if owner.pid == server.pid else self._last_at

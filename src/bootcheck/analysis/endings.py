@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from bootcheck.analysis.ages import AGAIN, LATE, MANY, again_and_again, all_alike, as_a_boot, began, uptime
 from bootcheck.analysis.lives import Life, Server
-from bootcheck.analysis.trouble import BOOT, LONE, REQUEST, STOP, UNKNOWN, UNTOLD, Frame, Raised, Trouble
+from bootcheck.analysis.trouble import BOOT, FAILED_BEFORE, LONE, REQUEST, STOP, UNKNOWN, UNTOLD, Frame, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -97,9 +97,15 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
         served=server.served or life.ready,
         said=tuple(life.said),
         around=server.around(notes),
-        facts={} if chain else {**server.complained},
+        facts={} if chain else {**server.complained, **_failed_before(life, server, cause)},
         stops_server=life.role == "worker" and cause in (Cause.EXCEPTION, Cause.APP_NOT_FOUND) and moment == BOOT,
     )
+
+
+def _failed_before(life: Life, server: Server, cause: Cause) -> dict[str, Raised]:
+    """Return what a request before met, where nothing shows what one was doing that was timed out."""
+    known = None if server.failed is None or life.hung_in else server.failed.exception
+    return {FAILED_BEFORE: known} if known is not None and cause is Cause.GUNICORN_TIMEOUT else {}
 
 
 def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:

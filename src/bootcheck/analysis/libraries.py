@@ -165,6 +165,46 @@ def target_of(text: str) -> str:
     return (command["target"] or command["module"]) if command is not None else ""
 
 
+_NO_ATTRIBUTE = re.compile(r"(?:partially initialized )?module '([\w.]+)' has no attribute '(\w+)'")
+_EVER_SINCE = {
+    "abc": ("ABCMeta", "abstractmethod"),
+    "calendar": ("timegm", "monthrange", "month_name"),
+    "code": ("InteractiveConsole",),
+    "collections": ("OrderedDict", "namedtuple", "deque", "defaultdict"),
+    "copy": ("copy", "deepcopy"),
+    "csv": ("reader", "writer", "DictReader", "DictWriter"),
+    "datetime": ("datetime", "date", "timedelta", "time"),
+    "decimal": ("Decimal",),
+    "email": ("message_from_string",),
+    "enum": ("Enum", "IntEnum"),
+    "functools": ("wraps", "partial"),
+    "hashlib": ("md5", "sha1", "sha256"),
+    "inspect": ("isclass", "isfunction", "getmembers", "ismethod"),
+    "io": ("StringIO", "BytesIO", "open"),
+    "json": ("loads", "dumps", "load", "dump"),
+    "logging": ("getLogger", "Logger", "basicConfig", "Handler", "StreamHandler", "Formatter", "INFO", "DEBUG"),
+    "math": ("sqrt", "pi", "floor", "ceil", "log"),
+    "operator": ("itemgetter", "attrgetter"),
+    "platform": ("system", "machine", "python_implementation"),
+    "queue": ("Queue", "Empty", "Full"),
+    "random": ("random", "Random", "choice", "randint", "seed", "sample", "shuffle"),
+    "select": ("select",),
+    "signal": ("signal", "SIGTERM", "SIGINT"),
+    "socket": ("socket", "AF_INET", "error", "timeout"),
+    "string": ("digits", "ascii_letters", "ascii_lowercase", "Template", "Formatter", "whitespace", "punctuation"),
+    "subprocess": ("Popen", "PIPE", "check_output", "call"),
+    "tempfile": ("mkdtemp", "mkstemp", "gettempdir", "NamedTemporaryFile"),
+    "threading": ("Thread", "Lock", "local", "Event", "current_thread"),
+    "time": ("time", "sleep", "strftime", "localtime"),
+    "tokenize": ("generate_tokens", "TokenError"),
+    "traceback": ("format_exc", "print_exc", "format_exception"),
+    "types": ("FunctionType", "ModuleType", "MethodType"),
+    "uuid": ("uuid4", "UUID", "uuid1"),
+    "warnings": ("warn", "filterwarnings", "simplefilter"),
+}
+"""Of modules whose names people give to files of their own: what has been in them for as long as Python has had them."""
+
+
 def is_known(module: str) -> bool:
     """Tell whether a library has this name."""
     top = module.partition(".")[0]
@@ -253,3 +293,16 @@ def is_by_convention(module: str, error: Raised) -> bool:
 def _is_its_own_name(frame: Frame) -> bool:
     """Tell whether an AppConfig's own name is what is missing: the package that holds the class was imported before."""
     return frame.file.endswith("/django/apps/config.py") and "import_module(app_name)" in frame.code
+
+
+def hides_pythons(error: Raised) -> bool:
+    """Tell whether a module of Python's lacks what every release of it has: a file of the app has its name.
+
+    The same holds where Python's own code misses anything in a module of Python's.
+    """
+    found = _NO_ATTRIBUTE.match(error.message) if error.is_a("AttributeError") else None
+    if found is None or not is_pythons(found[1]):
+        return False
+    inner = error.frames[-1].file if error.frames else ""
+    by_python = re.search(r"/lib(?:64)?/python\d", inner) is not None and "-packages/" not in inner
+    return by_python or found[2] in _EVER_SINCE.get(found[1], ())

@@ -14,6 +14,10 @@ COMPLAINT = 2
 """Lines over which an app's error goes on: a viewer may put the time on a line of its own."""
 WAVE = 5.0
 """Seconds within which workers end for the same reason."""
+AT_ONCE = 1.0
+"""Seconds in which a worker leaves that has nothing to do."""
+SETTLED = 10.0
+"""Seconds after its start from which on that tells something."""
 RELOAD_GRACE = 300.0
 """Seconds after a reload in which old workers may still be ending."""
 
@@ -210,6 +214,18 @@ class Server:
         """True once it said that it gives up to bind: the lines of other pids are those of who holds the address."""
         return any("Can't connect to" in item.text for item in self.fatal)
 
+    @property
+    def up(self) -> bool:
+        """True where a worker is known to have been in its loop: it served, said so, or left as soon as it was told."""
+        return self.served or any(life.ready or self._left_at_once(life) for life in self.lives.values())
+
+    def _left_at_once(self, life: Life) -> bool:
+        # An import goes on until it is over: a worker that leaves in a moment was not in one.
+        begun = self.started_at if life.booted_at is None else life.booted_at
+        if not life.exiting or life.timed_out or life.starting or None in (begun, self.stop_at, life.ended_at):
+            return False
+        return (life.ended_at or 0) - (self.stop_at or 0) <= AT_ONCE and (self.stop_at or 0) - (begun or 0) >= SETTLED
+
     def speaks_of(self, pid: int) -> bool:
         """Tell whether a process of it has this pid."""
         return self.pid == pid or pid in self.lives
@@ -286,5 +302,9 @@ class Server:
     def around(self, notes: list[Evidence]) -> Surroundings:
         """Return what is known of the server."""
         return Surroundings(
-            version=self.version, worker_class=self.worker_class, listening=self.listening, notes=tuple(notes)
+            version=self.version,
+            worker_class=self.worker_class,
+            listening=self.listening,
+            up=self.up,
+            notes=tuple(notes),
         )

@@ -60,6 +60,7 @@ _SLOW_STOP = re.compile(r"Error R1[02] |[Tt]imed out\. Killing|with SIGKILL|usin
 """Who says so kills next, and tells of the status after that."""
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")
 _READINESS = re.compile(r"^(?!.*failed health checks after).*Readiness probe failed")
+_DIALLED = re.compile(r"dial tcp (?!127\.|\[::1\])\S+?:(\d{2,5}): connect: connection refused")
 _NAMED = re.compile(
     r"^(?P<stream>[\w.\-]+) exited with code \d|^[Ss]ending SIGKILL to (?P<stream_2>[\w.\-]+) \(pid \d+\)"
 )
@@ -248,7 +249,9 @@ class Notes:
     def _is_told_here(self, note: _Note) -> bool:
         """Tell whether who says it speaks of this server, and the server did not go on."""
         if note.probed and not note.stopped and (note.answered or _READINESS.search(note.said.text)):
-            return False
+            # A start that is not over looks the same, but for an address that no probe ever reaches.
+            dialled = None if note.answered else _DIALLED.search(note.said.text)
+            return dialled is not None and dialled[1] in self._ports
         if not self._streams or note.stream in self._streams:
             return True
         named = _NAMED.match(note.said.text)

@@ -32,6 +32,7 @@ _START = re.compile(
 _FRAME = re.compile(
     r'^\s*(?:\| +)*File "(?P<file>[^"]+)"(?:, line (?P<line>\d+)|(?=, in ))(?:, in(?: (?P<function>.+?))?)?\s*$'
 )
+_ARROW = re.compile(r" +(?:[-=]>|→) +")
 _CUT_FRAME = re.compile(r'^\s*File "(?P<file>/[^"]+?)(?:"[, a-z]*)?[>…]?$')
 """As a pager cuts it at the right edge of the screen."""
 _RAISE = re.compile(r"raise (?P<type>[A-Za-z_][\w.]*)(?:\((?:[rbuf]?(?P<quote>['\"])(?P<message>.*?)(?P=quote))?)?")
@@ -168,7 +169,9 @@ class Block:
                 known = frame.groupdict()
                 # A page that takes `<module>` for one of its tags does not show it.
                 function = known.get("function") or ("<module>" if text.rstrip().endswith(", in") else "")
-                self._frames.append(Frame(known["file"], int((known.get("line") or "0")[:9]), function))
+                # Who shortens a traceback by hand sets the code behind the name.
+                function, *code = _ARROW.split(function, maxsplit=1)
+                self._frames.append(Frame(known["file"], int((known.get("line") or "0")[:9]), function, "".join(code)))
             return True
         if not text.strip() or any(other.match(text) for other in _NO_PART):
             return True

@@ -19,6 +19,8 @@ STOP = "stop"
 UNKNOWN = "unknown"
 LONE = "lone"
 """The fact that nothing but an exception is known, not even that a server ran."""
+FAILED_BEFORE = "failed_before"
+"""What the first request met that failed, where nothing shows what a later one was doing."""
 ALL_FAILED = "all_failed"
 """The fact that no request was answered, as far as the log tells of any."""
 
@@ -83,6 +85,11 @@ class Raised:
         frames = [frame for frame in self.frames if not is_library(frame.file)] or list(self.frames)
         return f"{frames[-1].file}:{frames[-1].line}" if frames else ""
 
+    @property
+    def is_aside(self) -> bool:
+        """True of what Gunicorn meets while it counts (statsd): it says so and goes on."""
+        return bool(self.frames) and self.frames[-1].file.endswith("gunicorn/instrument/statsd.py")
+
     def is_a(self, *names: str) -> bool:
         """Tell whether the class's own name is one of these."""
         return self.name in names
@@ -106,6 +113,8 @@ class Surroundings:
     """Gunicorn's, as the log names it."""
     worker_class: str | None = None
     listening: tuple[str, ...] = ()
+    up: bool = False
+    """A worker of it is known to have been in its loop."""
     notes: tuple[Evidence, ...] = ()
     """Lines of the platform (supervisor, kernel, orchestrator) and of the start."""
 
@@ -190,7 +199,8 @@ class Trouble:
         if not self.chain:
             yield self
         for link in self.chain:
-            yield replace(self, exception=link)
+            if not link.is_aside or len(self.chain) == 1:
+                yield replace(self, exception=link)
 
     def shown(self) -> tuple[Evidence, ...]:
         """Return the exception as evidence: its own line and the place it came from."""

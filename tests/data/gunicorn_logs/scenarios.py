@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import scenarios_app
 import scenarios_database
+import scenarios_fifth
 import scenarios_first
 import scenarios_fourth
 import scenarios_fourth_app
@@ -41,4 +42,5 @@ SCENARIOS: dict[str, Scenario] = {
     **scenarios_fourth.SCENARIOS,
     **scenarios_fourth_app.SCENARIOS,
     **scenarios_fourth_database.SCENARIOS,
+    **scenarios_fifth.SCENARIOS,
 }

@@ -81,3 +81,46 @@ def test_workers_that_are_killed_where_the_log_begins():
     """Those in their place are timed out: so were they. Where their own timeout would be seen, they were not."""
     assert [name for name, _ in classes(told(killed_and_timed_out(cut=True)))] == ["boot-timeout"]
     assert "oom-kill" in [name for name, _ in classes(told(killed_and_timed_out(cut=False)))]
+
+
+EXITING = "[2026-11-27 09:05:{:02} +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+ORDER, _, HALT = TERM.partition("\n")
+SCAN = "==> Port scan timeout reached, no open ports detected. Bind your service to at least one port.\n==> Timed Out\n"
+SYSTEMD = "Nov 27 09:04:59 web systemd[1]: gunicorn.service: {} operation timed out. Terminating.\n"
+
+
+@pytest.mark.parametrize(
+    ("cause_class", "text"),
+    [
+        ("external-stop", start() + ORDER + "\n" + EXITING.format(0) + HALT + SCAN),
+        ("boot-timeout", start() + ORDER + "\n" + EXITING.format(20) + HALT + SCAN),
+        ("boot-timeout", start() + ORDER + "\n" + HALT + SCAN),
+        ("boot-timeout", start().replace("09:00:00", "09:04:59") + ORDER + "\n" + EXITING.format(0) + HALT + SCAN),
+        ("external-stop", start("19.6.0") + SYSTEMD.format("Start") + TERM),
+        ("boot-timeout", SYSTEMD.format("Start")),
+    ],
+)
+def test_whoever_waits_for_a_start_that_is_over(cause_class: str, text: str):
+    """A worker that leaves at once was in its loop, and Gunicorn tells systemd as soon as it listens."""
+    assert [name for name, _ in classes(told(text))] == [cause_class]
+
+
+def test_a_master_cut_off_while_it_stops_is_stopping():
+    """It had been told to: of what it prints then nothing is a cause."""
+    cut = 'Traceback (most recent call last):\n  File "/usr/lib/python3/dist-packages/gunicorn/arbiter.py", line 211, in run\n'
+
+    assert [name for name, _ in classes(told(start() + GET + ORDER + "\n" + cut + "  File "))] == []
+
+
+EVENT = (
+    "Warning  Unhealthy  3m (x30 over 8m)  kubelet  Readiness probe failed: "
+    'Get "http://172.17.0.3:{}/": dial tcp 172.17.0.3:{}: connect: connection refused\n'
+)
+
+
+def test_a_readiness_probe_that_never_gets_through():
+    """It fails while any server starts; one that listens on the loopback address it never reaches."""
+    assert [name for name, _ in classes(told(LOOPBACK + EVENT.format(8000, 8000)))] == ["bad-bind-address"]
+    assert classes(told(LOOPBACK + EVENT.format(9000, 9000))) == []
+    assert classes(told(start() + EVENT.format(8000, 8000))) == []
+    assert classes(told(LOOPBACK + EVENT.format(8000, 8000) + GET)) == []

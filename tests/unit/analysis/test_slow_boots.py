@@ -23,7 +23,6 @@ HEAD = "[2026-11-27 {} +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:11)\n"
         "2026-11-27T09:00:15.100Z INFO  - Stopping site shop because it failed during startup.",
         "instance never healthy after 1m0s: Failed to make TCP connection to port 8080: connection refused",
         "INIT_REPORT Init Duration: 10009.87 ms	Phase: init	Status: timeout",
-        "Nov 27 09:00:00 web systemd[1]: shop.service: Start operation timed out. Terminating.",
         "timeout reached waiting for health checks to pass for machine 148e: context deadline exceeded",
     ],
 )

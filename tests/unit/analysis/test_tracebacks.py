@@ -177,3 +177,14 @@ def test_a_function_that_a_page_took_for_a_tag():
     )
 
     assert (last.frames[0].file, last.frames[0].code) == ("/srv/a.py", "import b")
+
+
+@pytest.mark.parametrize("arrow", ["->", "=>", "→"])
+def test_code_that_a_person_set_behind_the_name(arrow: str):
+    """Who shortens a traceback by hand writes each frame in one line."""
+    (error,) = tracebacks.parse(
+        f'Traceback (most recent call last):\n  File ".../gunicorn/arbiter.py", line 246, in run      {arrow}  handler()\n'
+        "TypeError: no\n"
+    )
+
+    assert [(frame.function, frame.code) for frame in error.frames] == [("run", "handler()")]

@@ -344,10 +344,13 @@ class _Lines:
         start = record.text.find(_MARK)
         if start < 0:
             pieces = unfolded(record.text)
-            if pieces is not None:
-                record.text = pieces[0]
-            self._intake.record(record)
-            for piece in pieces[1:] if pieces is not None else ():
+            if pieces is None:
+                self._intake.record(record)
+                return
+            if record.headed or pieces[0][:1] != "[":
+                record.text = pieces.pop(0)
+                self._intake.record(record)
+            for piece in pieces:
                 joined = record_of(piece, record.source, record.line) if piece[:1] == "[" else None
                 if joined is None or not joined.headed:
                     self._intake.record(record.continued(piece))

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.libraries import is_by_convention, is_the_apps
+from bootcheck.analysis.libraries import hides_pythons, is_by_convention, is_the_apps
 from bootcheck.analysis.trouble import Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
@@ -61,10 +61,11 @@ def match(trouble: Trouble) -> Finding | None:
         return None
     text = error.text
     circular = bool(_CIRCULAR.search(text)) or _is_half_made(error)
+    hides = hides_pythons(error)
     own_name = bool(_NAME.search(text)) and not is_library(first(_PATH, text)) and error.is_a("ImportError")
     module = first(_MISSING, text)
     own = bool(module) and (is_the_apps(module, error) or is_by_convention(module, error))
-    if not (circular or own_name or own or _SAID.search(text)):
+    if not (circular or own_name or own or hides or _SAID.search(text)):
         return None
     action = (
         "Break the circle: import inside the function that needs it, or move what both need into a third module."

@@ -42,6 +42,7 @@ TELLTALE = late.regex(
     # A server that answers, with whatever status, has started.
     r"Startup probe failed(?!.*statuscode: [1-5]\d\d)"
 )
+_SYSTEMD = late.regex(r"[Ss]tart operation timed out\. ")
 WORDS = (
     "Port scan",
     "listen on the port",
@@ -63,9 +64,14 @@ WORDS = (
 TELLTALE_CAUSE = Cause.SIGTERM
 
 
+def _is_up(trouble: Trouble) -> bool:
+    """Tell whether whoever waited for the start missed one that was over: Gunicorn tells systemd when it listens."""
+    return trouble.around.up or bool(trouble.around.listening and trouble.line(_SYSTEMD))
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the timeout fell into the boot, or the platform says that the start took too long."""
-    waited = trouble.line(TELLTALE) if trouble.role == "master" else ()
+    waited = trouble.line(TELLTALE) if trouble.role == "master" and not _is_up(trouble) else ()
     if not (trouble.cause is Cause.GUNICORN_TIMEOUT and trouble.moment == BOOT) and not waited:
         return None
     took = f" after {trouble.uptime:.0f} s" if trouble.uptime else ""

@@ -123,6 +123,7 @@ _REMOVES = late.regex(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|rmdir|rmtree
 _MOVES = late.regex(r"' -> '")
 """Two paths: one was to become the other."""
 _SOCKET = late.regex(r"\.sock\b")
+_OWN_SOCKET = late.regex(r"gunicorn/sock\.py (?:close|close_sockets)$")
 _WATCHES = late.regex(r"inotify (?:watch|instance) limit")
 """The kernel says ENOSPC of a limit, and no disk is full."""
 
@@ -134,6 +135,8 @@ def match(trouble: Trouble) -> Finding | None:
         return _of_script(trouble)
     if not _fits(error) or (not trouble.died and trouble.moment == REQUEST and not _FULL.search(error.text)):
         return None
+    if trouble.died and error.frames and _OWN_SOCKET.search(f"{error.frames[-1].file} {error.frames[-1].function}"):
+        return _lost_socket(trouble, error)
     moves = _MOVES.search(error.text) or (error.frames and _REMOVES.search(error.frames[-1].code))
     if moves and "[Errno 2]" in error.text:
         # What was to go is gone already: no path is missing, another worker was faster.
@@ -154,6 +157,16 @@ def match(trouble: Trouble) -> Finding | None:
         else f"Create, mount or make room for {path or 'the path that is named'}.",
         "Check that the path is right from the server's working directory (relative paths start there).",
         confirm=f"ls -ld {path}; df -h {path}" if path.startswith("/") else "df -h; df -i",
+    )
+
+
+def _lost_socket(trouble: Trouble, error: Raised) -> Finding:
+    """Conclude where Gunicorn's own socket was gone when it was to be removed."""
+    return conclude(
+        trouble,
+        f"The file of Gunicorn's own socket is gone: {one_line(error.text)}",
+        "Let nobody else remove it: another server on the same path, a cleaner of temporary files, a RuntimeDirectory.",
+        "Old releases of Gunicorn let each worker remove it at its own end: upgrade.",
     )
 
 

@@ -35,7 +35,7 @@ CAUSE_CLASS = "native-library"
 RULES: tuple[str, ...] = ()
 
 _SAID = late.regex(
-    r"cannot open shared object file|undefined symbol|GLIBC(?:XX)?_[\d.]+'? not found|"
+    r"cannot open shared object file|undefined symbol|rtld: 0712-\d+|\b0509-\d{3} |GLIBC(?:XX)?_[\d.]+'? not found|"
     r"version [`'][A-Z]\w*_[\d.]+\w?' not found|"
     r"GLIBC(?:XX)?_\S+ not found|libc not found|mach-o, but wrong architecture|symbol not found in flat namespace|"
     r"Symbol not found: |Reason: (?:image not found|tried: )|ELF load command|cannot enable executable stack|"

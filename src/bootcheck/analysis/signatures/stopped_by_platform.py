@@ -38,11 +38,11 @@ CAUSE_CLASS = "external-stop"
 RULES = ("BC513",)
 
 TELLTALE = late.regex(
-    r"[Ll]iveness probe (?:failed|errored)|failed (?:liveness|startup) probe|"
+    r"Port scan timeout reached, no open|[Ll]iveness probe (?:failed|errored)|failed (?:liveness|startup) probe|"
     r"Startup probe failed: .*statuscode: [1-5]\d\d|Readiness probe failed|"
     r"[Hh]ealth ?checks? (?:has |have )?failed|failed (?:ELB |container )?health checks|"
     r"[Uu]nhealthy.{0,40}(?:restart|kill|terminat|replac)|watchdog timeout|Watchdog timeout|"
-    r"start operation timed out|Timed out waiting for (?:the )?health|"
+    r"[Ss]tart operation timed out|Timed out waiting for (?:the )?health|"
     r"Back-off restarting failed container|Instance (?:is )?(?:unhealthy|stopped responding)|"
     r"is unhealthy in \(?target-group|is unhealthy, Stopping site|"
     r"waiting for internal health check|failed health checks after|[Hh]ealth ?checks? (?:is |are )?failing|"
@@ -65,8 +65,11 @@ TELLTALE = late.regex(
     # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
     r"^\S+ is in [A-Z]+ state, restarting$|'[^']+' failed protocol test \[|Server \S+/\S+ is DOWN, reason: Layer7"
 )
+_SCAN = late.regex(r"Port scan timeout reached, no open")
+"""It says nothing against a server of which it is not known that it was up."""
 # No word of an ordinary request: `GET /health` and `kube-probe/1.31` stand in every other line.
 WORDS = (
+    "Port scan",
     "probe failed",
     "probe errored",
     "failed liveness",
@@ -106,7 +109,11 @@ TELLTALE_CAUSE = Cause.SIGTERM
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the platform itself says that it ends the server."""
     line = trouble.line(TELLTALE) or trouble.line(BESIDE)
-    if not line or trouble.cause not in (Cause.SIGTERM, Cause.SIGKILL_EXTERNAL):
+    if (
+        not line
+        or (_SCAN.search(line[0].text) and not trouble.around.up)
+        or trouble.cause not in (Cause.SIGTERM, Cause.SIGKILL_EXTERNAL)
+    ):
         return None
     return conclude(
         trouble,

@@ -29,6 +29,7 @@ from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.libraries import (
     file_of_syntax_error,
+    hides_pythons,
     is_common,
     is_installed,
     is_known,
@@ -220,7 +221,7 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     if error is None:
         return None
-    subject = _subject(error)
+    subject = None if hides_pythons(error) else _subject(error)
     if subject is None:
         return None
     sure = not _CALL.search(error.text)

@@ -38,6 +38,34 @@ def test_it_is_read_from_its_end():
     assert block.decode().splitlines() == WHOLE
 
 
+@pytest.mark.parametrize(
+    "prefix", ["Nov 27 09:00:0{} web gunicorn[9]: ", "17957715{}7000\t2026-11-27T09:00:0{}.000Z\t"]
+)
+def test_most_of_its_lines_are_of_one_second(prefix: str):
+    """`journalctl -r`, and an export of CloudWatch's: a traceback upside down tells in which order they stand."""
+    log = raising(NO_FLASK).splitlines()
+    lines = [
+        prefix.format(*[2 * (at >= 2) + 3 * (at == len(log) - 1)] * 2) + f"{line}\n" for at, line in enumerate(log)
+    ]
+    text = "".join(reversed(lines))
+
+    assert newest.is_turned(_stream(text))
+    assert classes(told(text)) == classes(told("".join(lines)))
+
+
+def test_a_start_from_its_end():
+    """No traceback is there; a year begins, which syslog does not tell."""
+    text = (
+        "Jan  1 00:00:02 web gunicorn[9]: [2026-01-01 00:00:02 +0000] [9] [INFO] Using worker: sync\n"
+        "Jan  1 00:00:02 web gunicorn[9]: [2026-01-01 00:00:02 +0000] [9] [INFO] Listening at: http://0.0.0.0:80 (9)\n"
+        + "Jan  1 00:00:02 web gunicorn[9]: Loading\n" * 6
+        + "Jan  1 00:00:01 web gunicorn[9]: Waiting\nJan  1 00:00:00 web systemd[1]: Started web.\n"
+    )
+
+    assert newest.is_turned(_stream(text))
+    assert not newest.is_turned(_stream(text.replace("Using worker: sync", "Loading").replace("Listening at", "At")))
+
+
 def test_lines_without_a_time_stay_with_the_one_before():
     """An entry of several lines stands in its own order."""
     assert newest.oldest_first(b"2026-11-27 09:00:02 b\n  more\n2026-11-27 09:00:01 a\n") == (

@@ -103,3 +103,18 @@ def test_a_syntax_error_that_a_reloader_hid():
     for file, expected in (("/srv/shop/shelf.py", "app-syntax-error"), (SITE + "old/core.py", "version-incompatible")):
         whole = f"{head}Traceback (most recent call last):\n{error.format(file)}{during}{tail}"
         assert classes(told(whole)) == [(expected, 1)]
+
+
+@pytest.mark.parametrize(
+    ("cause_class", "error", "asks"),
+    [
+        ("app-import-error", "module 'copy' has no attribute 'copy'", frame(SITE + "pyparsing.py", "copy")),
+        ("app-import-error", "module 'random' has no attribute 'choice'", ASKS),
+        ("app-import-error", "module 'tokenize' has no attribute 'open'", frame("/usr/lib/python3.7/linecache.py")),
+        ("version-incompatible", "module 'inspect' has no attribute 'getargspec'", frame(SITE + "old.py", "call")),
+        ("version-incompatible", "module 'collections' has no attribute 'Mapping'", ASKS),
+    ],
+)
+def test_a_file_with_the_name_of_pythons_own(cause_class: str, error: str, asks: str):
+    """What every release has is missing because the app's file is found first; what was removed is a version."""
+    assert [name for name, _ in classes(told(raising(f"AttributeError: {error}", asks)))] == [cause_class]

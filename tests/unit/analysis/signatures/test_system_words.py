@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.analysis.making import classes, told
-from tests.unit.analysis.signatures.examples import GET, TERM, raising, request, start
+from tests.unit.analysis.signatures.examples import GET, SITE, TERM, frame, raising, request, start
 
 DENIED = (
     "docker.errors.DockerException: Error while fetching server API version: ('Connection aborted.', "
@@ -166,3 +166,24 @@ def test_a_proxys_refused_socket_without_the_words_before_it():
 def test_a_program_that_is_not_installed_is_no_missing_file(error: str):
     """What a library calls on is a package of the system."""
     assert classes(told(raising(error))) == [("dependency-missing", 1)]
+
+
+def test_aix_lacks_a_symbol():
+    """Its loader has words of its own, over several lines."""
+    error = (
+        "ImportError: rtld: 0712-001 Symbol libutil_flock was referenced\n      from module /pkgs/lib/fcntl.so(), but a\n"
+        "            runtime definition of the symbol was not found."
+    )
+
+    assert [name for name, _ in classes(told(raising(error)))] == ["native-library"]
+
+
+def test_a_socket_that_is_gone_when_a_worker_closes_it():
+    """Gunicorn's own file: somebody else has removed it, or another worker."""
+    log = raising(
+        "FileNotFoundError: [Errno 2] No such file or directory: '/tmp/web.sock'",
+        frame(SITE + "gunicorn/workers/gthread.py", "run", "s.close()"),
+        frame(SITE + "gunicorn/sock.py", "close", "os.unlink(self.cfg_addr)"),
+    )
+
+    assert [name for name, _ in classes(told(log))] == ["filesystem"]

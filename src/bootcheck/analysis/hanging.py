@@ -1,0 +1,49 @@
+"""What a worker was waiting for when it was timed out: a connection that nobody answers is no slow work of its own."""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.trouble import Frame, Raised
+
+DATABASE = "database"
+SERVICE = "service"
+_NEAR = 9
+"""Frames above the call: a driver asks the socket by way of a few functions of its own."""
+_PLACES = re.compile(
+    # the standard library's own sockets, those of gevent and eventlet, urllib3's
+    r"(?:^|/)socket\.py (?:create_connection|getaddrinfo|connect)$|/gevent/_socket\w*\.py connect$|"
+    r"/urllib3/util/connection\.py create_connection$|"
+    # drivers that wait in C or in functions of their own
+    r"/psycopg2/__init__\.py connect$|/psycopg/\w+\.py (?:connect|wait_conn)$|"
+    r"/(?:MySQLdb|pymysql)/\w+\.py (?:[Cc]onnect|__init__)$|/mysql/connector/\w+\.py _?open_connection$|"
+    r"/pymongo/(?:synchronous/)?(?:pool|pool_shared)\.py \w*connect\w*$|"
+    r"/pymongo/(?:synchronous/)?topology\.py _?select_servers?\w*$|"
+    r"/sqlalchemy/engine/default\.py connect$|/django/db/backends/\w+/base\.py get_new_connection$|"
+    r"/redis/connection\.py _?connect$|/amqp/transport\.py _?connect$|/kombu/utils/functional\.py retry_over_time$"
+)
+_BY_CODE = re.compile(r"\b(?:psycopg2?|pyodbc|cx_Oracle|oracledb|pymssql|ibm_db|MySQLdb|pymysql)\.connect\(")
+_OF_DATABASE = re.compile(
+    r"/(?:psycopg2?|psycopg_pool|asyncpg|MySQLdb|pymysql|mysql/connector|pymongo|sqlalchemy|django/db|peewee|cassandra|"
+    r"oracledb|pg8000|mongoengine)(?:/|\.py$)"
+)
+
+
+def awaited(error: Raised) -> str | None:
+    """Return whether a worker that its abort found connecting asked a database or another service; None if neither."""
+    frames = _before_abort(error)
+    if not frames:
+        return None
+    last = frames[-1]
+    if _BY_CODE.search(last.code):
+        return DATABASE
+    if not _PLACES.search(f"{last.file} {last.function}"):
+        return None
+    return DATABASE if any(_OF_DATABASE.search(frame.file) for frame in frames[-_NEAR:]) else SERVICE
+
+
+def _before_abort(error: Raised) -> tuple[Frame, ...]:
+    """Return the frames above Gunicorn's handler of SIGABRT, none where it is not the innermost one."""
+    if not error.frames or error.frames[-1].function != "handle_abort":
+        return ()
+    return error.frames[:-1]
