@@ -296,7 +296,7 @@ class Container:
         self._emit(trouble)
 
     def _master_raised(self, chain: tuple[Raised, ...], owner: Record) -> None:
-        if is_tidying(chain) or (self._server.stopping and chain[0].type == tracebacks.UNREAD):
+        if is_tidying(chain, stopping=self._server.stopping):
             return
         server = self._server
         server.fatal_at = owner.at if owner.pid == server.pid else self._last_at
@@ -341,10 +341,8 @@ class Container:
             # An earlier start may have met the same.
             told = (server.main_loop, *self._told(self._known))
             self._emit(masters.raised(server, self._known, told, self._notes))
-        elif server.unseen and server.loose is not None:
-            self._forget_lone()
-            self.lone, server.loose = server.loose, None
-            self._known = self.lone.chain
+        elif server.unseen:
+            self._keep_lone(server)
         if not masters.is_stray(server):
             self.ran, self.worked = self.ran or not server.unseen, self.worked or server.worked
         self._forget_loose()
@@ -367,13 +365,17 @@ class Container:
         self._bind_told = self._bind_told or server.fatal_kind == said.CANNOT_BIND
         if masters.is_stray(server):
             self.strays.append(trouble)
+            self._keep_lone(server)
         else:
             self._emit(trouble)
 
-    def _forget_lone(self) -> None:
-        lone, self.lone = self.lone, None
-        if lone is not None:
-            self._sink.unexplained(lone.text, lone.source, lone.line)
+    def _keep_lone(self, server: Server) -> None:
+        if server.loose is None:
+            return
+        if self.lone is not None:
+            self._sink.unexplained(self.lone.text, self.lone.source, self.lone.line)
+        self.lone, server.loose = server.loose, None
+        self._known = self.lone.chain
 
     def _forget_loose(self, *, failed: bool = False) -> None:
         server = self._server

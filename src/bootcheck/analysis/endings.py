@@ -7,6 +7,7 @@ from itertools import pairwise
 
 from bootcheck.analysis.ages import AGAIN, LATE, MANY, again_and_again, all_alike, as_a_boot, began, uptime
 from bootcheck.analysis.lives import Life, Server
+from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import BOOT, FAILED_BEFORE, LONE, REQUEST, STOP, UNKNOWN, UNTOLD, Frame, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
@@ -76,6 +77,9 @@ _TIDYING = frozenset({"close_sockets", "close", "unlink"})
 
 def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | None:
     """Return how this process got into trouble, or None where it ended as it should, or silently."""
+    if is_by_hand(life.chain):
+        life.context = "signal"
+        return None
     found = _cause(life, server) or ((Cause.SIGTERM, BOOT) if life.stopped else None)
     if found is None:
         return None
@@ -110,7 +114,8 @@ def _failed_before(life: Life, server: Server, cause: Cause) -> dict[str, Raised
 
 def _cause(life: Life, server: Server) -> tuple[Cause, str] | None:
     if life.timed_out:
-        return Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server)
+        held_up = (Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP) if life.held_up else None
+        return held_up or (Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server))
     if life.app_not_found or life.exit_code == APP_LOAD_ERROR:
         return Cause.APP_NOT_FOUND, BOOT
     if life.chain or life.raised:
@@ -249,8 +254,15 @@ def is_master(frames: tuple[Frame, ...]) -> bool:
     )
 
 
-def is_tidying(chain: tuple[Raised, ...]) -> bool:
+def is_by_hand(chain: tuple[Raised, ...]) -> bool:
+    """Tell whether somebody at a terminal stopped it."""
+    return bool(chain) and chain[0].is_a("KeyboardInterrupt")
+
+
+def is_tidying(chain: tuple[Raised, ...], *, stopping: bool) -> bool:
     """Tell whether a master that was told to stop failed at removing its socket or its pid file: it had stopped."""
+    if is_by_hand(chain) or (stopping and chain[0].type == UNREAD):
+        return True
     ordered = any(link.is_a("StopIteration") and _is_arbiters(link.frames) for link in chain)
     if ordered and chain[0].is_a("StopIteration"):
         # What it failed at is cut off.

@@ -86,6 +86,9 @@ def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
         if not pid and any(life.timed_out for life in server.lives.values()):
             return
     life = server.life(pid, evidence(record))
+    told = life.exiting and not (life.retiring or server.recycling)
+    known = life.ended_at is not None and record.at is not None
+    life.held_up = told and known and (record.at or 0) - (life.ended_at or 0) >= GRACE
     life.timed_out, life.after_service = True, server.served
     server.end(life, record.at)
     server.waves.take(life, record.at)
@@ -94,6 +97,9 @@ def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
 
 def _overdue(server: Server, match: re.Match[str], record: Record) -> None:
     life = server.life(pid_of(match), evidence(record))
+    if not server.stopping and (life.retiring or server.recycling):
+        # Nobody waits for it: it gives up connections that are idle, as it does with those of a stop.
+        return
     ordered = server.stop_at if server.stopping else server.reloaded_at
     waited = record.at is None or ordered is None or record.at - ordered >= GRACE
     if waited and server.context(life, record.at) in ("signal", "reload"):
@@ -158,6 +164,7 @@ def _signal(server: Server, match: re.Match[str], record: Record) -> None:
                 life.stopped, life.stopped_at = True, record.at
                 life.say(evidence(record))
     elif name in CHANGING:
+        server.recycling = False
         server.reloaded_at = record.at or 0.0
         for life in server.lives.values():
             if life.killed == f"SIG{name.upper()}" and life.context is None and _soon(life.ended_at, record.at):
@@ -165,7 +172,8 @@ def _signal(server: Server, match: re.Match[str], record: Record) -> None:
                 life.context = "reload"
 
 
-def _reload(server: Server, _: re.Match[str], record: Record) -> None:
+def _reload(server: Server, match: re.Match[str], record: Record) -> None:
+    server.recycling = match[0].startswith("Autorestarting")
     life = server.lives.get(record.pid) if record.pid is not None else None
     if life is not None:
         life.retiring = True

@@ -202,7 +202,7 @@ _EVER_SINCE = {
     "uuid": ("uuid4", "UUID", "uuid1"),
     "warnings": ("warn", "filterwarnings", "simplefilter"),
 }
-"""Of modules whose names people give to files of their own: what has been in them for as long as Python has had them."""
+"""Of modules whose names people give to files of their own: what has been in them since Python has had them."""
 
 
 def is_known(module: str) -> bool:

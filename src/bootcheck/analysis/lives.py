@@ -42,6 +42,8 @@ class Life:
     """The traceback that its abort printed."""
     raised: bool = False
     timed_out: bool = False
+    held_up: bool = False
+    """It had left its loop long before it was timed out: a thread of the app kept it from ending."""
     after_service: bool = False
     """Its server had answered requests when it was timed out."""
     app_not_found: bool = False
@@ -151,6 +153,8 @@ class Server:
     stopped_by: str | None = None
     """The signal that ordered it, as Gunicorn names it."""
     reloaded_at: float | None = None
+    recycling: bool = False
+    """The last of its workers that end were told so by `max_requests`."""
     failing: bool = False
     """A worker could not boot, so the master is ending."""
     raising: Life | None = None

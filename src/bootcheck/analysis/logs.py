@@ -153,7 +153,8 @@ class Log:
             else:
                 self._sink.trouble(_alone(lone, self.around, self.notes))
         for stray in self._strays:
-            self._sink.trouble(replace(stray, facts={**stray.facts, STRAY: self._worked}))
+            # A traceback says more than a word that any program begins with.
+            self._sink.trouble(replace(stray, facts={**stray.facts, STRAY: self._worked or bool(self._lone)}))
         self._ran = self._ran or bool(self._strays)
 
     def _knows(self, pid: int) -> bool:

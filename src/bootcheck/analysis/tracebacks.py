@@ -160,6 +160,11 @@ class Block:
 
     def _in_frames(self, text: str, line: int) -> bool:
         frame = _FRAME.match(text) or _CUT_FRAME.match(text)
+        if frame is None and "**" in text:
+            # Who pastes it into a page sets in bold what he means.
+            plain = text.replace("**", "")
+            if _FRAME.match(plain) or _BARE.match(plain):
+                return self._in_frames(plain, line)
         if frame is not None:
             self._strange = 0
             if not self._frames:

@@ -17,7 +17,7 @@ from bootcheck.guards.once import State, age
 from bootcheck.model.errors import BootcheckError
 from bootcheck.model.stamps import rfc3339
 from bootcheck.recorder import current
-from bootcheck.sinks.directory import identity_of, unnamed
+from bootcheck.sinks.descriptors import identity_of, unnamed
 
 try:
     import fcntl

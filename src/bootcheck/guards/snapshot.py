@@ -27,7 +27,8 @@ from typing import Any
 from bootcheck.model.journal import NOTE, Key
 from bootcheck.probes.stacks import of_frame, of_greenlets, of_tasks
 from bootcheck.recorder import current
-from bootcheck.sinks.directory import ReportDirectory, in_memory
+from bootcheck.sinks.descriptors import in_memory
+from bootcheck.sinks.directory import ReportDirectory
 
 SIGNAL = int(getattr(signal, "SIGRTMIN", -7)) + 7
 """Python answers. Unused by Gunicorn, its worker classes and the C library; 0 where there are no real-time signals."""

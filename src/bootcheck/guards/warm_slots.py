@@ -15,7 +15,7 @@ from contextlib import contextmanager
 
 from bootcheck.model.outcome import Phase
 from bootcheck.recorder import Recorder
-from bootcheck.sinks.directory import identity_of, unnamed
+from bootcheck.sinks.descriptors import identity_of, unnamed
 
 _FIRST_PAUSE = 0.02
 _LONGEST_PAUSE = 0.2

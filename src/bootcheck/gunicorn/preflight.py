@@ -27,7 +27,7 @@ from bootcheck.model.checkpoint import Outcome, Phase
 from bootcheck.model.finding import Evidence, Finding, Severity
 from bootcheck.model.signals import signal_name
 from bootcheck.recorder import Recorder
-from bootcheck.sinks.directory import unnamed
+from bootcheck.sinks.descriptors import unnamed
 
 if TYPE_CHECKING:
     from bootcheck.gunicorn.master import Master

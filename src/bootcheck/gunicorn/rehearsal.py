@@ -26,7 +26,7 @@ from bootcheck.model.errors import BootcheckError, CheckOptionError
 from bootcheck.model.finding import Evidence, Finding
 from bootcheck.probes.fault_text import of_fault_text
 from bootcheck.recorder import Recorder
-from bootcheck.sinks.directory import unnamed
+from bootcheck.sinks.descriptors import unnamed
 from bootcheck.sinks.memory import Memory
 
 CONFIG_NAMES = ("bootcheck.conf.py", "gunicorn.conf.py")

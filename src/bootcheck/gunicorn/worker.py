@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -296,8 +297,6 @@ class WorkerBoot:
             sys.exit(seams.app_error_code(self._arbiter)[0])
 
     def _context(self) -> Context:
-        from dataclasses import replace
-
         base = self._master.context(self._arbiter)
         app = getattr(self._worker, "wsgi", None) or getattr(self._worker, "asgi", None)
         return replace(base, recorder=self.recorder, environ=dict(os.environ), app=app, once=self._once)
@@ -378,8 +377,6 @@ class WorkerBoot:
 
     def boot(self) -> Boot:
         """Return this worker's records put together."""
-        from dataclasses import replace
-
         from bootcheck.model.boot import Boot
 
         # Tags that were set after the boot are in the journal and in memory, not among these records.

@@ -13,7 +13,8 @@ from typing import Any
 
 from bootcheck.model.encode import line
 from bootcheck.model.journal import HEAD, NOTE, READY, Key
-from bootcheck.sinks.directory import ReportDirectory, identity_of, unnamed
+from bootcheck.sinks.descriptors import identity_of, unnamed
+from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.stderr import Say, say
 
 try:

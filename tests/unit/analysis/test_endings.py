@@ -164,3 +164,30 @@ def test_a_worker_that_raises_once_more_on_its_way_out():
     )
     assert "found its sockets or pipes closed by other code" in incident.summary
     assert "os.closerange" in incident.action[0]
+
+
+@pytest.mark.parametrize(
+    "path", [f"{SITE}gunicorn/workers/sync.py", f"{SITE}meinheld/gmeinheld.py", "/srv/shop/load.py"]
+)
+def test_whoever_pressed_ctrl_c_ended_it(path: str):
+    """In a worker, of whatever class, in a request or in a start, and in the master."""
+    spawn = frame(f"{SITE}gunicorn/arbiter.py", "spawn_worker", "worker.init_process()")
+    head = "[2026-11-27 09:00:01 +0000] [11] [ERROR] Exception in worker process\nTraceback (most recent call last):\n"
+    log = start() + head + spawn + frame(path, "run", "serve()") + "KeyboardInterrupt\n" + EXITING
+
+    assert classes(told(log)) == []
+    master = "Traceback (most recent call last):\n" + frame(f"{SITE}gunicorn/arbiter.py", "setup", "self.app.wsgi()")
+    assert classes(told(master + frame(path, "run", "serve()") + "KeyboardInterrupt\n")) == []
+
+
+def test_a_traceback_beside_a_word_that_any_program_begins_with():
+    """`Error: ` of a start script says less than the traceback that it printed before."""
+    log = (
+        "Starting the panel... failed\n[Traceback (most recent call last):\n"
+        + frame(f"{SITE}gunicorn/util.py", "load_class", "mod = import_module('.'.join(components))")
+        + "ModuleNotFoundError: No module named 'geventwebsocket'\n]\n\nError: the panel could not be started.\n"
+    )
+
+    (incident,) = told(log).incidents
+    assert incident.cause_class == "worker-class-unavailable"
+    assert "\n" not in incident.summary

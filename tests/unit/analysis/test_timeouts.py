@@ -266,3 +266,24 @@ def test_what_logging_could_not_write_without_its_first_line():
     assert named(trace + way) == named(trace + way + end) == []
     assert named(chld + hook + emit + error + way + end) == []
     assert named(trace + end) == ["config-file-error"]
+
+
+EXITING = HEAD.format("{}", 11) + "[INFO] Worker exiting (pid: 11)\n"
+RECYCLED = HEAD.format("00:50", 11) + "[INFO] Autorestarting worker after current request.\n"
+
+
+def test_a_worker_that_left_its_loop_and_did_not_end():
+    """A thread of the app holds it up: it had been told to stop, unless it was only its turn to be replaced."""
+    text = EXITING.format("00:58") + timed_out("01:28", 11)
+
+    assert named(text) == ["shutdown-timeout"]
+    assert named(RECYCLED + text) == ["request-timeout"]
+    assert named(timed_out("01:28", 11) + EXITING.format("01:28")) == ["request-timeout"]
+
+
+def test_a_worker_that_is_replaced_gives_up_idle_connections():
+    """Nobody waits for it; after a reload somebody does."""
+    overdue = HEAD.format("01:28", 11) + "[WARNING] Worker graceful timeout (pid:11)\n"
+
+    assert named(RECYCLED + overdue + EXITING.format("01:28")) == []
+    assert named(start() + HEAD.format("00:50", 10) + "[INFO] Handling signal: hup\n" + overdue) == ["shutdown-timeout"]

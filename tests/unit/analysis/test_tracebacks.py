@@ -188,3 +188,16 @@ def test_code_that_a_person_set_behind_the_name(arrow: str):
     )
 
     assert [(frame.function, frame.code) for frame in error.frames] == [("run", "handler()")]
+
+
+def test_bold_type_in_a_traceback():
+    """A person marks what he means, over the end of a line; ** of the code's own stays."""
+    (error,) = tracebacks.parse(
+        'Traceback (most recent call last):\n  File "/srv/main.py", **line 22, in init\n    fl = open(name, **options)\n'
+        "FileNotFoundError**: [Errno 2] No such file or directory: 'model.pkl'\n"
+    )
+
+    assert error.type == "FileNotFoundError"
+    assert [(frame.line, frame.function, frame.code) for frame in error.frames] == [
+        (22, "init", "fl = open(name, **options)")
+    ]

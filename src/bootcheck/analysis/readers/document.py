@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from bootcheck.analysis.readers.wrapped import records_of
 MAX_BYTES = 8 << 20
 _LISTS = ("events", "entries", "results", "logs", "items")
 _TIMES = ("timestamp", "@timestamp", "TimeGenerated", "TimeStamp")
-_EXPORT = re.compile(rb'\{\s*"(?:' + "|".join((*_LISTS, "tables")).encode() + rb')"\s*:\s*\[\s*\{')
+_EXPORT = re.compile(rb'\{\s*"(?:' + "|".join((*_LISTS, "tables")).encode() + rb')"\s*:\s*\[\s*[{"]')
 
 
 def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
@@ -23,7 +24,7 @@ def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
     return (
         first in (b"{", b"[", b"[{")
         or _EXPORT.match(first) is not None
-        or (first[:1] == b"[" and first[1:2] in b"{" and len(first) > 1)
+        or (first[:1] == b"[" and first[1:2] in b'{"' and len(first) > 1)
     )
 
 
@@ -53,6 +54,11 @@ def _take(value: Any, source: str, intake: Intake) -> bool:
         value = [entry for table in value["tables"] for entry in _rows(table)]
     if isinstance(value, dict):
         value = next((value[key] for key in _LISTS if isinstance(value.get(key), list)), [value])
+    if isinstance(value, list) and len(value) > 1 and all(isinstance(entry, str) for entry in value):
+        # The lines themselves.
+        text = "".join(f"{entry}\n" for entry in value).encode("utf-8", "replace")
+        lines.read(Stream(source, io.BytesIO(text).read), intake)
+        return True
     entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
     taken = False
     for number, entry in enumerate(_oldest_first(entries), 1):

@@ -19,7 +19,8 @@ _HEADS = re.compile(r"\] \[\d+\] \[[A-Z]{4,8}\] ")
 _HEAD = "Traceback (most recent call last):"
 _ESCAPED = re.compile(r"#012|(?:\\r)?\\n|\\u000a", re.IGNORECASE)
 _PLACE = re.compile(
-    r'(?<! ) +(?=File "[^"]{1,400}", line \d)|(?<!\s)\s+(?=(?:During handling of|The above exception was) )'
+    r'(?<! ) +(?=File "[^"]{1,400}", line \d)|(?<!\s)\s+(?=(?:During handling of|The above exception was) )|'
+    r"(?<=(?:occurred|xception):)\s+(?=Traceback \(most recent call last\):)"
 )
 _LISTED = re.compile(r"""(?:\\n)?['"], ?['"]|\[['"](?= *(?:File \\?"|Traceback ))|"\](?=,"|\}|$)""")
 _OF_LIST = re.compile(r"""(?:['"], ?|\[)['"] +File \\?"[^"]{1,400}", line \d""")

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bootcheck.analysis.readers import Intake, carried, newest, pasted, shared
+from bootcheck.analysis.readers import Intake, carried, disorder, pasted, shared
 from bootcheck.analysis.readers.columns import columns_of
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of, run_into
@@ -53,8 +53,9 @@ def read(stream: Stream, intake: Intake) -> int:
         msg = "binary data: neither text nor JSON"
         raise Unreadable(msg)
     state = _Lines(stream.name, stream.path, intake, named)
-    if named is None and newest.is_turned(stream):
-        return _from_the_end(stream, state)
+    order = disorder.order_of(stream) if named is None else None
+    if order is not None:
+        return _in_order(stream, state, order)
     number = 1
     try:
         for run in _runs(stream, intake, None if named is not None else sieve_of(intake.words)):
@@ -72,8 +73,8 @@ def read(stream: Stream, intake: Intake) -> int:
     return number - 1
 
 
-def _from_the_end(stream: Stream, state: _Lines) -> int:
-    numbers, block = newest.oldest_first(b"".join(blocks(stream)))
+def _in_order(stream: Stream, state: _Lines, order: disorder.Order) -> int:
+    numbers, block = order(b"".join(blocks(stream)))
     prefix = carried.prefix_of(block[:HEAD])
     lines = (block if prefix is None else b"".join(carried.stripped(iter([block]), prefix))).split(b"\n")
     for number, line in zip(numbers, lines, strict=False):

@@ -40,6 +40,21 @@ _HEADED = re.compile(
 _UNREADABLE = r"(?:[xX*#?\-_.…█]{1,12}|<[\w ]{1,20}>|PID|pid|N{1,8}|n{1,8})"
 _HEAD_PID = re.compile(rf"(?<=\] \[){_UNREADABLE}(?=\] \[[A-Z]{{4,8}}\] )")
 _OTHER_PID = re.compile(rf"(?:(?<=\(pid:)|(?<=\(pid: )|(?<=with pid )|(?<=with pid: )){_UNREADABLE}(?=\)|\s|$)")
+SHORTEST = 8
+"""Characters of a line by which it is known."""
+_CUT = re.compile(r"\s*(?:[>…]|\.{3})$")
+_SAID = (
+    "Exception in worker process",
+    "Exception in ASGI application",
+    "Worker exiting (pid: {pid})",
+    "Worker failed to boot.",
+    "Booting worker with pid: {pid}",
+    "Shutting down: Master",
+    "Reason: Worker failed to boot.",
+    "Reason: App failed to load.",
+    "Unhandled exception in main loop",
+)
+"""What Gunicorn says of itself in words that are always the same."""
 _FRAME = re.compile(r'\s*(?:\S+ +\| )?File "')
 _CUT_FRAME = re.compile(r'\s*(?:\S+ +\| )?File (?:"[^"]*"?,?|"[^"]*", (?:line|line \d*,?|line \d+, in))$')
 _RAISED = re.compile(r"[A-Za-z_][\w.]*: |[A-Za-z_][\w.]*(?:Error|Exception|Exit)$")
@@ -74,6 +89,15 @@ def with_pids(text: str) -> str:
     if "] [" in text:
         text = _HEAD_PID.sub("0", text, count=1)
     return _OTHER_PID.sub("0", text) if "pid" in text else text
+
+
+def whole(text: str, pid: int | None) -> str:
+    """Return what Gunicorn said where a pager cut it at the edge of the screen, as far as only one line begins so."""
+    cut = _CUT.sub("", text)
+    if cut == text or len(cut) < SHORTEST:
+        return text
+    meant = [line for line in _SAID if line.startswith(cut)]
+    return meant[0].format(pid=pid or 0) if len(meant) == 1 else text
 
 
 def label_of(head: bytes) -> bytes:

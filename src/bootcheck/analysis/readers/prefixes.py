@@ -179,7 +179,7 @@ def record_of(raw: str, source: str, line: int) -> Record:
             match = _GUNICORN.match(text)
             if match is not None:
                 _head(record, match)
-                text = text[match.end() :]
+                text = pasted.whole(text[match.end() :], record.pid)
                 break
         rest = _one_prefix(record, text)
         if rest is None:

@@ -22,7 +22,7 @@ How to know it is fixed
 from __future__ import annotations
 
 from bootcheck.analysis import late
-from bootcheck.analysis.conclusion import conclude, first
+from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
@@ -87,7 +87,11 @@ def match(trouble: Trouble) -> Finding | None:
     name = first(_SAID, line[0].text, "the worker class") if line else "the worker class"
     missing = first(_MISSING, error.text if error is not None else trouble.text)
     package = _PACKAGE.get((missing or name).partition(".")[0], missing.partition(".")[0])
-    why = f": {error.text}" if error is not None and not error.text.startswith("RuntimeError: class uri") else ""
+    why = (
+        f": {one_line(error.text)}"
+        if error is not None and not error.text.startswith("RuntimeError: class uri")
+        else ""
+    )
     return conclude(
         trouble,
         f"Gunicorn cannot load its worker class {name}{why}",

@@ -79,3 +79,14 @@ def test_a_table_of_log_analytics(indent: int | None):
 
     assert classes(told(json.dumps({"tables": [table]}, indent=indent) + "\n")) == [("dependency-missing", 1)]
     assert told(json.dumps({"tables": [{"columns": 1}, 2]}, indent=indent) + "\n").incidents == ()
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["logs", None])
+def test_a_list_of_lines(indent: int | None, name: str | None):
+    """As an API of a platform answers; other lists of texts are no log."""
+    lines = raising(NO_FLASK).splitlines()
+    analysis = told(json.dumps(lines if name is None else {name: lines}, indent=indent))
+
+    assert classes(analysis) == classes(told(raising(NO_FLASK))) == [("dependency-missing", 1)]
+    assert classes(told(json.dumps(["red", "green"], indent=indent))) == []

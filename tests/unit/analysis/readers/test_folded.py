@@ -126,3 +126,15 @@ def test_lines_of_a_container_in_one_line():
     ]
     assert unfolded("web_1 | one db_1 | two") is None
     assert unfolded("a | b | c | a") is None
+
+
+def test_a_chain_in_one_line():
+    """The line between two tracebacks, and the head of the second, stand in one line each again."""
+    text = (
+        'Traceback (most recent call last): File "/a.py", line 1, in f g() ValueError: no During handling of the above '
+        'exception, another exception occurred: Traceback (most recent call last): File "/b.py", line 2, in h k() KeyError: 1'
+    )
+
+    lines = unfolded(text) or []
+    assert lines.count("Traceback (most recent call last):") == 2
+    assert "During handling of the above exception, another exception occurred:" in lines

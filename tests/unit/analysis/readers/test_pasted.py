@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bootcheck.analysis.readers.pasted import Joiner, bare, label_of, width_of
+from bootcheck.analysis.readers.pasted import Joiner, bare, label_of, whole, width_of
 from tests.unit.analysis.making import LOGS, classes, told
 from tests.unit.analysis.signatures.examples import NO_FLASK, frame, raising, start
 
@@ -199,3 +199,22 @@ def test_an_exception_that_was_made_a_heading():
     """Whoever writes about it marks the line that matters."""
     assert bare("### ModuleNotFoundError: No module named 'shop'") == "ModuleNotFoundError: No module named 'shop'"
     assert bare("### What happened") == "### What happened"
+
+
+@pytest.mark.parametrize(
+    ("shown", "meant"),
+    [
+        ("Exception in w>", "Exception in worker process"),
+        ("Exception in wor…", "Exception in worker process"),
+        ("Worker exiting >", "Worker exiting (pid: 7)"),
+        ("Booting worker with...", "Booting worker with pid: 7"),
+        ("Reason: Worker fai>", "Reason: Worker failed to boot."),
+        ("Exception in >", "Exception in >"),
+        ("Worker >", "Worker >"),
+        ("Exception in worker process", "Exception in worker process"),
+        ("loading shelves...", "loading shelves..."),
+    ],
+)
+def test_what_a_pager_cut(shown: str, meant: str):
+    """`systemctl status` and `journalctl` cut at the edge of the screen: only one of Gunicorn's lines begins so."""
+    assert whole(shown, 7) == meant

@@ -232,3 +232,12 @@ def test_what_is_said_to_code_for_another_release_tells_without_a_frame(said: st
 def test_what_is_said_of_the_apps_own_is_no_other_release(said: str):
     """The same words, of what no Python ever had."""
     assert "version-incompatible" not in [name for name, _ in classes(told(raising(said, code="app = build()")))]
+
+
+def test_a_part_that_gunicorn_no_longer_has():
+    """It is installed: who asks was written for an older one. Without any Gunicorn nothing could be started."""
+    asks = frame("/srv/serve.py", "<module>", "from gunicorn.six import iteritems")
+
+    assert [
+        name for name, _ in classes(told(raising("ModuleNotFoundError: No module named 'gunicorn.six'", asks)))
+    ] == ["version-incompatible"]

@@ -1,4 +1,4 @@
-"""Pastes out of a console that shows the newest line first."""
+"""Pastes whose lines do not stand in the order in which they were written."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from bootcheck.analysis.readers import newest
+from bootcheck.analysis.readers import disorder
 from bootcheck.analysis.readers.stream import Stream
 from tests.unit.analysis.making import classes, told
 from tests.unit.analysis.signatures.examples import END, NO_FLASK, raising
@@ -31,9 +31,9 @@ def test_it_is_read_from_its_end():
     """The traceback is whole again, and the lines keep their numbers."""
     text = "".join(f"{line}\n" for line in reversed(WHOLE))
 
-    assert newest.is_turned(_stream(text))
+    assert disorder.is_turned(_stream(text))
     assert classes(told(text)) == classes(told("".join(f"{line}\n" for line in WHOLE)))
-    numbers, block = newest.oldest_first(text.encode())
+    numbers, block = disorder.oldest_first(text.encode())
     assert numbers == list(range(len(WHOLE), 0, -1))
     assert block.decode().splitlines() == WHOLE
 
@@ -49,7 +49,7 @@ def test_most_of_its_lines_are_of_one_second(prefix: str):
     ]
     text = "".join(reversed(lines))
 
-    assert newest.is_turned(_stream(text))
+    assert disorder.is_turned(_stream(text))
     assert classes(told(text)) == classes(told("".join(lines)))
 
 
@@ -62,13 +62,13 @@ def test_a_start_from_its_end():
         + "Jan  1 00:00:01 web gunicorn[9]: Waiting\nJan  1 00:00:00 web systemd[1]: Started web.\n"
     )
 
-    assert newest.is_turned(_stream(text))
-    assert not newest.is_turned(_stream(text.replace("Using worker: sync", "Loading").replace("Listening at", "At")))
+    assert disorder.is_turned(_stream(text))
+    assert not disorder.is_turned(_stream(text.replace("Using worker: sync", "Loading").replace("Listening at", "At")))
 
 
 def test_lines_without_a_time_stay_with_the_one_before():
     """An entry of several lines stands in its own order."""
-    assert newest.oldest_first(b"2026-11-27 09:00:02 b\n  more\n2026-11-27 09:00:01 a\n") == (
+    assert disorder.oldest_first(b"2026-11-27 09:00:02 b\n  more\n2026-11-27 09:00:01 a\n") == (
         [3, 1, 2],
         b"2026-11-27 09:00:01 a\n2026-11-27 09:00:02 b\n  more\n",
     )
@@ -93,4 +93,29 @@ def test_a_timeout_of_which_only_the_end_is_shown():
 )
 def test_others_stay_as_they_are(text: str):
     """Two pastes, or a clock that was set, are no such console."""
-    assert not newest.is_turned(_stream(text))
+    assert not disorder.is_turned(_stream(text))
+
+
+def test_lines_that_a_collector_mixed_up():
+    """Heroku's exact times tell in which order two workers wrote their tracebacks."""
+    one = [
+        f"2026-11-27T09:00:01.{at:06}+00:00 app[web.1]: {line}"
+        for at, line in enumerate(raising(NO_FLASK).splitlines())
+    ]
+    mixed = one[::3] + one[1::3] + one[2::3]
+    mixed = [line for pair in zip(mixed[::2], reversed(mixed[1::2]), strict=False) for line in pair]
+    text = "".join(f"{line}\n" for line in mixed)
+
+    assert disorder.is_shuffled(_stream(text))
+    assert disorder.order_of(_stream(text)) is disorder.by_time
+    assert classes(told(text)) == classes(told("".join(f"{line}\n" for line in one))) == [("dependency-missing", 1)]
+
+
+@pytest.mark.parametrize("apart", ["2026-11-27T08:00:01", "2026-11-27T09:00:01"])
+def test_two_logs_one_after_the_other_are_in_order(apart: str):
+    """One step back in time, or many that are far: each of them has its own order."""
+    lines = "".join(f"2026-11-27T09:00:01.{at:06}Z a\n" for at in range(9))
+
+    assert not disorder.is_shuffled(_stream(lines + lines.replace("2026-11-27T09:00:01", apart)))
+    far = "".join(f"2026-11-27T09:00:01.000001Z a\n{apart[:11]}08:00:01.000001Z b\n" for _ in range(9))
+    assert not disorder.is_shuffled(_stream(far))

@@ -1,10 +1,12 @@
-"""Pastes out of a console that shows the newest line first: they are read from their end."""
+"""Pastes whose lines do not stand in the order in which they were written: the newest first, or shuffled."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 
+from bootcheck.analysis.readers.prefixes import epoch
 from bootcheck.analysis.readers.stream import Stream
 
 MAX_BYTES = 1 << 20
@@ -25,6 +27,36 @@ _ENOUGH = 2
 """Steps back in time: one may be where two pastes meet."""
 
 
+_EXACT = re.compile(rb"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.,]\d{6}")
+"""A time that hardly two lines share."""
+_SHUFFLED = 5
+"""Steps back in time, at least that many and one of so many: a router's line among an app's is one step."""
+_APART = 2.0
+"""Seconds by which a collector mixes lines up; where two logs meet they are further apart."""
+Order = Callable[[bytes], tuple[list[int], bytes]]
+"""Returns the lines' numbers and the lines as they were written."""
+
+
+def order_of(stream: Stream) -> Order | None:
+    """Return what puts a whole stream that is small in order, None where it is, or nobody can tell."""
+    if is_turned(stream):
+        return oldest_first
+    return by_time if is_shuffled(stream) else None
+
+
+def is_shuffled(stream: Stream) -> bool:
+    """Tell whether lines with exact times stand in disorder, near each other, throughout a stream that is small."""
+    if not _is_mixed(stream.peek(_HEAD)):
+        return False
+    whole = stream.peek(MAX_BYTES)
+    return len(whole) < MAX_BYTES and _is_mixed(whole)
+
+
+def by_time(block: bytes) -> tuple[list[int], bytes]:
+    """Return the lines' numbers and the lines by their times; one without a time stays with that before."""
+    return _joined(sorted(_entries(block), key=lambda entry: _time_of(entry[0][1])))
+
+
 def is_turned(stream: Stream) -> bool:
     """Tell whether a whole stream that is small goes back in time, with no step forward.
 
@@ -39,13 +71,34 @@ def is_turned(stream: Stream) -> bool:
 
 def oldest_first(block: bytes) -> tuple[list[int], bytes]:
     """Return the lines' numbers and the lines from the last to the first; one without a time stays with that before."""
+    return _joined(reversed(_entries(block)))
+
+
+def _entries(block: bytes) -> list[list[tuple[int, bytes]]]:
     entries: list[list[tuple[int, bytes]]] = []
     for number, line in enumerate(block.removesuffix(b"\n").split(b"\n"), 1):
         if not entries or _STAMP.match(line):
             entries.append([])
         entries[-1].append((number, line))
-    turned = [line for entry in reversed(entries) for line in entry]
-    return [number for number, _ in turned], b"".join(line + b"\n" for _, line in turned)
+    return entries
+
+
+def _joined(entries: Iterable[list[tuple[int, bytes]]]) -> tuple[list[int], bytes]:
+    lines = [line for entry in entries for line in entry]
+    return [number for number, _ in lines], b"".join(line + b"\n" for _, line in lines)
+
+
+def _is_mixed(text: bytes) -> bool:
+    stamps = [match[0] for line in text.split(b"\n") if (match := _EXACT.match(line.lstrip(b" \t>")))]
+    back = [(before, after) for before, after in pairwise(stamps) if before > after]
+    if len(back) < _SHUFFLED or len(back) * _SHUFFLED < len(stamps):
+        return False
+    return all(abs((epoch(a.decode()) or 0.0) - (epoch(b.decode()) or 0.0)) <= _APART for a, b in back)
+
+
+def _time_of(line: bytes) -> bytes:
+    match = _STAMP.match(line)
+    return b"" if match is None else _comparable(match)
 
 
 def _goes_back(text: bytes) -> bool:
