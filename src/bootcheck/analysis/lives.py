@@ -290,10 +290,12 @@ class Server:
         return bad
 
     def _complains_on(self, further: Evidence) -> bool:
-        """Take the line below the app's last error where it is indented as a part of it."""
+        """Take the line below the app's last error where it is indented as a part of it, or announced by a colon."""
         said, text = self.complaint, further.text
-        near = said is not None and said.line is not None and 0 < (further.line or 0) - said.line <= COMPLAINT
-        if said is None or not near or not text[:1].isspace() or not text.strip():
+        near = said is not None and said.line is not None and 0 <= (further.line or 0) - said.line <= COMPLAINT
+        if said is None or not near or not text.strip():
+            return False
+        if not text[:1].isspace() and not said.text.rstrip().endswith(":"):
             return False
         self.complaint = replace(said, text=f"{said.text}\n{text.strip()}")
         return True

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import pairwise
 
+from bootcheck.analysis.readers import reflowed
 from bootcheck.analysis.readers.prefixes import epoch
+from bootcheck.analysis.readers.reflowed import MAX_BYTES, Order
 from bootcheck.analysis.readers.stream import Stream
 
-MAX_BYTES = 1 << 20
-"""What a person pastes is smaller."""
 _HEAD = 1 << 14
 _STAMP = re.compile(
     rb"[ \t>]*(?:(?:\d{13}[\t ,]+)?(?P<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d+)?)|"
@@ -23,6 +23,9 @@ _BACKWARDS = re.compile(
     rb"\] Using worker: [^\n]*\n[^\n]*\] Listening at: "
 )
 """An exception above a frame, or a start from its end: of lines with one time, too, the last was written first."""
+_FORWARDS = re.compile(
+    rb"Traceback \(most recent call last\):\s*\n[^\n]*\s  File \"|\] Listening at: [^\n]*\n[^\n]*\] Using worker: "
+)
 _ENOUGH = 2
 """Steps back in time: one may be where two pastes meet."""
 
@@ -33,15 +36,13 @@ _SHUFFLED = 5
 """Steps back in time, at least that many and one of so many: a router's line among an app's is one step."""
 _APART = 2.0
 """Seconds by which a collector mixes lines up; where two logs meet they are further apart."""
-Order = Callable[[bytes], tuple[list[int], bytes]]
-"""Returns the lines' numbers and the lines as they were written."""
 
 
 def order_of(stream: Stream) -> Order | None:
     """Return what puts a whole stream that is small in order, None where it is, or nobody can tell."""
     if is_turned(stream):
         return oldest_first
-    return by_time if is_shuffled(stream) else None
+    return reflowed.order_of(stream) or (by_time if is_shuffled(stream) else None)
 
 
 def is_shuffled(stream: Stream) -> bool:
@@ -106,8 +107,11 @@ def _goes_back(text: bytes) -> bool:
     times = [_comparable(match) for line in text.split(b"\n") if (match := _STAMP.match(line))]
     steps = [(before > after) - (before < after) for before, after in pairwise(times)]
     back = steps.count(1)
-    mostly = 2 * back >= len(steps) or _BACKWARDS.search(text) is not None
-    return back >= _ENOUGH and -1 not in steps and mostly
+    if -1 in steps or not times:
+        return False
+    if _BACKWARDS.search(text) is not None:
+        return back >= _ENOUGH or _FORWARDS.search(text) is None
+    return back >= _ENOUGH and 2 * back >= len(steps)
 
 
 def _comparable(match: re.Match[bytes]) -> bytes:

@@ -77,6 +77,8 @@ def printed(text: str) -> list[str] | None:
 
 def unfolded(text: str) -> list[str] | None:
     """Return the lines that a line was before it was folded, None where it holds no folded traceback."""
+    if text.count("] [") > 2 and len(_ESCAPED.findall(text)) > 1 and len(_HEADS.findall(text)) > 1:
+        return [_bare(piece) for piece in _ESCAPED.split(text.strip("'\" ,"))[:MAX_PIECES]]
     if text.count(" | ") > 1 and (pieces := _composed(text)) is not None:
         return pieces
     if text.count("] [") > 2 and len(_HEADS.findall(text)) > 1:
@@ -101,6 +103,10 @@ def _composed(text: str) -> list[str] | None:
     ]
 
 
+def _bare(piece: str) -> str:
+    return piece.replace('\\"', '"').replace("\\'", "'")
+
+
 def _of_traceback(text: str) -> list[str] | None:
     start = text.find(_HEAD)
     if start < 0:
@@ -109,7 +115,7 @@ def _of_traceback(text: str) -> list[str] | None:
         return None
     if _ESCAPED.search(text, start) is not None:
         pieces = _ESCAPED.split(text)
-        return [piece.replace('\\"', '"') for piece in pieces[:MAX_PIECES]]
+        return [_bare(piece) for piece in pieces[:MAX_PIECES]]
     if _PLACE.search(text, start + len(_HEAD)) is None:
         return None
     lines = [text[:start].rstrip(), _HEAD] if text[:start].strip() else [_HEAD]

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bootcheck.analysis.readers import Intake, carried, disorder, pasted, shared
+from bootcheck.analysis.readers import Intake, carried, disorder, logfmt, pasted, shared
 from bootcheck.analysis.readers.columns import columns_of
 from bootcheck.analysis.readers.folded import printed, unescaped, unfolded
 from bootcheck.analysis.readers.prefixes import Record, record_of, run_into
+from bootcheck.analysis.readers.reflowed import Order
 from bootcheck.analysis.readers.sieve import LEARN_AFTER, Sieve, Sifted, sieve_of
-from bootcheck.analysis.readers.stream import BOMS, MAX_LINE, Stream, Unreadable, blocks
+from bootcheck.analysis.readers.stream import BOMS, MAX_LINE, Stream, Unreadable, blocks, is_binary
 from bootcheck.analysis.readers.values import first_object, is_cut_report, is_report, parsed
 from bootcheck.analysis.readers.wrapped import records_of
 from bootcheck.model import journal
@@ -32,10 +32,6 @@ MAX_PASSED = 8
 _MARK = LINE_PREFIX + "{"
 _BLANK = b"\0 \t\r\n"
 _TRAILING = " \t\r"
-_ODD = bytes(byte for byte in range(32) if byte not in b"\a\b\t\n\v\f\r\x1b")
-"""Control characters that no text holds; a progress bar goes back by backspaces."""
-_PADDING = re.compile(rb"\0{16,}")
-"""What stands in a log that was cut to nothing while its writer went on at the old place; others' NULs stand singly."""
 _TIMED = re.compile(rb"-\d\d-\d\d[T ]\d\d:\d\d:")
 _WRAPPED = re.compile(rb"\n(?:\{|\d{13},)")
 """In every line that has a time which can be told, or before it; both begin with what is looked for fast."""
@@ -49,7 +45,7 @@ def recognises(head: bytes, name: str) -> bool:  # noqa: ARG001
 def read(stream: Stream, intake: Intake) -> int:
     """Read every line; raises Unreadable where there are none that a person could read."""
     named = journal.key_of(os.path.basename(stream.name))
-    if named is None and _is_binary(stream.peek(4096)):
+    if named is None and is_binary(stream.peek(4096)):
         msg = "binary data: neither text nor JSON"
         raise Unreadable(msg)
     state = _Lines(stream.name, stream.path, intake, named)
@@ -73,7 +69,7 @@ def read(stream: Stream, intake: Intake) -> int:
     return number - 1
 
 
-def _in_order(stream: Stream, state: _Lines, order: disorder.Order) -> int:
+def _in_order(stream: Stream, state: _Lines, order: Order) -> int:
     numbers, block = order(b"".join(blocks(stream)))
     prefix = carried.prefix_of(block[:HEAD])
     lines = (block if prefix is None else b"".join(carried.stripped(iter([block]), prefix))).split(b"\n")
@@ -332,9 +328,7 @@ class _Lines:
 
     def _record(self, record: Record) -> None:
         if record.text[-1:] in _TRAILING:
-            # Of a terminal's columns, or the two spaces that break a line of Markdown; a type goes on below its colon.
-            text = record.text.rstrip(_TRAILING)
-            record.text = f"{text} " if text[-1:] == ":" else text
+            record.text = _trimmed(record.text)
         if record.at is None and self._passed:
             self._catch_up(record.stream)
         inner = run_into(record)
@@ -342,28 +336,34 @@ class _Lines:
             self._intake.record(record)
             self._record(inner)
             return
+        value = logfmt.pairs(record.text) if not record.headed and "=" in record.text else None
+        if value is not None and self._inner(value, record):
+            return
         start = record.text.find(_MARK)
         if start < 0:
-            pieces = unfolded(record.text)
-            if pieces is None:
-                self._intake.record(record)
-                return
-            if record.headed or pieces[0][:1] != "[":
-                record.text = pieces.pop(0)
-                self._intake.record(record)
-            for piece in pieces:
-                joined = record_of(piece, record.source, record.line) if piece[:1] == "[" else None
-                if joined is None or not joined.headed:
-                    self._intake.record(record.continued(piece))
-                    continue
-                joined.stream, joined.host = record.stream, record.host
-                self._intake.record(joined)
+            self._unfold(record)
             return
-        value = first_object(record.text, start + len(LINE_PREFIX))
-        if is_report(value):
-            self._intake.report(value, self._source, record.line, alone=False)
+        told = first_object(record.text, start + len(LINE_PREFIX))
+        if is_report(told):
+            self._intake.report(told, self._source, record.line, alone=False)
         else:
             self._intake.unreadable(f"{self._source}:{record.line}", "a BOOTCHECK_REPORT line that is cut or damaged")
+
+    def _unfold(self, record: Record) -> None:
+        pieces = unfolded(record.text)
+        if pieces is None:
+            self._intake.record(record)
+            return
+        if record.headed or pieces[0][:1] != "[":
+            record.text = pieces.pop(0)
+            self._intake.record(record)
+        for piece in pieces:
+            joined = record_of(piece, record.source, record.line) if piece[:1] == "[" else None
+            if joined is None or not joined.headed:
+                self._intake.record(record.continued(piece))
+                continue
+            joined.stream, joined.host = record.stream, record.host
+            self._intake.record(joined)
 
     def _close_journal(self) -> None:
         records, self._journal = self._journal, []
@@ -389,10 +389,7 @@ class _Lines:
             )
 
 
-def _is_binary(head: bytes) -> bool:
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return False
-    text = _PADDING.sub(b"", head).rstrip(b"\0")
-    if b"\0" in text or (head and not text):
-        return True
-    return (len(text) - len(text.translate(None, _ODD))) * 10 > len(text)
+def _trimmed(text: str) -> str:
+    """Drop what fills a terminal's columns, or breaks a line of Markdown; a type goes on below its colon."""
+    text = text.rstrip(_TRAILING)
+    return f"{text} " if text[-1:] == ":" else text

@@ -192,6 +192,11 @@ def record_of(raw: str, source: str, line: int) -> Record:
     return record
 
 
+def is_gunicorns(text: str) -> bool:
+    """Tell whether a text begins as Gunicorn begins its own lines."""
+    return text[:1] == "[" and _GUNICORN.match(text) is not None
+
+
 def run_into(record: Record) -> Record | None:
     """Cut off and return what Gunicorn said in the middle of a line that another had not ended: a bar of progress."""
     if record.headed or "] [" not in record.text or " HTTP/" in record.text:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,6 +13,11 @@ MAX_PADDING = 1 << 34
 """NUL bytes that are read before a text; holes of a file are not read at all."""
 MAX_LINE = 1 << 22
 """Bytes that are kept of one line; the rest of a longer one is passed over."""
+
+_PADDING = re.compile(rb"\0{16,}")
+"""What stands in a log that was cut to nothing while its writer went on at the old place; others' NULs stand singly."""
+_ODD = bytes(byte for byte in range(32) if byte not in b"\a\b\t\n\v\f\r\x1b")
+"""Control characters that no text holds; a progress bar goes back by backspaces."""
 
 Read = Callable[[int], bytes]
 
@@ -112,3 +118,13 @@ def _utf8_chunks(stream: Stream) -> Iterator[bytes]:
     while chunk := stream.take(CHUNK):
         text = chunk if decoder is None else decoder.decode(chunk).encode("utf-8", "replace")
         yield text.replace(b"\0", b"") if b"\0" in text else text
+
+
+def is_binary(head: bytes) -> bool:
+    """Tell whether the beginning of a file is neither text nor JSON."""
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return False
+    text = _PADDING.sub(b"", head).rstrip(b"\0")
+    if b"\0" in text or (head and not text):
+        return True
+    return (len(text) - len(text.translate(None, _ODD))) * 10 > len(text)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bootcheck.analysis.readers.prefixes import LOGGER, Record, clean, epoch, record_of
+from bootcheck.analysis.readers.prefixes import LOGGER, Record, clean, epoch, is_gunicorns, record_of
 
 _AZURE = ("Log", "Log_s", "ResultDescription", "LogMessage", "LogEntry")
 """Azure's columns for a line as it was printed: Container Apps, App Service, Kubernetes."""
@@ -67,7 +67,7 @@ def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[R
         text = ""
     if "Log" in wrapper and text[:2] in _WHOLE_OR_PART:
         text = text[2:]
-    carrier = _is_carrier(wrapper)
+    carrier = _is_carrier(wrapper) or is_gunicorns(text)
     for number, part in enumerate(text.splitlines()[:MAX_TEXT_LINES] or [""]):
         record = record_of(part, source, line) if carrier or number else Record(clean(part), source, line)
         _fill(record, wrapper)

@@ -119,3 +119,12 @@ def test_two_logs_one_after_the_other_are_in_order(apart: str):
     assert not disorder.is_shuffled(_stream(lines + lines.replace("2026-11-27T09:00:01", apart)))
     far = "".join(f"2026-11-27T09:00:01.000001Z a\n{apart[:11]}08:00:01.000001Z b\n" for _ in range(9))
     assert not disorder.is_shuffled(_stream(far))
+
+
+def test_upside_down_within_one_second():
+    """`journalctl -r` of a start that failed at once: no step back is there, but no frame stands above its code."""
+    lines = [f"Nov 27 09:00:01 web gunicorn[9]: {line}\n" for line in raising(NO_FLASK).splitlines()]
+
+    assert disorder.is_turned(_stream("".join(reversed(lines))))
+    assert not disorder.is_turned(_stream("".join(lines)))
+    assert classes(told("".join(reversed(lines)))) == [("dependency-missing", 1)]

@@ -138,3 +138,15 @@ def test_a_chain_in_one_line():
     lines = unfolded(text) or []
     assert lines.count("Traceback (most recent call last):") == 2
     assert "During handling of the above exception, another exception occurred:" in lines
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_lines_with_escapes_between_them(quote: str):
+    """Without any traceback, as a repr or a string of JSON."""
+    lines = [
+        "[2026-11-27 09:00:00 +0000] [1] [INFO] Starting gunicorn 23.0.0",
+        "[2026-11-27 09:00:00 +0000] [1] [ERROR] Connection in use: ('0.0.0.0', 80)",
+        "[2026-11-27 09:00:00 +0000] [1] [ERROR] Retrying in 1 second.",
+    ]
+
+    assert unfolded(quote + "\\n".join(lines) + quote) == lines
