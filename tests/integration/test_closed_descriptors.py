@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from tests.integration.harness import HELLO, partly
@@ -54,4 +56,31 @@ def test_a_preload_that_does_so_harms_nobody(serve):
 
     assert not server.reports("crash")
     assert len(server.reports("boot", "worker")) == 1
+    assert not server.leftovers()
+
+
+CLOSES_OURS = """
+import os, turn
+if not turn.first():
+    raise RuntimeError("no second one")
+for number in map(int, os.listdir("/proc/self/fd")):
+    try:
+        if number > 2 and "bootcheck" in os.readlink(f"/proc/self/fd/{number}"):
+            os.close(number)
+    except OSError:
+        pass
+"""
+
+
+def test_a_worker_that_serves_counts_as_ready_without_our_files(serve):
+    """The app closed what is bootcheck's alone: a worker that cannot boot afterwards does not stop the server."""
+    server = serve(app=CLOSES_OURS + HELLO)
+    server.wait_ready()
+    assert server.get()[0] == 200
+    server.signal(signal.SIGTTIN)
+    server.wait_for_reports()
+    assert server.get()[0] == 200
+    assert server.stop() == 0
+
+    assert {report["verdict"]["cause"] for report in server.reports()} == {"exception"}
     assert not server.leftovers()

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bootcheck.analysis.trouble import Frame, Raised
+from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.trouble import Frame, Raised, Trouble
+from bootcheck.model.cause import Cause
+from bootcheck.model.finding import Finding
 
 DATABASE = "database"
 SERVICE = "service"
@@ -29,9 +32,10 @@ _OF_DATABASE = re.compile(
 )
 
 
-def awaited(error: Raised) -> str | None:
+def awaited(trouble: Trouble) -> str | None:
     """Return whether a worker that its abort found connecting asked a database or another service; None if neither."""
-    frames = _before_abort(error)
+    stood = trouble.exception if trouble.cause is Cause.GUNICORN_TIMEOUT else None
+    frames = () if stood is None else _before_abort(stood)
     if not frames:
         return None
     last = frames[-1]
@@ -40,6 +44,21 @@ def awaited(error: Raised) -> str | None:
     if not _PLACES.search(f"{last.file} {last.function}"):
         return None
     return DATABASE if any(_OF_DATABASE.search(frame.file) for frame in frames[-_NEAR:]) else SERVICE
+
+
+def unanswered(trouble: Trouble, who: str) -> Finding:
+    """Conclude from the place at which a worker was aborted: it was still connecting."""
+    where = f" ({trouble.exception.where})" if trouble.exception is not None and trouble.exception.where else ""
+    worker = f"{trouble.who[0].lower()}{trouble.who[1:]}"
+    return conclude(
+        trouble,
+        f"{who} does not answer: {worker} was timed out while it was connecting{where}.",
+        "Check host, port and network from this machine: a firewall that drops packets looks like this.",
+        "Give the client a connect timeout below --timeout: the error then names who does not answer.",
+        confirm="bootcheck check",
+        confidence="medium",
+        evidence=[*trouble.said[-2:], *trouble.shown()[-1:]],
+    )
 
 
 def _before_abort(error: Raised) -> tuple[Frame, ...]:

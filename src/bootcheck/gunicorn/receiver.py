@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards.native_crash import THEIRS, close_quietly
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bootcheck.model.boot import Boot
     from bootcheck.model.report import Report
 
+_SAYS_READY = b'"t":"ready"'
 MAX_FAULT = 64 << 10
 LAST_WAIT = 1.0
 """Seconds at the end of a stop for workers that the master killed and did not wait for."""
@@ -278,13 +279,15 @@ class Receiver:
 
     def any_ready(self) -> bool:
         """Tell whether a living worker is ready."""
-        return any(b'"t":"ready"' in self._told_by(pid, child) for pid, child in self._children.items())
+        return any(self._is_ready(pid, child) for pid, child in self._children.items())
 
-    def _told_by(self, pid: int, child: Child) -> bytes:
-        """Return what a worker wrote of itself: its spare journal, without one its file."""
-        if child.spare_fd >= 0:
-            return spare_contents(child.spare_fd)
-        return self._master.directory.read(Key("worker", pid, child.start).file_name, MAX_JOURNAL)
+    def _is_ready(self, pid: int, child: Child) -> bool:
+        """Ask a worker's spare journal, and its file where there is none or the app closed it."""
+        told = spare_contents(child.spare_fd)
+        if _SAYS_READY in told:
+            return True
+        key = _key_of(pid, child, read_lines(told.splitlines())[0])
+        return key is not None and _SAYS_READY in self._master.directory.read(key.file_name, MAX_JOURNAL)
 
     def may_spawn(self) -> bool:
         """Tell whether the master may start workers now; said once per pause."""
@@ -313,10 +316,9 @@ class Receiver:
         from bootcheck.model.boot import Boot
 
         records, broken = read_lines(spare_contents(child.spare_fd).splitlines())
-        head = next((record for record in records if record["t"] == HEAD), None)
-        if head is None and not child.start:
+        key = _key_of(pid, child, records)
+        if key is None:
             return Boot(head={"role": child.role, "pid": pid}), None
-        key = Key(child.role, pid, child.start if head is None else int(head.get("start", 0)))
         disk, more_broken = read_lines(self._master.directory.read(key.file_name, MAX_JOURNAL).splitlines())
         if disk:
             # The essentials stand in both; what came after the disk was lost stands in the spare only.
@@ -356,3 +358,11 @@ class Receiver:
             if left:
                 time.sleep(0.01)
         self.account()
+
+
+def _key_of(pid: int, child: Child, records: Sequence[Mapping[str, Any]]) -> Key | None:
+    """Return the key of a child by the head in its spare journal, None where nothing tells when it started."""
+    head = next((record for record in records if record["t"] == HEAD), None)
+    if head is None and not child.start:
+        return None
+    return Key(child.role, pid, child.start if head is None else int(head.get("start", 0)))

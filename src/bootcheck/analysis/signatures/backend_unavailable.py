@@ -26,7 +26,7 @@ import re
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line, waited_for
-from bootcheck.analysis.hanging import SERVICE, awaited
+from bootcheck.analysis.hanging import SERVICE, awaited, unanswered
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -228,25 +228,11 @@ def _waited(trouble: Trouble) -> Finding | None:
     )
 
 
-def _hung(trouble: Trouble, error: Raised) -> Finding:
-    """Conclude from the place at which a worker was aborted: it was still connecting."""
-    where = f" ({error.where})" if error.where else ""
-    return conclude(
-        trouble,
-        f"Another service does not answer: {trouble.who} was timed out while it was connecting{where}.",
-        "Make the service reachable from this machine: a firewall that drops packets looks like this.",
-        "Give the client a connect timeout below --timeout, so that the error names the service.",
-        confidence="medium",
-        evidence=[*trouble.said[-2:], *trouble.shown()[-1:]],
-    )
-
-
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the exceptions of clients of services; a database's own are not among them."""
     error = trouble.error
     if error is None:
-        stood = trouble.exception if trouble.cause is Cause.GUNICORN_TIMEOUT else None
-        return _hung(trouble, stood) if stood is not None and awaited(stood) == SERVICE else _waited(trouble)
+        return _waited(trouble) if awaited(trouble) != SERVICE else unanswered(trouble, "Another service")
     bare = "." not in error.type and any(_OF_CLIENT.search(frame.file) for frame in error.frames[-6:])
     by_module = (bare or bool(_MODULES.search(error.type))) and bool(
         _KINDS.search(error.name) or _ROOT_KINDS.search(error.name)

@@ -26,7 +26,7 @@ import re
 
 from bootcheck.analysis import foreign, late
 from bootcheck.analysis.conclusion import conclude, one_line, waited_for
-from bootcheck.analysis.hanging import DATABASE, awaited
+from bootcheck.analysis.hanging import DATABASE, awaited, unanswered
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -146,8 +146,7 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude where a database's driver reports that it got no connection."""
     error = trouble.error
     if error is None:
-        stood = trouble.exception if trouble.cause is Cause.GUNICORN_TIMEOUT else None
-        return _hung(trouble, stood) if stood is not None and awaited(stood) == DATABASE else _waited(trouble)
+        return _waited(trouble) if awaited(trouble) != DATABASE else unanswered(trouble, "The database")
     if (
         not _of_database(error)
         or _POOL.search(error.text)
@@ -161,20 +160,6 @@ def match(trouble: Trouble) -> Finding | None:
         "If the database starts later than the app, let the start wait for it: database(wait=30) in bootcheck.conf.py.",
         code=None if trouble.died else "BC210",
         confirm="bootcheck check",
-    )
-
-
-def _hung(trouble: Trouble, error: Raised) -> Finding:
-    """Conclude from the place at which a worker was aborted: it was still connecting."""
-    where = f" ({error.where})" if error.where else ""
-    return conclude(
-        trouble,
-        f"The database does not answer: {trouble.who} was timed out while it was connecting{where}.",
-        "Check host, port and network from this machine: a firewall that drops packets looks like this.",
-        "Give the driver a connect timeout below --timeout, so that the error names the database: connect_timeout=5.",
-        confirm="bootcheck check",
-        confidence="medium",
-        evidence=[*trouble.said[-2:], *trouble.shown()[-1:]],
     )
 
 
