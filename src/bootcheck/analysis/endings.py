@@ -189,7 +189,7 @@ def _when_timed_out(life: Life, server: Server) -> str:
     covered = not release or release < NO_BOOT_TIMEOUT
     if _was_booting(life, frames) or (server.nested and covered and as_a_boot(life)):
         return BOOT
-    if life.ready or life.after_service:
+    if life.ready or life.after_service or (server.kept_waiting and began(life) is None and not server.seen_start):
         return REQUEST
     if covered:
         return BOOT if all_alike(life, server) else REQUEST

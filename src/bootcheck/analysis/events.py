@@ -220,6 +220,7 @@ _BY_PROXY = ("502", "504")
 
 def _serving(server: Server, match: re.Match[str], _: Record) -> None:
     if match[0][-3:] in _BY_PROXY:
+        server.kept_waiting = server.kept_waiting or match[0].endswith("504")
         return
     server.served = True
     server.answered = server.answered or match[0][-3] in "123"

@@ -139,6 +139,8 @@ class Server:
     served: bool = False
     answered: bool = False
     """A request was answered, and not by an error."""
+    kept_waiting: bool = False
+    """A proxy gave up to wait for its answer to a request."""
     failed: Trouble | None = None
     """The first request that raised."""
     lives: dict[int, Life] = field(default_factory=dict)

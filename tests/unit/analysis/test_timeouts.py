@@ -287,3 +287,12 @@ def test_a_worker_that_is_replaced_gives_up_idle_connections():
 
     assert named(RECYCLED + overdue + EXITING.format("01:28")) == []
     assert named(start() + HEAD.format("00:50", 10) + "[INFO] Handling signal: hup\n" + overdue) == ["shutdown-timeout"]
+
+
+def test_workers_whose_proxy_gave_up_before_them():
+    """The log begins where requests wait already: they are what kept the workers, unless a boot is in the log."""
+    gave_up = '10.0.0.2 - - [27/Nov/2026:09:00:20 +0000] "POST /invocations HTTP/1.1" 504 192 "-" "-"\n'
+    over = timed_out("00:22", 21, 22, 23, 24)
+
+    assert set(named(over)) == {"boot-timeout"}
+    assert set(named(gave_up + over)) == {"request-timeout"}
