@@ -8,16 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from bootcheck.guards import snapshot
 from bootcheck.guards.native_crash import FaultFile, close_quietly
 from bootcheck.guards.sigterm import STOP_SIGNALS, StopGuard
-from bootcheck.gunicorn import seams
+from bootcheck.gunicorn import listeners, seams
 from bootcheck.gunicorn.child import Child
-from bootcheck.gunicorn.listeners import deaf
 from bootcheck.gunicorn.server import head, kind_of
 from bootcheck.gunicorn.witness import Witness
 from bootcheck.model import bootreport, journal
@@ -297,6 +295,8 @@ class WorkerBoot:
             sys.exit(seams.app_error_code(self._arbiter)[0])
 
     def _context(self) -> Context:
+        from dataclasses import replace
+
         base = self._master.context(self._arbiter)
         app = getattr(self._worker, "wsgi", None) or getattr(self._worker, "asgi", None)
         return replace(base, recorder=self.recorder, environ=dict(os.environ), app=app, once=self._once)
@@ -331,7 +331,7 @@ class WorkerBoot:
 
     def become_ready(self, restore: Callable[[], None] | None = None) -> None:
         """Close the boot: report, handlers back to their owner, one line for people."""
-        if self.ready or self._pid != os.getpid() or (self._journal.closed and deaf(self._worker)):
+        if self.ready or self._pid != os.getpid() or (self._journal.closed and listeners.deaf(self._worker)):
             return
         self.guard.insist()
         # A stop that comes from here on finds a worker that is ready, and Gunicorn's own handlers.
@@ -377,6 +377,8 @@ class WorkerBoot:
 
     def boot(self) -> Boot:
         """Return this worker's records put together."""
+        from dataclasses import replace
+
         from bootcheck.model.boot import Boot
 
         # Tags that were set after the boot are in the journal and in memory, not among these records.
