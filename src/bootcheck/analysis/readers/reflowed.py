@@ -54,8 +54,12 @@ _PARTED = tuple((_begins(head), _before(head)) for head in (*_CARRIERS, _GUNICOR
 
 def order_of(stream: Stream) -> Order | None:
     """Return what parts the lines of a stream that is small, None where each stands in a line of its own."""
-    head = stream.peek(HEAD)
-    if head[:1] == b"{" or (b"] [" not in head and b'File "' not in head) or len(stream.peek(MAX_BYTES)) >= MAX_BYTES:
+    order = _order_by(stream.peek(HEAD))
+    return order if order is not None and len(stream.peek(MAX_BYTES)) < MAX_BYTES else None
+
+
+def _order_by(head: bytes) -> Order | None:
+    if head[:1] == b"{" or (b"] [" not in head and b'File "' not in head):
         return None
     text, _ = _paragraph(head)
     lines = [line for line in head.split(b"\n") if line.strip()]
