@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _SAYS_READY = b'"t":"ready"'
 MAX_FAULT = 64 << 10
+PRUNED_AFTER = 250
+"""Workers that are started between two looks at how many reports there are."""
 LAST_WAIT = 1.0
 """Seconds at the end of a stop for workers that the master killed and did not wait for."""
 
@@ -68,6 +70,11 @@ class Receiver:
         child = Child(worker, make_spare())
         worker.bootcheck_child = child
         self.forked += 1
+        if self.forked % PRUNED_AFTER == 0:
+            from bootcheck.sinks.pruning import prune
+
+            # A server may run for months: each worker that it replaces leaves a report, or two.
+            prune(self._master.directory)
         if arbiter.cfg.preload_app or has_clients():
             from bootcheck.guards import fresh_pools
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from bootcheck.gunicorn.child import Child
 from bootcheck.gunicorn.reaping import deaths_held, deferring
-from bootcheck.gunicorn.receiver import Receiver
+from bootcheck.gunicorn.receiver import PRUNED_AFTER, Receiver
+from bootcheck.sinks.directory import ReportDirectory
 
 
 class Halt(BaseException):
@@ -146,3 +148,21 @@ def test_an_end_that_waits_for_its_account_is_no_child_any_more():
 
     assert seen == [([], {})]
     assert receiver.told == [1, 7]
+
+
+def test_reports_are_pruned_while_the_server_runs(tmp_path: Path):
+    """Workers that are replaced again and again leave as many; a start in months would be too late."""
+    directory = ReportDirectory({"BOOTCHECK_DIR": str(tmp_path)})
+    for number in range(600):
+        (tmp_path / f"boot-20261127T0900{number:05}Z-00000000deadbeef-worker-{number}.json").write_text("{}")
+    receiver = Receiver(SimpleNamespace(is_here=True, directory=directory, dirty=None))  # type: ignore[arg-type]
+    arbiter = SimpleNamespace(cfg=SimpleNamespace(preload_app=False, workers=1), WORKERS={}, num_workers=1)
+    try:
+        receiver.before_fork(arbiter, SimpleNamespace())
+        assert len(list(tmp_path.iterdir())) == 600
+        receiver.forked = PRUNED_AFTER - 1
+        receiver.before_fork(arbiter, SimpleNamespace())
+    finally:
+        receiver.unblock()
+
+    assert len(list(tmp_path.iterdir())) == 500
