@@ -243,6 +243,8 @@ def test_a_directory_that_disappears_is_no_matter_without_a_reload(serve):
     """Deleted while the server runs: a death is announced, the server goes on and stops cleanly."""
     server = serve(stored=False)
     server.wait_ready()
+    # Its report comes before its word.
+    server.wait_for_line("bootcheck: worker \\d+ ready")
     shutil.rmtree(server.directory)
     (pid,) = server.workers()
     os.kill(pid, signal.SIGKILL)
