@@ -260,7 +260,7 @@ def is_by_hand(chain: tuple[Raised, ...]) -> bool:
 
 
 def is_tidying(chain: tuple[Raised, ...], *, stopping: bool) -> bool:
-    """Tell whether a master that was told to stop failed at removing its socket or its pid file: it had stopped."""
+    """Tell whether a master was stopped, by hand or as told: what it printed then, or failed to remove, is no cause."""
     if is_by_hand(chain) or (stopping and chain[0].type == UNREAD):
         return True
     ordered = any(link.is_a("StopIteration") and _is_arbiters(link.frames) for link in chain)

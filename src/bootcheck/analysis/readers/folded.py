@@ -13,8 +13,6 @@ _NEXT = re.compile(
 """Where the next of Gunicorn's own lines begins, if a page joined them."""
 _BOOTED = re.compile(r"(.*\bBooting worker with pid: \d+)\s+(\S.*)")
 """The last line of a start, and what somebody else said after it."""
-_COMPOSED = re.compile(r"(?:^|(?<=\S)\s+)(?P<name>[A-Za-z0-9][\w.\-]{0,60}[_\-.]\d{1,3}) +\| ?")
-"""What Compose writes before each line: twice in one line, a page joined them."""
 _HEADS = re.compile(r"\] \[\d+\] \[[A-Z]{4,8}\] ")
 _HEAD = "Traceback (most recent call last):"
 _ESCAPED = re.compile(r"#012|(?:\\r)?\\n|\\u000a", re.IGNORECASE)
@@ -79,28 +77,11 @@ def unfolded(text: str) -> list[str] | None:
     """Return the lines that a line was before it was folded, None where it holds no folded traceback."""
     if text.count("] [") > 2 and len(_ESCAPED.findall(text)) > 1 and len(_HEADS.findall(text)) > 1:
         return [_bare(piece) for piece in _ESCAPED.split(text.strip("'\" ,"))[:MAX_PIECES]]
-    if text.count(" | ") > 1 and (pieces := _composed(text)) is not None:
-        return pieces
     if text.count("] [") > 2 and len(_HEADS.findall(text)) > 1:
         return [line for piece in _NEXT.split(text)[:MAX_PIECES] for line in _parted(piece)]
     if _OF_LIST.search(text) is not None:
         return [piece.rstrip("]'\"").replace('\\"', '"') for piece in _LISTED.split(text)[:MAX_PIECES]]
     return _of_traceback(text)
-
-
-def _composed(text: str) -> list[str] | None:
-    """Return the lines of one container that stand in one line, None where no name of one comes again."""
-    names = [match["name"] for match in _COMPOSED.finditer(text)]
-    name = next((name for name in names if names.count(name) > 1), None)
-    if name is None:
-        return None
-    pieces = re.split(rf"(?:^|(?<=\S)\s+){re.escape(name)} +\| ?", text)
-    return [
-        line
-        for piece in pieces[:MAX_PIECES]
-        if piece.strip(" |")
-        for line in _of_traceback(piece) or [piece.strip(" |")]
-    ]
 
 
 def _bare(piece: str) -> str:

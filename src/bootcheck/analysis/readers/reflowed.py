@@ -14,7 +14,9 @@ MAX_BYTES = 1 << 20
 """What a person pastes is smaller."""
 HEAD = 1 << 14
 ENOUGH = 2
+"""Beginnings of lines within others; one may be quoted."""
 MOSTLY = 0.8
+"""The share of lines that makes a rule of what they are like."""
 Order = Callable[[bytes], tuple[list[int], bytes]]
 """Returns the lines' numbers and the lines as they were written."""
 
@@ -63,15 +65,17 @@ def _order_by(head: bytes) -> Order | None:
         return None
     text, _ = _paragraph(head)
     lines = [line for line in head.split(b"\n") if line.strip()]
-    for begins, before in _PARTED[:-1]:
-        own, within = len(begins.findall(head)), len(before.findall(text))
-        if within < ENOUGH:
+    own = [len(begins.findall(head)) for begins, _ in _PARTED]
+    for family, (_, before) in enumerate(_PARTED[:-1]):
+        within = len(before.findall(text))
+        others = max(own[:family] + own[family + 1 :])
+        if within < ENOUGH or 2 * others > within or 4 * within < len(lines):
+            # Lines begin with something else, and one of them only quotes this.
             continue
         counts = [len(before.findall(b"> " + line)) for line in lines]
         several = sum(count > 1 for count in counts)
-        if max(counts) > ENOUGH or ENOUGH <= several <= MOSTLY * len(lines):
-            return partial(parted, before)
-        if 2 * own > within or counts.count(1) > MOSTLY * len(lines):
+        crowded = max(counts) > ENOUGH or ENOUGH <= several <= MOSTLY * len(lines)
+        if counts.count(1) > MOSTLY * len(lines) or (2 * own[family] > within and not crowded):
             # Each line has its own, if behind another platform's: whatever else stands in it is that line's.
             return None
         return partial(parted, before)

@@ -114,20 +114,6 @@ def test_the_colours_of_a_page_are_no_part_of_a_line():
     )
 
 
-def test_lines_of_a_container_in_one_line():
-    """Its name comes again before each; a table, or two containers in one word each, are none."""
-    text = "Worker exiting (pid: 9) web_1 | ERROR : it failed: web_1 | [Errno 13] no web_1 | [2026-11-27 09:00:00 +0000] [1] [ERROR] x"
-
-    assert unfolded(text) == [
-        "Worker exiting (pid: 9)",
-        "ERROR : it failed:",
-        "[Errno 13] no",
-        "[2026-11-27 09:00:00 +0000] [1] [ERROR] x",
-    ]
-    assert unfolded("web_1 | one db_1 | two") is None
-    assert unfolded("a | b | c | a") is None
-
-
 def test_a_chain_in_one_line():
     """The line between two tracebacks, and the head of the second, stand in one line each again."""
     text = (

@@ -87,3 +87,47 @@ def test_each_line_knows_where_it_stood():
     assert numbers == sorted(numbers)
     assert (numbers[0], block.count(b"\n")) == (1, len(numbers))
     assert block.splitlines()[-1].endswith(b"Worker failed to boot.")
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    ["", "Nov 27 09:00:01 web-1 gunicorn[812]: ", "shop-web_1  | ", "shop-7d9f-x2 web 2026-11-27T09:00:01.{:06}Z "],
+)
+@pytest.mark.parametrize(
+    "line",
+    [
+        "id user_1 | role_2 | shelf_3 | book_4 | none",
+        "seen 2026-11-27T09:00:01.1Z and 2026-11-27T09:00:01.2Z and 2026-11-27T09:00:01.3Z again",
+        "said Nov 27 09:00:01 a b[1]: x Nov 27 09:00:01 a b[1]: y Nov 27 09:00:01 a b[1]: z",
+    ],
+)
+def test_a_line_that_quotes_others_makes_no_paragraph(prefix: str, line: str):
+    """A table, times of something else, another log: the other lines are lines."""
+    lines = LOG.splitlines()
+    lines.insert(6, line)
+    text = "".join(f"{prefix.format(at)}{told}\n" for at, told in enumerate(lines))
+
+    assert classes(told(text)) == [("dependency-missing", 1)]
+    bare = (
+        "Traceback (most recent call last):\n" + frame("/srv/shop/wsgi.py", "<module>", "import flask") * 9 + NO_FLASK
+    )
+    assert classes(told(f"{line}\n{bare}\n")) == classes(told(f"{bare}\n"))
+
+
+def test_lines_of_a_container_in_one_line():
+    """Its name comes again before each; a table, or two containers in one word each, are none."""
+    text = (
+        "| | Worker exiting (pid: 9) web_1 | ERROR : it failed: web_1 | [Errno 13] no web_1 | "
+        "[2026-11-27 09:00:00 +0000] [1] [ERROR] x"
+    )
+    order = reflowed.order_of(_stream(text))
+
+    assert order is not None
+    assert order(text.encode())[1].decode().splitlines() == [
+        "Worker exiting (pid: 9)",
+        "web_1 | ERROR : it failed:",
+        "web_1 | [Errno 13] no",
+        "web_1 | [2026-11-27 09:00:00 +0000] [1] [ERROR] x",
+    ]
+    assert reflowed.order_of(_stream("web_1 | one db_1 | two")) is None
+    assert reflowed.order_of(_stream("a | b | c | a")) is None
