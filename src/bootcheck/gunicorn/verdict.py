@@ -21,6 +21,11 @@ from bootcheck.model.signals import signal_name
 
 _STOP = frozenset({int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGQUIT)})
 
+_LIMITS = {
+    int(signal.SIGXCPU): ("processor time", "ulimit -t, LimitCPU=, RLIMIT_CPU"),
+    int(signal.SIGXFSZ): ("a file's size", "ulimit -f, LimitFSIZE=, RLIMIT_FSIZE"),
+}
+"""Signals by which the kernel ends who has used up a limit, and where that is set."""
 _STUCK = (
     "From Python 3.12 on a dirty worker that has had a task waits at its stop for the dirty arbiter's open "
     "connection, and that for it: Gunicorn's own fault. Set `dirty_graceful_timeout` and `graceful_timeout` low."
@@ -224,16 +229,27 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
             ],
         )
     if cause is Cause.SIGTERM:
-        signo = (boot.signal or {}).get("signo") or death.signo or next(iter(death.sent), signal.SIGTERM)
-        origin = senders.summary_of(death, int(signo))
-        when = "" if death.ready else " before it was ready"
-        return (
-            f"{who} got {signal_name(int(signo))} from {origin}{when}{where}.",
-            ["Find who stops the server while it starts (probe, deploy, supervisor), and what makes this step slow."],
-        )
+        return _signalled(death, who, where)
     return f"{who} vanished{where}: its journal stops without an end.", [
         "Look in the host's log for a kill (out of memory, node restart) at the time of the last checkpoint."
     ]
+
+
+def _signalled(death: Death, who: str, where: str) -> tuple[str, list[str]]:
+    signo = (death.boot.signal or {}).get("signo") or death.signo or next(iter(death.sent), signal.SIGTERM)
+    limit = _LIMITS.get(int(signo))
+    if limit is not None:
+        what, where_set = limit
+        return (
+            f"{who} got {signal_name(int(signo))}{where}: the kernel sends it when the limit of {what} is used up.",
+            [f"Raise that limit ({where_set}), or find what uses so much."],
+        )
+    origin = senders.summary_of(death, int(signo))
+    when = "" if death.ready else " before it was ready"
+    return (
+        f"{who} got {signal_name(int(signo))} from {origin}{when}{where}.",
+        ["Find who stops the server while it starts (probe, deploy, supervisor), and what makes this step slow."],
+    )
 
 
 def _evidence(death: Death, cause: Cause) -> list[Evidence]:

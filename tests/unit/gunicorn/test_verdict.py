@@ -288,3 +288,21 @@ def test_a_signal_without_a_name_stays_a_number():
     """Real-time signals have none."""
     assert signal_name(15) == "SIGTERM"
     assert signal_name(40) == "signal 40"
+
+
+@pytest.mark.parametrize(
+    ("signo", "words"),
+    [
+        (signal.SIGXCPU, ("limit of processor time is used up", "ulimit -t")),
+        (signal.SIGXFSZ, ("limit of a file's size is used up", "ulimit -f")),
+        (signal.SIGHUP, ("SIGHUP from outside", "Find who stops the server")),
+    ],
+)
+def test_a_limit_that_is_used_up_is_nobodys_stop(signo: signal.Signals, words: tuple[str, str]):
+    """The kernel sends two of the signals that end a process: whoever looks for a probe then looks in vain."""
+    death = died(int(signo))
+    verdict = verdict_of(death, Cause.SIGTERM, "app.load")
+
+    assert cause_of(death) is Cause.SIGTERM
+    assert words[0] in verdict.summary
+    assert words[1] in verdict.action[0]
