@@ -72,6 +72,7 @@ HELPERS: dict[str, dict[str, str]] = {
         "banner": "lays out the last screen",
         "base": "what a sink is",
         "descriptors": "files without a name, and whose file a number is, for journal and guards",
+        "spare": "what a journal has beside the disk, for journal and the master",
         "directory": "the place that files go to",
         "pruning": "keeps a directory small",
         "stderr": "the one write to descriptor 2",

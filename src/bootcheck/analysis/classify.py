@@ -228,19 +228,27 @@ def _told(trouble: Trouble, cause: Cause, lines: tuple[object, ...]) -> Trouble:
     return replace(trouble, cause=cause, said=lines)  # type: ignore[arg-type]
 
 
+_SPENT = ("SIGXCPU", "SIGXFSZ")
+"""Signals that the kernel sends where a limit is used up."""
+_CLASS_OF = {
+    Cause.SIGTERM: "external-stop",
+    Cause.SIGKILL_EXTERNAL: "external-stop",
+    Cause.VANISHED: "external-stop",
+    Cause.SIGKILL_GRACEFUL_TIMEOUT: "shutdown-timeout",
+    Cause.OOM: "oom-kill",
+    Cause.APP_NOT_FOUND: "app-not-found",
+}
+
+
 def class_of_cause(cause: Cause, *, signal: str | None, before_ready: bool) -> str:
     """Return the class of a death of which nothing but the cause is known (contract: commands)."""
-    if cause in (Cause.SIGTERM, Cause.SIGKILL_EXTERNAL, Cause.VANISHED):
-        return "external-stop"
-    if cause is Cause.SIGKILL_GRACEFUL_TIMEOUT:
-        return "shutdown-timeout"
-    if cause is Cause.OOM:
-        return "oom-kill"
+    if signal in _SPENT:
+        return "resource-limit"
     if cause in (Cause.GUNICORN_TIMEOUT, Cause.BOOT_DEADLINE):
         return "boot-timeout" if before_ready else "request-timeout"
     if cause is Cause.NATIVE_CRASH:
         return "illegal-instruction" if signal == "SIGILL" else "native-crash"
-    return "app-not-found" if cause is Cause.APP_NOT_FOUND else UNKNOWN_CLASS
+    return _CLASS_OF.get(cause, UNKNOWN_CLASS)
 
 
 def precedence(cause_class: str) -> int:

@@ -97,6 +97,11 @@ class Case:
         return found
 
     @property
+    def was_stopped(self) -> bool:
+        """True where somebody may have sent the signal: a limit that is used up makes the kernel send it."""
+        return self.incident.cause in _STOPPED and self.incident.cause_class != "resource-limit"
+
+    @property
     def longest(self) -> float | None:
         """The longest life among them."""
         return max(self.incident.pattern.lives, default=None)
@@ -123,7 +128,7 @@ def concluded(case: Case) -> Hypothesis:
 
 def probe_killed_it(case: Case) -> Hypothesis | None:
     """A probe or health check of the platform lost patience."""
-    if case.incident.cause not in _STOPPED or case.incident.code == _BY_PLATFORM:
+    if not case.was_stopped or case.incident.code == _BY_PLATFORM:
         return None
     failed = [moment for moment in case.moments if _PROBE.search(moment.text) and _shortly_before(moment.at, case)]
     pro = [f"{_place(one.source, one.line)}{one.text}" for one in failed[:3]]
@@ -172,7 +177,7 @@ def _by_settings(case: Case, verdict: str, pro: list[str], con: list[str]) -> st
 def memory_ran_out(case: Case) -> Hypothesis | None:
     """The kernel or the platform killed it for memory."""
     cause = case.incident.cause
-    if cause not in _STOPPED or cause == Cause.OOM.value or case.incident.code == _BY_PLATFORM:
+    if not case.was_stopped or cause == Cause.OOM.value or case.incident.code == _BY_PLATFORM:
         return None
     known = [(span.peak, span.limit) for span in case.spans if span.peak and span.limit]
     pro, con = [], []
@@ -202,7 +207,7 @@ def memory_ran_out(case: Case) -> Hypothesis | None:
 
 def gunicorn_timed_out(case: Case) -> Hypothesis | None:
     """The master lost patience with a worker that hung."""
-    if case.incident.cause not in _STOPPED or case.longest is None:
+    if not case.was_stopped or case.longest is None:
         return None
     limits = {value for span in case.all_spans if (value := span.settings.get("bootcheck.gunicorn.timeout"))}
     if len(limits) != 1 or not (limit := limits.pop()[:9]).isdigit() or limit == "0":
@@ -223,7 +228,7 @@ def gunicorn_timed_out(case: Case) -> Hypothesis | None:
 
 def somebody_stopped_it(case: Case) -> Hypothesis | None:
     """A deploy, an operator or a supervisor stopped it on purpose."""
-    if case.incident.cause not in (Cause.SIGTERM.value, Cause.SIGKILL_EXTERNAL.value):
+    if not case.was_stopped or case.incident.cause not in (Cause.SIGTERM.value, Cause.SIGKILL_EXTERNAL.value):
         return None
     senders = list(dict.fromkeys(span.sender for span in case.spans if span.sender))
     pro = [f"Sender: {sender}." for sender in senders[:3]]
@@ -251,7 +256,7 @@ def somebody_stopped_it(case: Case) -> Hypothesis | None:
 
 def sibling_failed(case: Case) -> Hypothesis | None:
     """Another worker failed, and the master stopped the rest."""
-    if case.incident.cause != Cause.SIGTERM.value or not case.incident.pattern.origins:
+    if case.incident.cause != Cause.SIGTERM.value or not (case.was_stopped and case.incident.pattern.origins):
         return None
     by_master = "master" in case.incident.pattern.origins
     return Hypothesis(

@@ -6,6 +6,7 @@ from typing import Any
 
 from bootcheck.guards.native_crash import close_quietly
 from bootcheck.probes import black_box
+from bootcheck.sinks.spare import Spare, contents
 
 
 class Child:
@@ -33,6 +34,14 @@ class Child:
         self.published = False
         self.retired = False
         """True where its parent ended it as one too many."""
+
+    def spare(self) -> Spare:
+        """Return what its journal has beside the disk; asked in the child itself."""
+        return Spare(self.spare_fd, self.box, black_box.JOURNAL)
+
+    def told_beside_the_disk(self) -> bytes:
+        """Return the lines of its journal that its spare has."""
+        return contents(self.spare_fd, self.box, black_box.JOURNAL)
 
     def close(self) -> None:
         """Let go of what it shared with the master."""

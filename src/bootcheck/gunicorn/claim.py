@@ -6,10 +6,9 @@ import fcntl
 import os
 
 from bootcheck.model.boot import Boot
-from bootcheck.model.journal import SWEPT, Key, key_of, read_lines
+from bootcheck.model.journal import MAX_JOURNAL, SWEPT, Key, key_of, read_lines
 from bootcheck.sinks.directory import ReportDirectory
 
-MAX_JOURNAL = 4 << 20
 MAX_FAULT = 64 << 10
 
 

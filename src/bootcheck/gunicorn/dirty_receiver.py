@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bootcheck.gunicorn.breaker import LONGEST_PAUSE, PERMANENT, Breaker
 from bootcheck.gunicorn.child import Child
 from bootcheck.gunicorn.receiver import Receiver
-from bootcheck.sinks.journal import make_spare
+from bootcheck.sinks.spare import make_spare
 
 if TYPE_CHECKING:
     from bootcheck.guards.fresh_pools import Snapshot

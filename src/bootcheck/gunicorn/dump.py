@@ -17,7 +17,7 @@ from typing import Any
 from bootcheck.guards.snapshot import ANSWER, FROM_C, FROM_C_ALONE, SIGNAL
 from bootcheck.gunicorn.armed import Armed, Refused, find
 from bootcheck.model import bootreport, snapshot
-from bootcheck.model.journal import read_lines
+from bootcheck.model.journal import MAX_JOURNAL, read_lines
 from bootcheck.model.redactor import Redactor, secrets_of
 from bootcheck.probes.fault_text import last_dump
 from bootcheck.probes.process import command_line, environment_of, measures, status_of
@@ -35,7 +35,6 @@ RUNS = 5.0
 TURN = 30.0
 """Seconds to wait for another `bootcheck dump` of the same process."""
 MAX_DUMP = 8 << 20
-MAX_JOURNAL = 4 << 20
 
 
 class Look:

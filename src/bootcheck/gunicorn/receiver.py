@@ -15,11 +15,11 @@ from bootcheck.gunicorn.child import Child
 from bootcheck.gunicorn.reaping import deaths_held, wait
 from bootcheck.gunicorn.server import has_clients
 from bootcheck.model.bootreport import partial_name
-from bootcheck.model.journal import HEAD, READY, Key, read_lines
+from bootcheck.model.journal import HEAD, MAX_JOURNAL, READY, Key, read_lines
 from bootcheck.probes import black_box
 from bootcheck.probes.cgroup import Kills, memory_group
 from bootcheck.probes.process import measures, start_ticks
-from bootcheck.sinks.journal import MAX_JOURNAL, make_spare, spare_contents
+from bootcheck.sinks.spare import make_spare
 from bootcheck.sinks.stderr import say
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class Receiver:
         """Store the boot report of a worker that gave up the right to write here."""
         if child.published or not self._master.drops_privileges:
             return
-        for record in read_lines(spare_contents(child.spare_fd).splitlines())[0]:
+        for record in read_lines(child.told_beside_the_disk().splitlines())[0]:
             if record["t"] == READY and isinstance(record.get("file"), str):
                 child.published = True
                 self._master.directory.rename(partial_name(pid), record["file"])
@@ -195,7 +195,7 @@ class Receiver:
         """Tell whether this is the worker just forked: its spare journal names the pid."""
         if self._forking is None:
             return False
-        records, _ = read_lines(spare_contents(self._forking.spare_fd).splitlines())
+        records, _ = read_lines(self._forking.told_beside_the_disk().splitlines())
         # Without a head it may be anybody's child: a user's hook forks too, and PID 1 reaps orphans.
         return any(record.get("pid") == pid for record in records if record["t"] == HEAD)
 
@@ -290,7 +290,7 @@ class Receiver:
 
     def _is_ready(self, pid: int, child: Child) -> bool:
         """Ask a worker's spare journal, and its file where there is none or the app closed it."""
-        told = spare_contents(child.spare_fd)
+        told = child.told_beside_the_disk()
         if _SAYS_READY in told:
             return True
         key = _key_of(pid, child, read_lines(told.splitlines())[0])
@@ -322,7 +322,7 @@ class Receiver:
     def _boot_of(self, pid: int, child: Child) -> tuple[Boot, Key | None]:
         from bootcheck.model.boot import Boot
 
-        records, broken = read_lines(spare_contents(child.spare_fd).splitlines())
+        records, broken = read_lines(child.told_beside_the_disk().splitlines())
         key = _key_of(pid, child, records)
         if key is None:
             return Boot(head={"role": child.role, "pid": pid}), None

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from bootcheck.gunicorn import chain, heartbeats, seams
 from bootcheck.model.boot import Boot
-from bootcheck.model.journal import CHECKPOINT, EXCEPTION, HEAD, READY, Key, read_lines
-from bootcheck.sinks.journal import MAX_JOURNAL, spare_contents
+from bootcheck.model.journal import CHECKPOINT, EXCEPTION, HEAD, MAX_JOURNAL, READY, Key, read_lines
 
 if TYPE_CHECKING:
     from bootcheck.gunicorn.master import Master
@@ -209,7 +208,7 @@ class Seen:
     def __init__(self, master: Master, pid: int, worker: Any) -> None:
         self._worker = worker
         child = getattr(worker, "bootcheck_child", None)
-        records, _ = read_lines(spare_contents(-1 if child is None else child.spare_fd).splitlines())
+        records, _ = read_lines([] if child is None else child.told_beside_the_disk().splitlines())
         head = next((record for record in records if record["t"] == HEAD), None)
         self.seconds = 0.0
         self.said = ""

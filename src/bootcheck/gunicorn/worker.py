@@ -67,12 +67,12 @@ class WorkerBoot:
     def begin(self) -> None:
         """Open the journal, take the stop signals over, drop what was inherited; then let signals in."""
         master, child = self._master, self._child
-        spare = -1 if child is None else child.spare_fd
+        spare = None if child is None else child.spare()
         if child is not None:
             master.receiver.in_child(child)
         self.key = Key(self.role, self._pid, start_ticks())
         self.ring = Ring()
-        self._journal = Journal(master.directory, self.key, spare_fd=spare)
+        self._journal = Journal(master.directory, self.key, spare=spare)
         sinks: list[Sink] = [self._journal, self.ring, master.console, *master.extra_sinks]
         self.recorder = install(Recorder(sinks, redactor=master.redactor))
         self._fault = FaultFile(master.directory.create(self.key.fault_name, append=True))

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 VERSION = 1
+MAX_JOURNAL = 4 << 20
+"""Bytes of a journal that are read."""
 
 HEAD = "head"
 CHECKPOINT = "checkpoint"

@@ -11,10 +11,14 @@ from collections.abc import Callable
 
 from bootcheck.probes import imports, log_lines, requests
 
+ROOM_OF_JOURNAL = 64 << 10
+"""Bytes, some three hundred lines, for what no file takes (RLIMIT_FSIZE); pages that nobody touches cost nothing."""
+
 REQUESTS = 0
 LOG_LINES = REQUESTS + requests.SIZE
 IMPORTS = LOG_LINES + log_lines.SIZE
-SIZE = IMPORTS + imports.SIZE
+JOURNAL = IMPORTS + imports.SIZE
+SIZE = JOURNAL + ROOM_OF_JOURNAL
 
 
 BOARD = 512 + 256 * 256

@@ -13,8 +13,9 @@ from typing import Any
 
 from bootcheck.model.encode import line
 from bootcheck.model.journal import HEAD, NOTE, READY, Key
-from bootcheck.sinks.descriptors import identity_of, unnamed
+from bootcheck.sinks.descriptors import identity_of
 from bootcheck.sinks.directory import ReportDirectory
+from bootcheck.sinks.spare import Spare
 from bootcheck.sinks.stderr import Say, say
 
 try:
@@ -22,26 +23,22 @@ try:
 except ImportError:  # pragma: no cover - Windows: `run_startup_diagnostics` works there, without the lock
     fcntl = None  # type: ignore[assignment]
 
-MAX_JOURNAL = 4 << 20
-"""Bytes of a journal that are read."""
 _ESSENTIAL = frozenset({HEAD, READY})
 
 
 class Journal:
     """Appends the lines of one process."""
 
-    def __init__(self, directory: ReportDirectory, key: Key, *, spare_fd: int = -1, notify: Say = say) -> None:
+    def __init__(self, directory: ReportDirectory, key: Key, *, spare: Spare | None = None, notify: Say = say) -> None:
         """Open `<role>-<pid>-<start>.jsonl`; never raises, a place that cannot be used means memory.
 
-        `spare_fd` is an anonymous file made by the parent before the fork; without one the
-        fallback is known to this process alone.
+        Without a `spare` the fallback is known to this process alone.
         """
         self.key = key
         self._directory = directory
         self._notify = notify
         self._owner = os.getpid()
-        self._spare = spare_fd
-        self._spare_identity = identity_of(spare_fd)
+        self._spare = spare
         self._fd = directory.create(key.file_name, append=True)
         self._identity = identity_of(self._fd)
         self.closed = False
@@ -75,9 +72,8 @@ class Journal:
             return
         on_disk = self._fd >= 0 and self._to_disk(lines)
         # The master finds the file by the head and counts on `ready` whatever the disk does.
-        essential = essential or not on_disk
-        if essential and self._spare >= 0 and identity_of(self._spare) == self._spare_identity:
-            os.write(self._spare, lines)
+        if self._spare is not None and (essential or not on_disk):
+            self._spare.write(lines, essential=essential)
 
     def _to_disk(self, lines: bytes) -> bool:
         before = time.monotonic()
@@ -123,18 +119,3 @@ class Journal:
             f"bootcheck: the journal in {self._directory.path} stops here ({why}). "
             f"pid {os.getpid()} goes on in memory; the boot is not affected."
         )
-
-
-def make_spare() -> int:
-    """Return a descriptor of a file without a name, for a journal that outlives its process; -1 where there is none."""
-    return unnamed("bootcheck-journal")
-
-
-def spare_contents(fd: int) -> bytes:
-    """Return what a process has written into its spare journal, empty without one."""
-    if fd < 0:
-        return b""
-    try:
-        return os.pread(fd, MAX_JOURNAL, 0)
-    except OSError:
-        return b""

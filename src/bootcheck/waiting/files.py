@@ -9,12 +9,11 @@ from typing import Any
 
 from bootcheck.model import journal
 from bootcheck.model.boot import Boot
-from bootcheck.model.journal import Key, key_of, read_lines
+from bootcheck.model.journal import MAX_JOURNAL, Key, key_of, read_lines
 from bootcheck.probes.process import environment_of, is_running, start_ticks
 from bootcheck.waiting import DIED, READY, CannotWait, Seen
 from bootcheck.waiting.obituaries import Obituary, newest
 
-MAX_JOURNAL = 4 << 20
 BEFORE = 30.0
 """A server that died before it was ready, at most so many seconds before the wait began, is the one meant."""
 SETTLE = 3.0

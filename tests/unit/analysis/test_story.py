@@ -144,6 +144,15 @@ def test_who_sent_the_signal_decides_between_siblings_and_people(tmp_path: Path)
         assert hypothesis(story, "sibling").verdict == sibling
 
 
+def test_a_limit_that_is_used_up_is_nobodys_stop(tmp_path: Path):
+    """The kernel sends SIGXCPU by itself: no probe, no operator, no sibling is thought of."""
+    stored(tmp_path, report(Cause.SIGTERM, origin="outside", uptime=3.0, signal="SIGXCPU"))
+    (chapter,) = tell(read(tmp_path)).chapters
+
+    assert chapter.incident.cause_class == "resource-limit"
+    assert [told.name for told in chapter.hypotheses] == [chapter.incident.summary]
+
+
 def test_the_timeout_is_refuted_by_a_short_life(tmp_path: Path):
     """`timeout` is 120 s, they lived 56."""
     days_work(tmp_path)

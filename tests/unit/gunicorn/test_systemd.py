@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from bootcheck.gunicorn.child import Child
 from bootcheck.gunicorn.systemd import EVERY, Notifier, address_of, watchdog_of
+from bootcheck.sinks.spare import make_spare
 
 
 class Worker:
@@ -23,9 +25,10 @@ class Worker:
         self.age = 3
         records = [{"t": "head", "role": "worker", "pid": 9, "start": 1, "at": began, "v": 1}]
         records += [{"t": "ready", "at": began}] if ready else []
-        fd = os.memfd_create("spare")
-        os.write(fd, b"".join(json.dumps(record).encode() + b"\n" for record in records))
-        self.bootcheck_child = SimpleNamespace(spare_fd=fd)
+        self.bootcheck_child = Child(self, make_spare())
+        self.bootcheck_child.spare().write(
+            b"".join(json.dumps(record).encode() + b"\n" for record in records), essential=True
+        )
         self.tmp = SimpleNamespace(last_update=lambda: time.monotonic() - beat)
 
 

@@ -19,6 +19,7 @@ from bootcheck.sinks import journal as module
 from bootcheck.sinks.directory import ReportDirectory
 from bootcheck.sinks.journal import Journal
 from bootcheck.sinks.memory import Memory
+from bootcheck.sinks.spare import Spare
 from tests.unit.children import forked
 
 KEY = Key("worker", 412, 99)
@@ -107,7 +108,7 @@ def test_records_that_come_together_are_one_write(reports: ReportDirectory, monk
 
 def test_the_spare_gets_the_essentials_while_the_disk_works(reports: ReportDirectory, spare: int):
     """The master finds the file by the head, and counts on `ready`."""
-    journal = Journal(reports, KEY, spare_fd=spare)
+    journal = Journal(reports, KEY, spare=Spare(spare))
     head, _, ready = write(journal, HEAD), write(journal), write(journal, READY)
 
     assert in_spare(spare) == head + ready
@@ -117,7 +118,7 @@ def test_without_a_directory_everything_goes_to_the_spare(tmp_path: Path, spare:
     """Nothing raises, nothing is said twice."""
     nowhere = ReportDirectory({"BOOTCHECK_DIR": str(tmp_path / "x")})
     nowhere.slow = True
-    journal = Journal(nowhere, KEY, spare_fd=spare)
+    journal = Journal(nowhere, KEY, spare=Spare(spare))
     written = write(journal, HEAD) + write(journal)
 
     assert not journal.on_disk
@@ -128,7 +129,7 @@ def test_without_a_directory_everything_goes_to_the_spare(tmp_path: Path, spare:
 def test_an_existing_file_is_not_written_into(reports: ReportDirectory, spare: int, tmp_path: Path):
     """A stranger's file or link of that name sends us to memory."""
     os.symlink(tmp_path / "victim", f"{reports.path}/{KEY.file_name}")
-    journal = Journal(reports, KEY, spare_fd=spare)
+    journal = Journal(reports, KEY, spare=Spare(spare))
     written = write(journal)
 
     assert in_spare(spare) == written
@@ -173,7 +174,7 @@ def test_after_the_first_bad_write_the_process_goes_on_in_memory(  # noqa: PLR09
     reports: ReportDirectory, spare: int, said: list[str], monkeypatch: pytest.MonkeyPatch, fault: str, why: str
 ):
     """Said once, nothing lost, and the disk is not touched again."""
-    journal = Journal(reports, KEY, spare_fd=spare, notify=said.append)
+    journal = Journal(reports, KEY, spare=Spare(spare), notify=said.append)
     disk = Disk(fault, spare)
     monkeypatch.setattr(module, "os", disk)
     monkeypatch.setattr(module, "time", disk)
@@ -199,7 +200,7 @@ def test_a_short_write_of_a_real_file_is_noticed(reports: ReportDirectory, spare
 
     def fill() -> list[str]:
         said: list[str] = []
-        journal = Journal(reports, KEY, spare_fd=spare, notify=said.append)
+        journal = Journal(reports, KEY, spare=Spare(spare), notify=said.append)
         resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
         # The anonymous file has the same limit: the spare is only asked for the line that was lost.
         for n in range(12):
@@ -297,7 +298,7 @@ def test_a_descriptor_that_is_another_file_by_now_is_not_written_to(reports: Rep
     def act() -> list[str]:
         said: list[str] = []
         spare = os.memfd_create("spare")
-        journal = Journal(reports, Key("worker", 1, 2), spare_fd=spare, notify=said.append)
+        journal = Journal(reports, Key("worker", 1, 2), spare=Spare(spare), notify=said.append)
         journal.write({"t": "head"}, b"one\n")
         for number in (journal._fd, spare, reports._fd):
             theirs = os.open(tmp_path / f"theirs-{number}", os.O_WRONLY | os.O_CREAT)
