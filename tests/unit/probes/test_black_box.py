@@ -31,5 +31,6 @@ def test_a_system_without_memory_gives_none(monkeypatch):
 
 
 def test_the_parts_do_not_overlap():
-    """Each ends before the next begins, and all fit into five pages."""
-    assert black_box.REQUESTS < black_box.LOG_LINES < black_box.IMPORTS < black_box.SIZE <= 5 * 4096
+    """Each ends before the next begins, and what every worker touches fits into five pages."""
+    assert black_box.REQUESTS < black_box.LOG_LINES < black_box.IMPORTS < black_box.JOURNAL <= 5 * 4096
+    assert black_box.SIZE - black_box.JOURNAL == black_box.ROOM_OF_JOURNAL
