@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bootcheck.analysis import late, signatures
 from bootcheck.analysis.signatures import Signature
-from bootcheck.analysis.trouble import ALL_FAILED, FAILED_BEFORE, LONE, REQUEST, STRAY, Raised, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, BESIDE, FAILED_BEFORE, LONE, REQUEST, STRAY, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
@@ -186,6 +186,8 @@ def _is_asked(item: Signature, trouble: Trouble) -> bool:
     """Tell whether a signature is asked about a request's error."""
     if trouble.facts.get(ALL_FAILED):
         return signatures.where_all_fail(item)
+    if trouble.facts.get(BESIDE):
+        return signatures.whatever_follows(item)
     return signatures.while_serving(item)
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
-from bootcheck.analysis import boots, deaths, gunicorn_lines, warned
-from bootcheck.analysis.classify import UNKNOWN_CLASS, Diagnoser, precedence
+from bootcheck.analysis import boots, deaths, gunicorn_lines, telltales, warned
+from bootcheck.analysis.classify import Diagnoser
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
 from bootcheck.analysis.digests import Digester, Unpacker
 from bootcheck.analysis.durations import Durations
@@ -23,7 +22,7 @@ from bootcheck.analysis.readers import Batch, sieve
 from bootcheck.analysis.readers.folded import is_escaped
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tellings import Tellings, merge
-from bootcheck.analysis.trouble import ALL_FAILED, BOOT, STOP, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, Trouble
 from bootcheck.analysis.warned import Warnings
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
@@ -38,6 +37,8 @@ _CERTAIN = (*_OWN, *(word.decode() for word in sieve.ALWAYS))
 """Words of lines that matter whatever else stands in them."""
 _SAYS_WHY = frozenset({"native-library", "address-in-use", "permission-denied", "filesystem", "resource-limit"})
 """What an app, and what it loads, says on its own before it ends the process."""
+_CONSEQUENCES = frozenset({"boot-timeout", "external-stop"})
+"""What the platform does to a server that does not come up, whatever the reason."""
 _NUMBER = re.compile(r"\d+")
 
 
@@ -136,14 +137,16 @@ class Collector:
         if log is not None:
             log.end()
             self._spoke = self._spoke or log.ran
+            parting = log.parting(lines) if not self._classes else None
             self._by_telltale(log, source)
-            self._killed_in_stop(log)
+            killed = telltales.killed_in_stop(log) if not self._classes else None
+            if killed is not None:
+                self.trouble(killed)
             failed, self._failed = self._failed, None
             if failed is not None and all(death.source != source for death in self._deaths):
                 self._judge(failed)
-            parting = log.parting(lines) if not self._classes else None
             if parting is not None:
-                self.trouble(parting)
+                self._preferred(parting, source)
         self.inputs.files += read and self._understood
         self.inputs.lines += lines
         self._source = ""
@@ -356,43 +359,22 @@ class Collector:
         self._classes.add(death.cause_class)
 
     def _by_telltale(self, log: Log, source: str) -> None:
-        notes = tuple(log.notes)
-        if not notes:
-            return
-        best = min((precedence(name) for name in self._classes), default=precedence(""))
-        trouble = Trouble(
-            cause=Cause.OS_EXIT,
-            role="master",
-            moment=BOOT,
-            said=notes,
-            around=replace(log.around, notes=notes),
-            facts={"alone": not self._classes, "ran": log.ran},
-            stops_server=True,
-        )
-        for diagnosis in self._diagnoser.by_telltale(trouble):
-            # What the platform says of a server that died is its consequence, unless it is worse.
-            if precedence(diagnosis.cause_class) >= best or (diagnosis.cause_class == UNKNOWN_CLASS and self._classes):
-                continue
-            best = precedence(diagnosis.cause_class)
-            lines = diagnosis.finding.evidence
-            told = replace(trouble, said=lines, at=log.time_of(lines))
-            if diagnosis.cause_class in _SAYS_WHY:
+        for death in telltales.deaths_of(log, source, self._diagnoser, self._classes):
+            if death.cause_class in _SAYS_WHY:
                 # Workers that ended with a status, and without a word, ended of what was said beside them.
-                self._deaths = [death for death in self._deaths if death.source != source or not _is_wordless(death)]
-            self._deaths.append(deaths.of_trouble(told, diagnosis, source))
+                self._deaths = [known for known in self._deaths if known.source != source or not _is_wordless(known)]
+            self._deaths.append(death)
 
-    def _killed_in_stop(self, log: Log) -> None:
-        if log.killed_in_stop and not self._classes:
-            self.trouble(
-                Trouble(
-                    cause=Cause.SIGKILL_GRACEFUL_TIMEOUT,
-                    role="master",
-                    moment=STOP,
-                    said=tuple(log.killed_in_stop),
-                    at=log.time_of(log.killed_in_stop),
-                    around=log.around,
-                )
-            )
+    def _preferred(self, parting: Trouble, source: str) -> None:
+        """Take the app's last word, which tells more than that the platform ended what did not come up."""
+        known = len(self._deaths)
+        self.trouble(parting)
+        if len(self._deaths) > known:
+            self._deaths[:known] = [
+                death
+                for death in self._deaths[:known]
+                if death.source != source or death.cause_class not in _CONSEQUENCES
+            ]
 
 
 def _is_wordless(death: Death) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Protocol
 
 from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis import masters, tracebacks
 from bootcheck.analysis.endings import (
     BOOT_ERROR,
+    beside,
     is_abort,
     is_boot,
     is_lifespan,
@@ -23,7 +23,7 @@ from bootcheck.analysis.events import HANDLERS, event_of, evidence, pid_of
 from bootcheck.analysis.last_words import LISTENS
 from bootcheck.analysis.lives import Life, Loose, Server
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import ALL_FAILED, BOOT, REQUEST, Raised, Surroundings, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, BOOT, REQUEST, Raised, Sink, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -41,16 +41,6 @@ _ECHO_INDENT = " " * 5
 
 _WAITS = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
 """The last line of a log that was cut while an app waits for what it has just missed."""
-
-
-class Sink(Protocol):
-    """Where what a log tells goes."""
-
-    def trouble(self, trouble: Trouble) -> None:
-        """Take one process's trouble."""
-
-    def unexplained(self, text: str, source: str, line: int) -> None:
-        """Take an error line that belongs to no trouble."""
 
 
 class Container:
@@ -122,8 +112,9 @@ class Container:
         self._server.just_raised = False
         event = event_of(record, telltale=telltale, booted=bool(self._server.boots))
         if self._block is not None:
-            own = event is not None or telltale or record.text.startswith(_OURS)
-            ends = record.headed or (self._block.raised and own)
+            repeats = self._block.says(record.text)
+            own = event is not None or record.text.startswith(_OURS) or (telltale and not repeats)
+            ends = (record.headed and not repeats) or (self._block.raised and own)
             if not ends and (
                 self._block.feed(record.text, record.line) or (not own and self._block.passes(record.text))
             ):
@@ -341,14 +332,22 @@ class Container:
             # An earlier start may have met the same.
             told = (server.main_loop, *self._told(self._known))
             self._emit(masters.raised(server, self._known, told, self._notes))
-        elif server.unseen:
-            self._keep_lone(server)
+        else:
+            self._said_nothing(server)
         if not masters.is_stray(server):
             self.ran, self.worked = self.ran or not server.unseen, self.worked or server.worked
         self._forget_loose()
         if server.version is not None or server.listening:
             self.around = server.around(self._notes)
         self._server = Server()
+
+    def _said_nothing(self, server: Server) -> None:
+        if server.unseen:
+            self._keep_lone(server)
+            return
+        unreached = masters.out_of_reach(server, self._notes)
+        if unreached is not None:
+            self._emit(unreached)
 
     def _told(self, chain: tuple[Raised, ...]) -> tuple[Evidence, ...]:
         return (self._last_line(chain),) if chain else ()
@@ -390,7 +389,7 @@ class Container:
         if loose.failed or (boot and not any(life.ready for life in server.lives.values())):
             self._harmless(loose.chain, REQUEST if loose.failed else BOOT, None, self._last_at)
         else:
-            self._sink.unexplained(loose.text, loose.source, loose.line)
+            self._emit(beside(loose, server.around(self._notes), self._last_at))
 
     def _emit(self, trouble: Trouble) -> None:
         if trouble.died:

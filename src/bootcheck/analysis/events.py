@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis.endings import APP_LOAD_ERROR, BOOT_ERROR
-from bootcheck.analysis.lives import Life, Server
+from bootcheck.analysis.lives import SEEN_RETRIES, Server
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import Raised
 from bootcheck.model.finding import Evidence
@@ -31,6 +31,7 @@ GRACE = 2.0
 
 def _listening(server: Server, match: re.Match[str], record: Record) -> None:
     server.listening = (*server.listening, *match["where"].split(","))[:8]
+    server.listens = evidence(record)
     server.pid = server.pid or record.pid
     server.recovered()
 
@@ -228,11 +229,14 @@ def _serving(server: Server, match: re.Match[str], _: Record) -> None:
         server.loose.failed = True
 
 
-def _handling(server: Server, _: re.Match[str], record: Record) -> None:
+def _handling(server: Server, match: re.Match[str], record: Record) -> None:
     life = server.lives.get(record.pid) if record.pid is not None else None
     if life is not None:
         # Who handles a request has booted, whatever ended it.
         life.ready = True
+    if match[0].startswith("Socket error") and server.loose is not None and server.loose.bare:
+        # The end of another of these: the log begins in the middle of it.
+        server.loose = None
 
 
 def _nested(server: Server, _: re.Match[str], __: Record) -> None:
@@ -286,7 +290,8 @@ def _lifespan_failed(server: Server, _: re.Match[str], record: Record) -> None:
 
 
 def _app_not_found(server: Server, _: re.Match[str], record: Record) -> None:
-    life = server.lives.get(record.pid) if record.headed and record.pid is not None else _first_without_app(server)
+    open_lives = (life for life in server.lives.values() if not life.app_not_found and not life.over)
+    life = server.lives.get(record.pid) if record.headed and record.pid is not None else next(open_lives, None)
     if life is None:
         _fatal(server, said.APP_NOT_FOUND, record)
         return
@@ -296,18 +301,17 @@ def _app_not_found(server: Server, _: re.Match[str], record: Record) -> None:
     server.failing = True
 
 
-def _first_without_app(server: Server) -> Life | None:
-    return next((life for life in server.lives.values() if not life.app_not_found and not life.over), None)
-
-
 def _main_loop(server: Server, _: re.Match[str], record: Record) -> None:
     server.main_loop = evidence(record)
     server.fatal_at = record.at
     server.pid = server.pid or record.pid
 
 
-def _retrying(server: Server, _: re.Match[str], __: Record) -> None:
+def _retrying(server: Server, _: re.Match[str], record: Record) -> None:
     server.retries += 1
+    if server.retries == SEEN_RETRIES and not (server.fatal or server.listening or server.lives):
+        # It says why only where the address is in use, or invalid.
+        _cannot_bind(server, _, record)
 
 
 def _cannot_bind(server: Server, _: re.Match[str], record: Record) -> None:

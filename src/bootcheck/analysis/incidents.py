@@ -216,7 +216,8 @@ def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
         return death
     for other in others:
         # Or the log begins with the end of one start, and the next start tells why.
-        if other.at is not None and not other.ready and -INTERLEAVED <= other.at - death.at <= AGAIN:
+        # A traceback at the top of it has no time: nobody knows whose it is.
+        if not other.ready and (other.at is None or -INTERLEAVED <= other.at - death.at <= AGAIN):
             return replace(
                 death,
                 told=other.told,

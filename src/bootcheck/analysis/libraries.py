@@ -14,6 +14,7 @@ _COMMAND = re.compile(
     r"(?P<target>(?!unix:|fd:|file:|python:)[A-Za-z_][\w.]*):[A-Za-z_]\w*(?:\([^)\s]*\))?(?=[\s`'\"\\,;\])]|$)|"
     r"(?P<module>[A-Za-z_][\w.]*\.(?:wsgi|asgi))(?=[\s`'\"\\,;\])]|$))"
 )
+_PACKAGE = re.compile(r"-packages/[^/]+(?=/)")
 _IMPORTING = re.compile(r"<frozen |/importlib/|/werkzeug/_compat\.py$")
 _NAMED_BY_THE_APP = re.compile(
     r"/django/(?:apps/config|conf/__init__|utils/module_loading)\.py$|/werkzeug/utils\.py$|/rest_framework/settings\.py$"
@@ -231,6 +232,16 @@ def _is_common_part(module: str) -> bool:
     parts = module.split(".")
     unknown = not is_known(module) and not is_shared(module) and not is_pythons(module)
     return unknown and (is_common(module) or any(part in _COMMON for part in parts[1:]))
+
+
+def is_foreign(path: str, error: Raised) -> bool:
+    """Tell whether a file is a library's, and not of the installed package that Gunicorn was asked to load."""
+    if not is_library(path):
+        return False
+    asked = next((at for at, frame in enumerate(error.frames) if frame.function == "import_app"), len(error.frames))
+    target = next((frame.file for frame in error.frames[asked + 1 :] if not _IMPORTING.search(frame.file)), "")
+    package = _PACKAGE.search(target)
+    return package is None or f"{package[0]}/" not in path
 
 
 def is_shared(module: str) -> bool:

@@ -10,6 +10,8 @@ from bootcheck.analysis.trouble import Raised, Surroundings, Trouble
 from bootcheck.model.finding import Evidence
 
 MAX_SAID = 12
+SEEN_RETRIES = 2
+"""Attempts to bind after which it is known that nothing was said of their reason."""
 COMPLAINT = 2
 """Lines over which an app's error goes on: a viewer may put the time on a line of its own."""
 WAVE = 5.0
@@ -97,6 +99,11 @@ class Loose:
         return not self.chain[0].message and self.chain[0].type == UNREAD
 
     @property
+    def bare(self) -> bool:
+        """True where nothing tells where it was raised."""
+        return not any(link.frames for link in self.chain)
+
+    @property
     def text(self) -> str:
         """The first line of what was raised."""
         return self.chain[0].text.splitlines()[0]
@@ -133,6 +140,8 @@ class Server:
     version: str | None = None
     worker_class: str | None = None
     listening: tuple[str, ...] = ()
+    listens: Evidence | None = None
+    """The line that says so."""
     pid: int | None = None
     started_at: float | None = None
     seen_start: bool = False

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Protocol
 
-from bootcheck.analysis.container import Container, Sink
+from bootcheck.analysis.container import Container
 from bootcheck.analysis.libraries import target_of
 from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
 from bootcheck.analysis.overheard import Parting, overheard
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import BOOT, LONE, STRAY, Surroundings, Trouble
+from bootcheck.analysis.trouble import BOOT, LONE, STRAY, Sink, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -101,7 +101,8 @@ class Log:
         if "gunicorn" in record.text:
             self._notes.started_by(record)
         event = container.feed(record, telltale=telltale)
-        self._parting.hear(record, None if event is None else event[0], alone=container.open_since < 0)
+        alone = container.open_since < 0
+        self._parting.hear(record, None if event is None else event[0], alone=alone, telltale=telltale)
         if speaks and record.at is not None and len(self._times) < MAX_TIMES:
             self._times[record.line] = record.at
         if event is not None:
@@ -109,7 +110,7 @@ class Log:
             self._notes.heard(event, record)
         elif not telltale:
             self._notes.ordered(record)
-            if self._notes.quiet:
+            if self._notes.quiet and alone:
                 self._overheard = overheard(record) or self._overheard
 
     def _begun(self, record: Record) -> Container:

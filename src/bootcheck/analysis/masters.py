@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from bootcheck.analysis import gunicorn_lines as said
-from bootcheck.analysis.lives import Server
-from bootcheck.analysis.trouble import BOOT, UNKNOWN, Raised, Trouble
+from bootcheck.analysis.lives import SEEN_RETRIES, Server
+from bootcheck.analysis.trouble import BOOT, UNKNOWN, UNREACHED, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -16,10 +17,9 @@ _KINDS = (
     ("ImportError", "cannot import name "),
 )
 """What an app passes on as a RuntimeError, by its words."""
-SEEN_RETRIES = 2
-"""Attempts to bind after which it is known that nothing was said of their reason."""
-
-
+CONTAINERS = 1
+"""The pid of the first process of a container."""
+_LOOPBACK = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):")
 _REASONS = {"WORKER_BOOT_ERROR": "Worker failed to boot", "APP_LOAD_ERROR": "App failed to load"}
 """In the code that raises it, where the exception's own line is cut off."""
 
@@ -86,6 +86,22 @@ def gave_up(server: Server, notes: list[Evidence]) -> Trouble:
         around=server.around(notes),
         facts={"gave_up": server.fatal_kind, **({} if chain else server.complained)},
         stops_server=True,
+    )
+
+
+def out_of_reach(server: Server, notes: list[Evidence]) -> Trouble | None:
+    """Return what is wrong with a server that is all there is in its container, and listens for nobody outside."""
+    inside = server.pid == CONTAINERS and all(map(_LOOPBACK.match, server.listening))
+    if server.listens is None or not inside or server.served or server.troubles or server.failing:
+        return None
+    return Trouble(
+        cause=Cause.NONE,
+        role="master",
+        moment=BOOT,
+        pid=server.pid,
+        said=(server.listens,),
+        around=server.around(notes),
+        facts={UNREACHED: True},
     )
 
 

@@ -256,7 +256,9 @@ class Notes:
             return True
         named = _NAMED.match(note.said.text)
         if named is not None and "" not in self._streams:
-            return (named["stream"] or named["stream_2"]) in self._streams
+            name = named["stream"] or named["stream_2"]
+            # Compose sets the project's name before the service's, and leaves it out before its lines.
+            return any(name == stream or name.endswith((f"_{stream}", f"-{stream}")) for stream in self._streams)
         dyno = _DYNO.match(note.stream)
         if dyno is not None and any(stream.startswith("app[") for stream in self._streams):
             return f"app{dyno[1]}" in self._streams

@@ -34,7 +34,9 @@ _SYSTEMS_WORDS = re.compile(
 """What it says of a file, a folder or a limit; of another machine that does not answer it may try again."""
 _BY_PYTHON = re.compile(r"\bcannot import name '?\w+'?|\bNo module named '?[\w.]+'?")
 """Python's own words, where a logger left out what kind of an error it was."""
-_BY_SYSTEM = re.compile(r"\[Errno \d+\] [A-Z]|^\W{0,4}(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S")
+_BY_SYSTEM = re.compile(
+    r"\[Errno \d+\] [A-Z]|^\W{0,4}(?:(?:ERROR|CRITICAL)\W{1,4})?(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S"
+)
 _GOES_ON = re.compile(
     r"\b(?:retry\w*|again|ignor\w+|skipp\w+|fall(?:ing)? ?back|default\w*|continu\w+|optional|warning|without|"
     r"disabled|control (?:server|socket))\b",
@@ -53,9 +55,15 @@ class Parting:
     def __init__(self) -> None:
         self._record: Record | None = None
         self._over = False
+        self._passed = 0
+        """Lines of the platform's below it."""
 
-    def hear(self, record: Record, kind: str | None, *, alone: bool) -> None:
+    def hear(self, record: Record, kind: str | None, *, alone: bool, telltale: bool) -> None:
         """Take the next line, and what Gunicorn says by it; one that belongs to a traceback does not stand alone."""
+        if telltale:
+            # The platform ends what did not come up: that is no word of the app's.
+            self._passed += 1
+            return
         if kind in (said.START, said.BOOTING):
             self._over = False
         elif kind in (said.SERVING, said.SIGNAL, said.HALT, said.READY):
@@ -63,11 +71,12 @@ class Parting:
         text = record.text
         if text.strip():
             self._record = record if alone and kind is None and _is_complaint(record) else None
+            self._passed = 0
 
     def word(self, lines: int) -> Loose | None:
         """Return it, where it stands at the end of a log of so many lines."""
         record = self._record
-        if record is None or self._over or lines - record.line > MAX_BELOW:
+        if record is None or self._over or lines - record.line - self._passed > MAX_BELOW:
             return None
         return overheard(record) or Loose(
             (Raised(type="Exception", message=record.text[:MAX_MESSAGE], line=record.line),),

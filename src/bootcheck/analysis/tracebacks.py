@@ -153,6 +153,11 @@ class Block:
         """True once the exception itself has been read: what follows may be its text, or something else."""
         return self._state == "raised"
 
+    def says(self, text: str) -> bool:
+        """Tell whether a line goes on as the exception's own text began: libpq tells of each try in a line."""
+        begin = self._message[0].partition(":")[0] if self._message else ""
+        return bool(begin) and ":" in self._message[0] and text.startswith(f"{begin}:")
+
     @property
     def frames(self) -> tuple[Frame, ...]:
         """Every frame of every link, as far as it was read."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Protocol
 
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
@@ -21,6 +21,10 @@ LONE = "lone"
 """The fact that nothing but an exception is known, not even that a server ran."""
 FAILED_BEFORE = "failed_before"
 """What the first request met that failed, where nothing shows what a later one was doing."""
+BESIDE = "beside"
+"""The fact that an exception was logged, and nothing tells what failed by it."""
+UNREACHED = "unreached"
+"""The fact that a server alone in its container listens at its loopback, and no request is known to have come."""
 ALL_FAILED = "all_failed"
 """The fact that no request was answered, as far as the log tells of any."""
 
@@ -89,6 +93,12 @@ class Raised:
     def is_aside(self) -> bool:
         """True of what Gunicorn meets while it counts (statsd): it says so and goes on."""
         return bool(self.frames) and self.frames[-1].file.endswith("gunicorn/instrument/statsd.py")
+
+    @property
+    def is_a_clients(self) -> bool:
+        """True of what Gunicorn meets while it reads from, or writes to, who asks: a client that is gone."""
+        inner = next((frame for frame in reversed(self.frames) if not _SOCKETS.search(frame.file)), None)
+        return inner is not None and _CONVERSATION.search(f"{inner.file} {inner.function}") is not None
 
     def is_a(self, *names: str) -> bool:
         """Tell whether the class's own name is one of these."""
@@ -219,7 +229,19 @@ class Trouble:
         return tuple(found)
 
 
+class Sink(Protocol):
+    """Where what a log tells goes."""
+
+    def trouble(self, trouble: Trouble) -> None:
+        """Take one process's trouble."""
+
+    def unexplained(self, text: str, source: str, line: int) -> None:
+        """Take an error line that belongs to no trouble."""
+
+
 _BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.APP_NOT_FOUND, Cause.OS_EXIT, Cause.NONE})
+_SOCKETS = re.compile(r"/(?:gevent|eventlet)/|/_?(?:socket|ssl)\w*\.py$")
+_CONVERSATION = re.compile(r"gunicorn/(?:http/\w+\.py |util\.py write)")
 _LIBRARY = re.compile(
     r"site-packages|dist-packages|/pymodules/|/bootcheck/(?:gunicorn|recorder|wsgi|guards)|/lib(?:64)?/python\d|"
     r"<frozen |\\Lib\\|^<"

@@ -334,3 +334,25 @@ def test_a_start_up_of_which_nothing_else_was_pasted():
     assert classes(told(trace + frame("/srv/shop.py", "begin", "y") + "ShelfError: it is empty\n")) == [
         ("app-exception", 1)
     ]
+
+
+def test_two_starts_of_which_one_has_lost_its_head_and_the_other_its_end():
+    """The traceback at the top has no time; the one that is cut says nothing else."""
+    top = frame(SITE + "gunicorn/util.py", "import_app", "mod = importlib.import_module(module)")
+    top += frame("/srv/books.py", "<module>", "import flask") + NO_FLASK + "\n"
+    cut = "[2026-11-27 09:00:01 +0000] [8] [ERROR] Exception in worker process\nTraceback (most recent call last):\n"
+
+    assert classes(told(top + cut)) == [("dependency-missing", 2)]
+
+
+def test_a_message_that_goes_on_as_it_began():
+    """PostgreSQL's client tells of each try in a line of its own, which a logger's level could begin as well."""
+    said = 'FATAL:  no pg_hba.conf entry for host "10.1.4.22", user "books", database "books", SSL {}\n'
+    log = (
+        start()
+        + "Traceback (most recent call last):\n"
+        + frame("/srv/books/store.py", "connect", "psycopg2.connect(dsn)")
+        + f"OperationalError: {said.format('on')}{said.format('off')}"
+    )
+
+    assert classes(told(log)) == [("db-auth-failed", 1)]

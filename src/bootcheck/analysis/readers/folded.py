@@ -111,7 +111,9 @@ def _parted(piece: str) -> list[str]:
 
 
 def _continued(text: str) -> list[str] | None:
-    """Return the lines of a further part of a traceback that was folded and then wrapped."""
+    """Return the lines of a further part of a traceback that was folded and then wrapped, or cut at its front."""
+    if text.count('\\n  File \\"') > 1:
+        return [_bare(piece) for piece in _ESCAPED.split(text)[:MAX_PIECES]]
     if text.count(' File "') < 2 or _PLACE.search(text) is None:
         return None
     before, after = _PLACE.split(text, maxsplit=1)

@@ -132,6 +132,11 @@ def while_serving(signature: Signature) -> bool:
     return bool(getattr(signature, "WHILE_SERVING", False))
 
 
+def whatever_follows(signature: Signature) -> bool:
+    """Tell whether it is asked about an error that nothing is known to have failed by."""
+    return bool(getattr(signature, "WHATEVER_FOLLOWS", False))
+
+
 def where_all_fail(signature: Signature) -> bool:
     """Tell whether it is asked about a request's error in a log in which none was answered."""
     return bool(getattr(signature, "WHERE_ALL_FAIL", False))

@@ -57,7 +57,7 @@ def match(trouble: Trouble) -> Finding | None:
     if not (line and trouble.role == "master") and not (error is not None and _SAID.search(error.text)):
         return None
     text = line[0].text if line else (error.text if error is not None else "")
-    where = first(_WHERE, text, "the address")
+    where = first(_WHERE, text, "that it asks for")
     port = first(_PORT, where) or "PORT"
     gave_up = [item for item in trouble.said if "Can't connect" in item.text][:1]
     return conclude(

@@ -41,7 +41,11 @@ _SAID = late.regex(
 _MISSING = late.regex(r"No module named (?:'([^';`\"]+)'|([^'\s;`\"]+))")
 _NO_IDENTIFIER = late.regex(r"[\s/\\=]|\A-")
 """What no import statement can ask for: words of the command, a path or a setting, taken for the module."""
-_NO_NAME = late.regex(r"^Empty module name$|argument is required to perform a relative import for '")
+_NO_NAME = late.regex(
+    r"^Empty module name$|argument is required to perform a relative import for '|"
+    # Python 2, of a path or a file.
+    r"^Import by filename is not supported"
+)
 _LOADING = late.regex(
     r"^(?:mod = importlib\.import_module\(module\)|return util\.import_app\(self\.app_uri\)|__import__\(module\))"
 )

@@ -74,7 +74,13 @@ def match(trouble: Trouble) -> Finding | None:
     if (
         error is None
         or trouble.moment != BOOT
-        or not (error.is_a(*_KINDS) or _SAID.search(error.text) or _gone(error) or _filled(error))
+        or not (
+            error.is_a(*_KINDS)
+            or "[Errno 17]" in error.text
+            or _SAID.search(error.text)
+            or _gone(error)
+            or _filled(error)
+        )
     ):
         return None
     return conclude(

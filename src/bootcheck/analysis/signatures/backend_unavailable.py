@@ -171,6 +171,7 @@ _APP_SAYS = late.regex(
     rf"\bfrom \S+ (?:server|service): [45]\d\d\b|"
     rf"vault is sealed|\bldap bind fail|{_FAILED} fetch openid|refused the (?:request|connection)|"
     rf"(?:{_SERVICE}) connection (?:fail(?:ed|ure)|error|refused|lost|timed out)|"
+    rf"connections? (?:to|with) (?:the )?(?:{_SERVICE})\S* (?:has |have )?(?:failed|timed out)|"
     rf"authentication (?:with|against|at|to) [^\n]{{1,60}} failed|\blogin failed\b|"
     rf"{_FAILED} (?:initiali[sz]e|create|start|set ?up|open) [^\n]{{0,40}}(?:connection|client|session)\b"
     rf"[^\n]{{0,40}}(?:timeout|timed out|refused|unavailable|unreachable)|"
@@ -215,6 +216,11 @@ def _by_words(error: Raised) -> bool:
     return "." in error.type and bool(_ABOUT_SERVICE.search(error.name) or _DENIED.search(error.message))
 
 
+def _connects(error: Raised) -> bool:
+    """Tell whether the system refused a client's connection, by whatever number."""
+    return error.is_a("OSError", "error") and "connect" in error.frames[-1].function
+
+
 def _waited(trouble: Trouble) -> Finding | None:
     told = waited_for(trouble, TELLTALE)
     if told is None:
@@ -233,9 +239,11 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     if error is None:
         return _waited(trouble) if awaited(trouble) != SERVICE else unanswered(trouble, "Another service")
+    if error.is_a_clients:
+        return None
     bare = "." not in error.type and any(_OF_CLIENT.search(frame.file) for frame in error.frames[-6:])
     by_module = (bare or bool(_MODULES.search(error.type))) and bool(
-        _KINDS.search(error.name) or _ROOT_KINDS.search(error.name)
+        _KINDS.search(error.name) or _ROOT_KINDS.search(error.name) or (bare and _connects(error))
     )
     by_kind = (error.is_a(*_PLAIN) and not _OF_DATABASE.search(error.type)) or (
         error.is_a("OSError", "RuntimeError", "Exception", "error") and bool(_SAID.search(error.text))

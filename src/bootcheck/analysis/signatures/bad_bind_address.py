@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.outsiders import REFUSED, REFUSED_WORDS, refused_port
-from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.analysis.trouble import UNREACHED, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding
 
@@ -38,7 +38,7 @@ RULES = ("BC524",)
 _ELSE = r"(?:1|12|13|23|24|28|30|48|98|10013|10048)"
 """What has a class of its own: refused, in use, a limit, a disk that is full or read-only."""
 _SAID = late.regex(
-    rf"connection to .* failed: \[Errno (?!{_ELSE}\])-?\d|Invalid address: |"
+    rf"connection to (?!/.* failed: \[Errno (?:2|20)\]).* failed: \[Errno (?!{_ELSE}\])-?\d|Invalid address: |"
     r"is not a valid (?:port number|file descriptor)|Unable to create socket from: |Cannot assign requested address|"
     r"Can't assign requested address|(?:bind\(\)|getsockaddrarg): port must be|AF_UNIX path too long|"
     r"Address family not supported|encoding with 'idna' codec failed",
@@ -152,8 +152,25 @@ def match(trouble: Trouble) -> Finding | None:
     return _missed(trouble)
 
 
+def _unreached(trouble: Trouble) -> Finding:
+    """Conclude where nobody complains yet: whoever else is in the container's network would reach it."""
+    where = ", ".join(trouble.around.listening)
+    return conclude(
+        trouble,
+        f"Gunicorn listens at {where}, inside a container: nobody outside reaches it.",
+        "Bind 0.0.0.0 and the port that is published: --bind 0.0.0.0:8000.",
+        code="BC524",
+        confirm="curl -v from another container, or from the host",
+        confidence="medium",
+        against=("A proxy in the same pod, or the host's network, reaches it: then all is well.",),
+        evidence=trouble.said,
+    )
+
+
 def _missed(trouble: Trouble) -> Finding | None:
     """Conclude where a platform, a probe or a proxy asks where gunicorn does not listen."""
+    if trouble.facts.get(UNREACHED):
+        return _unreached(trouble)
     missed = _missing(trouble)
     loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
     loopback = loopback or next((first(_LISTED, line.text) for line in missed if _LISTED.search(line.text)), None)

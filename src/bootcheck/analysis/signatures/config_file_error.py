@@ -28,6 +28,7 @@ from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "config-file-error"
 RULES = ("BC521",)
+WHILE_SERVING = True
 
 _SAID = late.regex(
     r"Failed to read config file: |^Invalid value for \w+: |(?:gunicorn\S*|__main__\.py) ?: error: |"

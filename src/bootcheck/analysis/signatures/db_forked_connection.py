@@ -32,6 +32,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "db-forked-connection"
 RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
+WHATEVER_FOLLOWS = True
 
 _SAID = late.regex(
     r"Commands? out of sync|bad[ _]record[ _]mac|lost synchronization with server|"
@@ -43,7 +44,7 @@ _SAID = late.regex(
     # The answer to another process's command; an INSERT that an app reads rows of names itself.
     r"didn't produce records \(command status: (?:BEGIN|COMMIT|ROLLBACK)\)|got no result from the query|"
     r"got result for unknown protocol state|ORA-03106|Expected EOF packet|"
-    r"error with no message from the libpq",
+    r"error with no message from the libpq|Got response id '?-?\d+'? but expected",
     re.IGNORECASE,
 )
 _TLS = late.regex(r"bad[ _]record[ _]mac", re.IGNORECASE)

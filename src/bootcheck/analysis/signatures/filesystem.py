@@ -123,6 +123,7 @@ _REMOVES = late.regex(r"\b(?:os\.|shutil\.)?(?:remove|unlink|rename|rmdir|rmtree
 _MOVES = late.regex(r"' -> '")
 """Two paths: one was to become the other."""
 _SOCKET = late.regex(r"\.sock\b")
+_NO_FOLDER = late.regex(r"connection to (/.*) failed: \[Errno (?:2|20)\]")
 _OWN_SOCKET = late.regex(r"gunicorn/sock\.py (?:close|close_sockets)$")
 _WATCHES = late.regex(r"inotify (?:watch|instance) limit")
 """The kernel says ENOSPC of a limit, and no disk is full."""
@@ -132,7 +133,7 @@ def match(trouble: Trouble) -> Finding | None:
     """Conclude from ENOENT, ENOSPC, EROFS and their like."""
     error = trouble.error
     if error is None:
-        return _of_script(trouble)
+        return _of_socket(trouble) or _of_script(trouble)
     if not _fits(error) or (not trouble.died and trouble.moment == REQUEST and not _FULL.search(error.text)):
         return None
     if trouble.died and error.frames and _OWN_SOCKET.search(f"{error.frames[-1].file} {error.frames[-1].function}"):
@@ -143,6 +144,7 @@ def match(trouble: Trouble) -> Finding | None:
         return None
     if (
         error.is_a("FileExistsError")
+        or "[Errno 17]" in error.text
         or _WATCHES.search(error.text)
         or ("No such file" in error.text and _SOCKET.search(error.text))
     ):
@@ -182,6 +184,22 @@ def _fits(error: Raised) -> bool:
         return True
     own = _OWN_WORDS.search(error.message) and _NAMES_PATH.search(error.message)
     return own is not None and _OTHERWISE.search(error.message) is None
+
+
+def _of_socket(trouble: Trouble) -> Finding | None:
+    """Conclude where the folder of Gunicorn's own socket is not there."""
+    line = trouble.line(_NO_FOLDER) if trouble.role == "master" and trouble.died else ()
+    if not line:
+        return None
+    folder = first(_NO_FOLDER, line[0].text).rpartition("/")[0]
+    return conclude(
+        trouble,
+        f"The folder of Gunicorn's own socket is not there: {one_line(line[0].text)}",
+        f"Create {folder} before the server starts: RuntimeDirectory= in a unit of systemd, mkdir in a start script.",
+        code="BC407",
+        confirm=f"ls -ld {folder}",
+        evidence=line,
+    )
 
 
 def _of_script(trouble: Trouble) -> Finding | None:

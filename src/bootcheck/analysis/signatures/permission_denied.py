@@ -73,8 +73,8 @@ _NO_WRITE = late.regex(r"attempt to write a readonly database|cannot cache funct
 """SQLite and Numba, where the file or its directory belongs to somebody else."""
 _LOW_PORT = late.regex(r"Can't connect to \([^)]*, (?:\d{1,3}|10[01]\d|102[0-3])\)")
 """Up to Gunicorn 22 the reason is not printed; a port below 1024 is one."""
-_SOCKET = late.regex(r"Can't connect to /")
-"""A socket file for which no reason is printed: in use it is not, so its directory is closed, or missing."""
+_SOCKET = late.regex(r"Can't connect to /|^Retrying in 1 second")
+"""A socket file, or an address, for which no reason is printed: in use it is not, so it is closed, or missing."""
 _IN_USE = late.regex(r"Connection in use|already in use|No such file")
 _PATH = late.regex(
     r"Permission denied: ['\"]?([^'\"\s]+)|not permitted: ['\"]?([^'\"\s]+)|connection to (.+?) failed|"

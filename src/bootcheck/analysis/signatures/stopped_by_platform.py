@@ -57,6 +57,7 @@ TELLTALE = late.regex(
     r"Your Spot Task was interrupted|"
     r"No response from gunicorn master within|[Ss]ome workers seem to have died and gunicorn did not restart them|"
     r"State changed from up to crashed|Probe of Liveness failed|Liveness check unsuccessful|"
+    r"terminated because it failed to respond to the start request|"
     r"DeployContainerHealthChecksFailed|ELB health is failing|did not pass the ping health check|"
     # a container on which others wait; that of a database is not this server's
     r"^(?!.*[Cc]ontainer (?:for service )?\S*(?:db|postgres|mysql|maria|mongo|redis|rabbit|kafka|elastic|search|minio|"
@@ -90,6 +91,7 @@ WORDS = (
     "protocol test",
     "is DOWN",
     "Probe of ",
+    "respond to the start request",
     "become healthy",
     "not healthy, rolling",
     " failed check",

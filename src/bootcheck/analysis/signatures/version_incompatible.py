@@ -31,6 +31,7 @@ from bootcheck.analysis.libraries import (
     file_of_syntax_error,
     hides_pythons,
     is_common,
+    is_foreign,
     is_installed,
     is_known,
     is_ours,
@@ -244,15 +245,12 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
         told = file_of_syntax_error(error) or ""
         return _package(told) if is_library(told) else None
     if (
-        "partially initialized" in text and not (is_library(inner) or _compiled(error))
+        "partially initialized" in text and not (is_foreign(inner, error) or _compiled(error))
     ) or "consider renaming '" in text:
         return None
     if any(said.search(text) for said in (_SAID, _REMOVED, _BY_TYPE)) or _compiled(error) or _pickled(error):
         return _package(inner) if is_library(inner) else "the library that is named"
-    if _PYTHON_2.search(text):
-        return "Python"
-    gone = first(_NOT_IN_THIS_PYTHON, text)
-    if gone:
+    if _PYTHON_2.search(text) or _NOT_IN_THIS_PYTHON.search(text):
         return "Python"
     said = first(_PARTED, text)
     part = _whole(said, error)
@@ -291,7 +289,9 @@ def _whole(module: str, error: Raised) -> str:
 def _pickled(error: Raised) -> bool:
     """Tell whether an object that was stored by another release of its library does not come back to life."""
     loads = any(_LOADS.search(frame.code) for frame in error.frames)
-    return loads and error.is_a(*_FAULTS, "KeyError", "ValueError") and error.frames[-1].function in _REVIVING
+    # What was stored as the main program's own is missed where that is Gunicorn, whatever the releases.
+    fault = error.is_a(*_FAULTS, "KeyError", "ValueError") and " on <module '__main__'" not in error.message
+    return loads and fault and error.frames[-1].function in _REVIVING
 
 
 def _compiled(error: Raised) -> bool:

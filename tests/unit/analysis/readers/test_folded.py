@@ -136,3 +136,14 @@ def test_lines_with_escapes_between_them(quote: str):
     ]
 
     assert unfolded(quote + "\\n".join(lines) + quote) == lines
+
+
+def test_a_json_line_whose_front_is_cut_off():
+    """Who copies half of it loses the head of the traceback, and the name of the field."""
+    log = (
+        'load_wsgiapp()\\n  File \\"/srv/gunicorn/util.py\\", line 357, in import_app\\n    __import__(module)\\n'
+        '  File \\"/srv/books.py\\", line 5, in <module>\\n    import prices\\n'
+        'ImportError: No module named prices\\n", "logger": "gunicorn.error"}\n'
+        "2026-11-27 09:00:02,637 INFO exited: books (exit status 3; not expected)\n"
+    )
+    assert classes(told(log)) == [("dependency-missing", 1)]

@@ -149,6 +149,13 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "exec /usr/local/bin/gunicorn: exec format error\n",
     ),
     "config_file_error": (
+        start()
+        + GET
+        + "[2026-11-27 09:02:00 +0000] [11] [ERROR] Exception in post_request hook\nTraceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/workers/sync.py", "handle_request", "self.cfg.post_request(self, req, environ, resp)")
+        + frame("/srv/hooks.py", "post_request", "log(resp.code)")
+        + "AttributeError: 'Response' object has no attribute 'code'\n"
+        + GET,
         "RuntimeError: 'conf.py' doesn't exist\n",
         "usage: __main__.py [OPTIONS] [APP_MODULE]\n__main__.py: error: unrecognized arguments: --workerz 4\n",
         "Traceback (most recent call last):\n"
@@ -427,6 +434,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        by_gunicorn("ImportError: Import by filename is not supported."),
         frame("<frozen importlib._bootstrap>", "_find_and_load")
         + "ModuleNotFoundError: No module named 'django_project'\n"
         + END,
@@ -479,6 +487,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    return\nIndentationError: unexpected indent'),
     ),
     "version_incompatible": (
+        raising(
+            "ImportError: cannot import name 'prices' from partially initialized module 'shelf' "
+            f"(most likely due to a circular import) ({SITE}shelf/__init__.py)",
+            frame(SITE + "shelf/web.py", "<module>", "from . import prices"),
+        ),
         "AttributeError: 'HTMLParser' object has no attribute 'unescape'\n" + END,
         raising(
             "TypeError: Field() missing 1 required positional argument: 'default'",
@@ -576,6 +589,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlalchemy.exc.NoSuchModuleError: Can't load plugin: sqlalchemy.dialects:snowflake"),
     ),
     "app_import_error": (
+        by_gunicorn(
+            frame(SITE + "shelf/__init__.py", "<module>", "from .web import application")
+            + frame(SITE + "shelf/web.py", "<module>", "from . import prices")
+            + "ImportError: cannot import name 'prices' from partially initialized module 'shelf' "
+            f"(most likely due to a circular import) ({SITE}shelf/__init__.py)"
+        ),
         raising(
             "AttributeError: module 'books' has no attribute 'stock'",
             frame("/srv/books/stock.py", "<module>", "import books.prices"),
@@ -777,6 +796,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "backend_unavailable": (
+        raising("RuntimeError: No books: initial connection to Elasticsearch failed. Make sure you run an instance"),
         "Redis is unavailable - sleeping\n",
         "Traceback (most recent call last):\n"
         + frame(SITE + "httpcore/_sync/connection_pool.py", "handle_request", "response = connection.handle_request(")
@@ -802,6 +822,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_startup_race": (
+        raising(
+            "OSError: [Errno 17] File exists: '/tmp/books'",
+            frame("/usr/lib/python2.7/os.py", "makedirs", "mkdir(name, mode)"),
+        ),
         raising("OSError: [Errno 39] Directory not empty: 'index.new' -> 'index'", code="os.replace(NEW, INDEX)"),
         raising("filelock._error.Timeout: The file lock '/tmp/x.lock' could not be acquired."),
         'psycopg2.errors.UniqueViolation: duplicate key value violates unique\nconstraint "books_pkey"\n' + END,
@@ -880,6 +904,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "".join(f"[2026-11-27 09:0{pid}:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(2, 9)),
     ),
     "stopped_by_platform": (
+        start()
+        + '"GET /_ah/start HTTP/1.1" 403\n'
+        + "Process terminated because it failed to respond to the start request with an HTTP status code of 200-299.\n"
+        + TERM,
         start()
         + GET
         + 'LIVENESS HTTP probe failed 3 times consecutively for container "shop-1" on path "/health". The instance has been '
@@ -1076,6 +1104,11 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn(f'  File "{SITE}old/async.py", line 3\n    print "x"\nSyntaxError: Missing parentheses'),
     ),
     "version_incompatible": (
+        raising(
+            "AttributeError: Can't get attribute 'Prices' on <module '__main__' from '/venv/bin/gunicorn'>",
+            frame("/usr/lib/python3.12/pickle.py", "find_class", "return getattr(sys.modules[module], name)"),
+            code="MODEL = joblib.load('prices.pkl')",
+        ),
         "AttributeError: module 'config' has no attribute 'PATHS'\n" + END,
         raising("AttributeError: Can't get attribute 'Net' on <module '__main__' from '/venv/bin/gunicorn'>"),
         raising(
