@@ -57,7 +57,7 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
             collector.break_off()
         deaths, unexplained = collector.result()
         deaths = probe_kills.recognise(deaths, containers)
-        found = collector.preflights.told(incidents.of_deaths(death for death in deaths if wanted.wants(death)))
+        found = collector.preflights.told(incidents.of_deaths(wanted.chosen(deaths)))
         advice = [item for item in collector.durations.advice() if wanted.names(item.code, item.rule.cause_class)]
         if warnings:
             advised = [Warned(item, count=1) for item in advice]

@@ -22,6 +22,8 @@ from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding, Severity
 
 CRASH, BOOT = "crash", "boot"
+SOON = 50
+"""Kinds of deaths that are concluded upon in the meantime, too."""
 SANE = 1e15
 """Seconds that nothing lasts: a report with such a number is read whole."""
 Row = tuple[Any, ...]
@@ -150,6 +152,7 @@ class Unpacker:
     def unpacked(self, batch: Batch, sources: Sequence[str]) -> Iterator[Death | Boot]:
         """Yield the death of each report; of a boot what is kept of it."""
         kinds, rows = batch
+        fresh = {number for number, kind in enumerate(kinds) if kind not in self._shared}
         shared = [self._shared.get(kind) or self._of_kind(kind) for kind in kinds]
         same = self._same
         for row, source in zip(rows, sources, strict=True):
@@ -159,7 +162,12 @@ class Unpacker:
             kind, identity, pid, host, at, since, server, full, path, place = row
             host, server = same.setdefault(host, host), same.setdefault(server, server)
             path = source if full else path
-            yield shared[kind].like(source, pid, host, at, since, server, identity, path, place)
+            death = shared[kind].like(source, pid, host, at, since, server, identity, path, place)
+            if fresh and kind in fresh and len(self._shared) <= SOON:
+                # What compiles the patterns that tell of it at the end, while others still read.
+                self._again(death)
+            fresh.discard(kind)
+            yield death
 
     def _of_kind(self, kind: tuple[Any, ...]) -> Death:
         cause, packed, *values = kind

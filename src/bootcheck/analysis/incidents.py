@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Any
 
 from bootcheck.analysis.deaths import LOG, Death
@@ -278,10 +279,12 @@ def _by_step(group: list[Death]) -> list[list[Death]]:
 
 
 def _incident(group: list[Death]) -> Incident:
-    group.sort(key=lambda death: (death.at is None, death.at or 0.0))
+    times = [death.at for death in group if death.at is not None]
+    # There may be a hundred thousand.
+    all_timed = len(times) == len(group)
+    group.sort(key=attrgetter("at") if all_timed else lambda death: (death.at is None, death.at or 0.0))
     first = _spokesman(group)
     finding = first.finding
-    times = [death.at for death in group if death.at is not None]
     confidences = [death.told.confidence for death in group]
     collateral = sum(death.collateral for death in group)
     evidence = [*finding.evidence[: MAX_EVIDENCE - 2]]
@@ -317,7 +320,10 @@ def _spokesman(group: list[Death]) -> Death:
     """Return the death that speaks for all: of the step that most of them stood in, a report rather than a log."""
     steps = Counter(death.step for death in group if death.step)
     usual = steps.most_common(1)[0][0] if steps else None
-    return min(group, key=lambda death: (death.step != usual, death.kind == LOG, death.cause is Cause.NONE))
+    fits = (death for death in group if death.step == usual and death.kind != LOG and death.cause is not Cause.NONE)
+    return next(fits, None) or min(
+        group, key=lambda death: (death.step != usual, death.kind == LOG, death.cause is Cause.NONE)
+    )
 
 
 def _summary(text: str, count: int) -> str:

@@ -48,7 +48,7 @@ def recognise(deaths: Sequence[Death], containers: Sequence[Container] = ()) -> 
             elif refuted:
                 doubts = tuple(_refutation(where, probe, start) for where, probe in refuted)
                 changed.update((id(death), _doubted(death, doubts)) for death in start.deaths)
-    return [changed.get(id(death), death) for death in deaths]
+    return [changed.get(id(death), death) for death in deaths] if changed else list(deaths)
 
 
 def _by_host(deaths: Sequence[Death]) -> dict[str, list[Start]]:

@@ -20,6 +20,10 @@ class Filter:
     classes: tuple[str, ...] = ()
     """Cause classes, likewise."""
 
+    def chosen(self, deaths: list[Death]) -> list[Death]:
+        """Return those that are asked for."""
+        return deaths if self == _ALL else [death for death in deaths if self.wants(death)]
+
     def wants(self, death: Death) -> bool:
         """Tell whether a death is asked for; one of unknown time always fits the times."""
         return self.covers(death.at, death.host) and self.names(death.told.code, death.cause_class)
@@ -35,3 +39,6 @@ class Filter:
     def names(self, code: str, cause_class: str) -> bool:
         """Tell whether a code or class is asked for; all are where none is named."""
         return not (self.codes or self.classes) or code in self.codes or cause_class in self.classes
+
+
+_ALL = Filter()
