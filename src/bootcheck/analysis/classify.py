@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bootcheck.analysis import late, signatures
 from bootcheck.analysis.signatures import Signature
-from bootcheck.analysis.trouble import ALL_FAILED, BESIDE, FAILED_BEFORE, LONE, REQUEST, STRAY, Raised, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, BEFORE, BESIDE, FAILED_BEFORE, LONE, REQUEST, STRAY, Raised, Trouble
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
@@ -28,6 +28,8 @@ _NO_APP = re.compile(r"Failed to find application object: ['\"][\w.]+\(.*\)['\"]
 """What Gunicorn says of a call that returned None."""
 _IN_TIME = re.compile(r"timed? ?out|\[Errno 110\]", re.IGNORECASE)
 _PEERS = frozenset({"db-unreachable", "backend-unavailable"})
+_NEEDED = frozenset({"db-auth-failed", "db-unreachable", "db-schema-missing", "db-too-many-connections"})
+"""What stops the migrations stops the app."""
 _TIMEOUTS = frozenset({"boot-timeout", "request-timeout"})
 _TRIES_AGAIN = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
@@ -114,10 +116,14 @@ class Diagnoser:
             best = self._by_complaint(trouble) or best
         if trouble.facts.get(STRAY) and (best is None or precedence(best.cause_class) > precedence(_LAST_OF_A_START)):
             return None
+        if trouble.facts.get(BEFORE):
+            return _before_a_start(best)
         if best is not None:
             return best
-        if not trouble.died or (trouble.facts.get(LONE) and not _of_an_import(trouble)):
-            return None
+        return None if not trouble.died or _is_anybodys(trouble) else self._generally(trouble)
+
+    def _generally(self, trouble: Trouble) -> Diagnosis:
+        """Return at least what is known: that it died, and how."""
         for item in self._general:
             finding = self._ask(item, trouble)
             if finding is not None:
@@ -180,6 +186,18 @@ class Diagnoser:
                     f"the signature {name} failed ({type(exc).__name__}: {exc}) and was passed over; please report this"
                 )
             return None
+
+
+def _is_anybodys(trouble: Trouble) -> bool:
+    """Tell whether an exception stands alone, and nothing shows that a server was importing an app."""
+    return bool(trouble.facts.get(LONE)) and not _of_an_import(trouble)
+
+
+def _before_a_start(found: Diagnosis | None) -> Diagnosis | None:
+    """Return what a command met that was run before the server, where the server needs the same."""
+    if found is None or found.cause_class not in _NEEDED:
+        return None
+    return replace(found, finding=replace(found.finding, confidence="low"))
 
 
 def _is_asked(item: Signature, trouble: Trouble) -> bool:

@@ -68,8 +68,8 @@ class Container:
         self._event: str | None = None
         self._last_at: float | None = None
         self._host: str | None = None
-        self.ran = self.worked = False
-        """A server of it showed signs of life; it had a worker, or gave up."""
+        self.ran = self.worked = self.busy = False
+        """A server of it showed signs of life; it had a worker, or gave up; it did more than to start."""
         self.lone: Loose | None = None
         """The last traceback before any sign of life: of a process that did not come up, or of something else."""
         self.strays: list[Trouble] = []
@@ -336,6 +336,7 @@ class Container:
             self._said_nothing(server)
         if not masters.is_stray(server):
             self.ran, self.worked = self.ran or not server.unseen, self.worked or server.worked
+            self.busy = self.busy or server.served or server.stopping or bool(server.troubles)
         self._forget_loose()
         if server.version is not None or server.listening:
             self.around = server.around(self._notes)

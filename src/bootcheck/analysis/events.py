@@ -322,7 +322,7 @@ def _config_error(server: Server, _: re.Match[str], record: Record) -> None:
     # What an app prints while it serves may begin with "Error: " as well.
     if server.served:
         return
-    if record.text.startswith("usage: "):
+    if record.text.startswith(("usage: ", "Usage: ")):
         server.parser = _USAGE not in record.text
     parsed = Raised(type="SystemExit", message=record.text, line=record.line) if server.parser else None
     if server.lives:

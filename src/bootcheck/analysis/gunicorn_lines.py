@@ -84,7 +84,7 @@ _LINES = (
         CONFIG_ERROR,
         r"Failed to read config file: |^Invalid value for \w+: |^(?:\S*/)?(?:gunicorn\S*|__main__\.py) ?: error: ",
     ),
-    (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^usage: (?:gunicorn\S*|__main__\.py) "),
+    (CONFIG_ERROR, r"^class uri .{1,200} invalid or not found|^[Uu]sage: (?:gunicorn\S*|__main__\.py) "),
     (APP_NOT_FOUND, r"^Error: (?:Could not import '|Could not locate a Flask app|Failed to find Flask app)"),
     (
         CONFIG_ERROR,
@@ -100,7 +100,7 @@ WORDS = (
     "Shutting down: ", "Reason: ", "Retrying in", "HaltServer", "Handling signal", "Hang up: ", "Parent changed",
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
-    "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "usage: ",
+    "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "sage: ",
     "Finished server", "Started server", "received SIGABRT", "Function ref", "* Serving ",
     "Error: ", "rror: ", "loading ASGI app",
 )  # fmt: skip

@@ -12,7 +12,7 @@ from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
 from bootcheck.analysis.overheard import Parting, overheard
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import BOOT, LONE, STRAY, Sink, Surroundings, Trouble
+from bootcheck.analysis.trouble import BEFORE, BOOT, LONE, STRAY, Sink, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -49,7 +49,7 @@ class Log:
         self._last: Container | None = None
         self._line = 0
         self._times: dict[int | None, float] = {}
-        self._ran = self._worked = self._heard = False
+        self._ran = self._worked = self._busy = self._heard = False
         self._lone: list[Loose] = []
         self._strays: list[Trouble] = []
         self._overheard: Loose | None = None
@@ -149,10 +149,13 @@ class Log:
         if self._overheard is not None and not self._ran and all(lone.unread for lone in self._lone):
             self._lone.append(self._overheard)
         for lone in self._lone:
-            if self._worked:
+            if self._busy:
                 self._sink.unexplained(lone.text, lone.source, lone.line)
-            else:
-                self._sink.trouble(_alone(lone, self.around, self.notes))
+                continue
+            alone = _alone(lone, self.around, self.notes)
+            # What was run before a server that has done nothing yet may be what it waits for.
+            before = replace(alone, cause=Cause.NONE, facts={BEFORE: True})
+            self._sink.trouble(before if self._worked else alone)
         for stray in self._strays:
             # A traceback says more than a word that any program begins with.
             self._sink.trouble(replace(stray, facts={**stray.facts, STRAY: self._worked or bool(self._lone)}))
@@ -164,6 +167,7 @@ class Log:
     def _end(self, container: Container) -> None:
         container.end()
         self._ran, self._worked = self._ran or container.ran, self._worked or container.worked
+        self._busy = self._busy or container.busy
         if container.lone is not None and len(self._lone) < MAX_LONE:
             self._lone.append(container.lone)
         self._strays += container.strays[: MAX_LONE - len(self._strays)]

@@ -20,7 +20,8 @@ NEAR = 2
 """Lines between a line of code and its exception: carets may stand there."""
 CUT_OFF = "(cut off)"
 """The file of a line of code whose frame is not in the log."""
-_ENVIRONMENT = re.compile(r"\bos\.environ\b|\bgetenv\(")
+_ENVIRONMENT = re.compile(r"\bos\.environ\b|\bgetenv\(|^\s*(?:value =|return) cast\(value\)$")
+"""Where the environment is read, by the app or by what it reads it with (django-environ, decouple)."""
 ABORTED = "handle_abort"
 """Where Gunicorn ends a worker that was timed out."""
 UNREAD = "Exception"

@@ -356,3 +356,28 @@ def test_a_message_that_goes_on_as_it_began():
     )
 
     assert classes(told(log)) == [("db-auth-failed", 1)]
+
+
+MIGRATING = (
+    "Traceback (most recent call last):\n"
+    + frame("/srv/manage.py", "<module>", "execute_from_command_line(sys.argv)")
+    + "django.db.utils.OperationalError: (1045, \"Access denied for user 'root'@'10.0.0.3' (using password: YES)\")\n"
+)
+
+
+def test_what_a_command_met_before_a_server_that_has_done_nothing_yet():
+    """The migrations of a start script: what their database refuses, the app's will be."""
+    (incident,) = told(MIGRATING + start()).incidents
+    assert (incident.cause_class, incident.confidence) == ("db-auth-failed", "low")
+    assert classes(told(MIGRATING + start() + GET)) == []
+    assert classes(told(MIGRATING + start() + TERM)) == []
+    # A library that is missing there need not be the server's.
+    assert classes(told(TRACE + start())) == []
+
+
+def test_an_apps_own_parser_that_refuses_gunicorns_arguments():
+    """An old one begins with a capital letter; the worker ends, and Gunicorn says no more."""
+    usage = "Usage: gunicorn [options]\n\ngunicorn: error: no such option: -b\n"
+    (incident,) = told(start() + usage).incidents
+    assert incident.cause_class == "app-exception"
+    assert "no such option" in incident.summary or any("no such option" in item.text for item in incident.evidence)

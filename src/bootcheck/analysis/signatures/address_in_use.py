@@ -25,7 +25,7 @@ from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Finding
+from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "address-in-use"
 RULES: tuple[str, ...] = ()
@@ -44,6 +44,7 @@ TELLTALE = late.regex(
 """Docker, which holds the port for its container, systemd, and servers of its own that an app starts beside."""
 WORDS = ("already allocated", "already in use", "in use by another", "attempting to bind on", "already active")
 TELLTALE_CAUSE = Cause.OS_EXIT
+_RUNNING = late.regex(r"^Error: Already running on PID (\d+) \(or pid file '([^']+)' is stale\)")
 _WHERE = late.regex(
     r"Connection in use: (.+)|connection to (.+?) failed|Can't connect to (.+)|(?:Bind for|listen tcp\S*) (\S+?):? "
 )
@@ -52,6 +53,9 @@ _PORT = late.regex(r", (\d+)\)|:(\d+)\b")
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from gunicorn's own words, or from an EADDRINUSE that ended the process."""
+    runs = trouble.line(_RUNNING) if trouble.role == "master" and trouble.died else ()
+    if runs:
+        return _runs_already(trouble, runs)
     error = trouble.error
     line = (*trouble.line(_SAID), *trouble.line(TELLTALE))[:1]
     if not (line and trouble.role == "master") and not (error is not None and _SAID.search(error.text)):
@@ -68,4 +72,18 @@ def match(trouble: Trouble) -> Finding | None:
         code="BC405",
         confirm=f"ss -ltnp 'sport = :{port}'",
         evidence=[*line, *gave_up] or None,
+    )
+
+
+def _runs_already(trouble: Trouble, line: tuple[Evidence, ...]) -> Finding:
+    said = _RUNNING.search(line[0].text)
+    pid, path = (said[1], said[2]) if said is not None else ("PID", "FILE")
+    return conclude(
+        trouble,
+        f"Another process has the pid file {path} of this server: pid {pid}, or nobody any more.",
+        f"Look whether pid {pid} is a gunicorn (ps -p {pid}): stop it, or let this one have a pid file of its own.",
+        f"If it is something else, remove {path} before each start: a container that is started again keeps its files.",
+        confirm=f"ps -p {pid} -o pid,lstart,args",
+        confidence="medium",
+        evidence=line,
     )

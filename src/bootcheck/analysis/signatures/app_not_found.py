@@ -68,11 +68,12 @@ def match(trouble: Trouble) -> Finding | None:
         or _is_the_target(trouble, error, target)
         or _evaluates_target(error)
         or _is_a_factory(error)
+        or _is_a_proxy(error)
         or _names_nothing(error)
     )
     if trouble.cause is not Cause.APP_NOT_FOUND and not by_gunicorn:
         return None
-    if not trouble.died and not (error is not None and _is_a_factory(error)):
+    if not trouble.died and not (error is not None and (_is_a_factory(error) or _is_a_proxy(error))):
         return None
     if error is not None and trouble.cause is Cause.EXCEPTION and not by_gunicorn:
         return None
@@ -117,6 +118,18 @@ def _is_a_factory(error: Raised) -> bool:
     """Tell whether what was named makes the app and is none: Gunicorn calls it with a request's two arguments."""
     called = bool(error.frames) and "self.wsgi(" in error.frames[-1].code and "gunicorn" in error.frames[-1].file
     return called and error.is_a("TypeError") and bool(_BY_TWO.search(error.message))
+
+
+def _is_a_proxy(error: Raised) -> bool:
+    """Tell whether what was named only stands for an app that there is none of outside of a request (current_app)."""
+    called = next((at for at, frame in enumerate(error.frames) if "self.wsgi(" in frame.code), None)
+    rest = error.frames[called + 1 :] if called is not None else ()
+    return (
+        bool(rest)
+        and rest[0].file.endswith("/werkzeug/local.py")
+        and all(is_library(frame.file) for frame in rest)
+        and error.message.startswith("Working outside of application context")
+    )
 
 
 def _names_nothing(error: Raised) -> bool:

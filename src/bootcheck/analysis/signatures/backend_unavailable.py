@@ -239,7 +239,7 @@ def match(trouble: Trouble) -> Finding | None:
     error = trouble.error
     if error is None:
         return _waited(trouble) if awaited(trouble) != SERVICE else unanswered(trouble, "Another service")
-    if error.is_a_clients:
+    if error.is_a_clients or error.is_aside:
         return None
     bare = "." not in error.type and any(_OF_CLIENT.search(frame.file) for frame in error.frames[-6:])
     by_module = (bare or bool(_MODULES.search(error.type))) and bool(

@@ -179,7 +179,7 @@ def _missed(trouble: Trouble) -> Finding | None:
         loopback = loopback or next((where for item in lines if (where := first(_ORDERED, item.text))), None)
     if missed and loopback:
         return _bad(trouble, f"it listens at {loopback}, which nobody outside reaches", missed, code="BC524")
-    expected = _expected(trouble, missed[0].text) if missed else ""
+    expected = _expected(trouble) if missed else ""
     ports = {first(_LISTENS, where) for where in trouble.around.listening}
     if expected and ports and expected not in ports:
         there = ", ".join(trouble.around.listening)
@@ -206,11 +206,17 @@ def _missing(trouble: Trouble) -> tuple[Evidence, ...]:
     return ()
 
 
-def _expected(trouble: Trouble, text: str) -> str:
-    """Return the port that is asked for, as far as the line or the one below it says."""
-    if "expected address" in text and trouble.facts.get("alone"):
-        return next((port for item in trouble.said if (port := first(_WANTED, item.text))), "")
-    return first(_EXPECTED, text) or first(_DIALLED, text)
+def _expected(trouble: Trouble) -> str:
+    """Return the port that is asked for, as far as one of the lines that miss a listener, or the one below it, says."""
+    for item in (*trouble.said, *trouble.around.notes):
+        if TELLTALE.search(item.text) is None:
+            continue
+        if "expected address" in item.text and trouble.facts.get("alone"):
+            return next((port for wanted in trouble.said if (port := first(_WANTED, wanted.text))), "")
+        port = first(_EXPECTED, item.text) or first(_DIALLED, item.text)
+        if port:
+            return port
+    return ""
 
 
 def _is_wrong(text: str) -> bool:

@@ -31,6 +31,7 @@ RULES = ("BC521",)
 WHILE_SERVING = True
 
 _SAID = late.regex(
+    r"class uri \S*[Ll]ogger\S* invalid or not found|"
     r"Failed to read config file: |^Invalid value for \w+: |(?:gunicorn\S*|__main__\.py) ?: error: |"
     r"^usage: (?:gunicorn|__main__\.py) \[OPTIONS\]|"
     r"^Error: '.*' doesn't exist$|"

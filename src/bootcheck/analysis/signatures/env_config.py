@@ -121,6 +121,8 @@ _LACKING = late.regex(
 _ABOUT = late.regex(r"^\W*(?!\w*(?:ERR_|ERROR|CUDA|CUDNN|HTTP_))[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+\b(?!\()")
 """A message that begins with a variable's name is about it, in whatever language."""
 _READS = late.regex(
+    # The first two as django-environ and decouple have it.
+    r"^(?:value =|return) (?:self\.)?_?cast\(value|"
     r"\benviron\b|\bgetenv\b|\bos\.env|\bconfig\(|\benv\(|\benv\.\w+\(|config\[|"
     r"\b\w*(?:ur[li]|URL|URI|dsn|DSN|_KEY|_TOKEN|_SECRET|_HOSTS?)\.(?:replace|split|startswith|strip|encode)\("
 )

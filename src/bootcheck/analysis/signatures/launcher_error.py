@@ -149,8 +149,8 @@ _OWN_UNIT = late.regex(r"unicorn\S*: (?:Failed at step [A-Z]|Main process exited
 _LOADER = late.regex(r"rror while loading shared libraries: |Error loading shared library |Error relocating ")
 """The loader's words: it gives the status 127 as well."""
 _ABSENT = late.regex(
-    r"No module named '?gunicorn(?:\.(?!conf'|workers\.|(?:six|_compat|argparse_compat|selectors|management)\b)|"
-    r"[';]|$)|"
+    r"No module named '?gunicorn(?:\.(?!conf'|workers\.|"
+    r"(?:glogging|six|_compat|argparse_compat|selectors|management)\b)|[';]|$)|"
     r"No module named '?encodings'?$|"
     r"The 'gunicorn[^']*' distribution was not found|"
     r"No package metadata was found for (?:The 'gunicorn|gunicorn)|No such file or directory: '(?:[^']*/)?gunicorn'"

@@ -48,6 +48,7 @@ _SAID = late.regex(
     r"Could not find the \w+ library|Could not find lib \S+ or load any|\[WinError (?:126|193)\]|"
     r"Could not find module '[^']+\.dll'|dlopen\(.{1,300}(?:image not found|tried: )|libcurl link-time ssl backend|"
     r"(?:could not|failed to) load (?:dynamic|shared) (?:object|library)|library version mismatch|"
+    r"Required library version not found: lib|CUDA Setup failed|"
     r"C-extensions failed|No module named '?(?:\w+\.)*(\w+)\._\1'?|"
     r"cannot import name '?(?:_(?:imaging\w*|psycopg|mysql|multiarray_umath|rust|ssl|speedups)' from '?\w+|cygrpc\b)|"
     r"No module named '?(?:_(?:sqlite3|ctypes|bz2|lzma|ssl|hashlib|curses|uuid|zstd|gdbm|dbm|decimal|elementtree|"

@@ -25,7 +25,7 @@ import re
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble
+from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -73,6 +73,11 @@ _CAUSES = (Cause.NONE, Cause.OS_EXIT, Cause.NATIVE_CRASH)
 _TYPES = ("OSError", "RuntimeError", "BlockingIOError", "IOError", "error", "ValueError", "PanicException")
 
 
+def _is_taken(error: Raised) -> bool:
+    """Tell whether another worker took the connection that this one was woken up for."""
+    return "[Errno 11]" in error.text and any("accept()" in frame.code for frame in error.frames)
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from EMFILE, ENFILE, EAGAIN at a fork or a thread's start, ENOMEM.
 
@@ -88,11 +93,15 @@ def match(trouble: Trouble) -> Finding | None:
             evidence=trouble.said[-3:],
         )
     line = trouble.line(TELLTALE)
-    fits = error is not None and (
-        (error.is_a("MemoryError", "_ArrayMemoryError") and trouble.died)
-        or (error.is_a(*_TYPES) and _SAID.search(error.text))
-        or _ANY_TYPE.search(error.text)
-        or (trouble.died and _NO_MEMORY.search(error.text))
+    fits = (
+        error is not None
+        and not _is_taken(error)
+        and (
+            (error.is_a("MemoryError", "_ArrayMemoryError") and trouble.died)
+            or (error.is_a(*_TYPES) and _SAID.search(error.text))
+            or _ANY_TYPE.search(error.text)
+            or (trouble.died and _NO_MEMORY.search(error.text))
+        )
     )
     if not fits and not (line and error is None and trouble.cause in _CAUSES):
         return None

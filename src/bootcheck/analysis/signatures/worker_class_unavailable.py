@@ -31,6 +31,8 @@ CAUSE_CLASS = "worker-class-unavailable"
 RULES = ("BC522",)
 
 _SAID = late.regex(r"class uri (?:u?['\"](?P<uri>[^'\"]+)['\"]|(?P<bare>\S+)) invalid or not found")
+_LOGGER = late.regex(r"class uri u?['\"]?(?:[\w.]+[.:])?\w*(?:Logger|logger)\b['\"]? invalid or not found")
+"""What is loaded in the same way, and is no worker's."""
 _NEEDS = late.regex(
     r"(?:gevent|eventlet|tornado)\w* worker requires|You need (?:gevent|eventlet|tornado)|"
     r"requires (?:gevent|eventlet) \d|cannot import name '?ALREADY_HANDLED|"
@@ -82,7 +84,7 @@ def match(trouble: Trouble) -> Finding | None:
     elif error is not None and error.is_a("ModuleNotFoundError", "ImportError"):
         in_loader = in_loader or bool(_ONLY_CLASSES.search(first(_MISSING, error.message)))
     line = (*trouble.line(_SAID), *trouble.line(_NEEDS))[:1]
-    if not line and not in_loader:
+    if (not line and not in_loader) or trouble.line(_LOGGER):
         return None
     name = first(_SAID, line[0].text, "the worker class") if line else "the worker class"
     missing = first(_MISSING, error.text if error is not None else trouble.text)

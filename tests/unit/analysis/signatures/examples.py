@@ -149,6 +149,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "exec /usr/local/bin/gunicorn: exec format error\n",
     ),
     "config_file_error": (
+        "\nError: class uri 'books.logs.BookLogger' invalid or not found: \n\n[Traceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/util.py", "load_class", "mod = importlib.import_module('.'.join(components))")
+        + "ModuleNotFoundError: No module named 'books.logs'\n]\n",
         start()
         + GET
         + "[2026-11-27 09:02:00 +0000] [11] [ERROR] Exception in post_request hook\nTraceback (most recent call last):\n"
@@ -197,6 +200,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "ModuleNotFoundError: No module named 'uvicorn'\n]\n",
     ),
     "native_library": (
+        raising(
+            "RuntimeError: CUDA Setup failed despite GPU being available. Inspect the output and look for libraries"
+        ),
         raising("OSError: sndfile library not found"),
         raising('django.core.exceptions.ImproperlyConfigured: Could not find the GDAL library (tried "gdal").'),
         raising("OSError: Could not find lib geos_c or load any of its variants ['libgeos_c.so']."),
@@ -264,6 +270,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + TERM,
     ),
     "address_in_use": (
+        "\nError: Already running on PID 7 (or pid file '/run/books.pid' is stale)\n",
         "socket.error: [Errno 98] Address already in use\n",
         "docker: Error response from daemon: driver failed programming external connectivity on endpoint web: "
         "Bind for 0.0.0.0:8000 failed: port is already allocated.\n",
@@ -280,6 +287,9 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         + TERM.replace("[10]", "[7]"),
     ),
     "bad_bind_address": (
+        start()
+        + "2026-11-27 09:04:00 ERROR - Container web for site books did not start within expected time limit.\n"
+        + "2026-11-27 09:04:00 ERROR - Container web didn't respond to HTTP pings on port: 8080, failing site start.\n",
         "Traceback (most recent call last):\n"
         + frame(SITE + "gunicorn/arbiter.py", "start", "self.LISTENERS = sock.create_sockets(self.cfg, self.log)")
         + frame(SITE + "gunicorn/sock.py", "bind", "sock.bind(self.cfg_addr)")
@@ -434,6 +444,14 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         ),
     ),
     "app_not_found": (
+        start()
+        + "[2026-11-27 09:02:00 +0000] [11] [ERROR] Error handling request /\nTraceback (most recent call last):\n"
+        + frame(
+            SITE + "gunicorn/workers/sync.py", "handle_request", "respiter = self.wsgi(environ, resp.start_response)"
+        )
+        + frame(SITE + "werkzeug/local.py", "__call__", "return self._get_current_object()(*a, **kw)")
+        + frame(SITE + "flask/globals.py", "_find_app", "raise RuntimeError(_app_ctx_err_msg)")
+        + "RuntimeError: Working outside of application context.\n",
         by_gunicorn("ImportError: Import by filename is not supported."),
         frame("<frozen importlib._bootstrap>", "_find_and_load")
         + "ModuleNotFoundError: No module named 'django_project'\n"
@@ -646,6 +664,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("ImportError: cannot import name 'create_app' from 'shop' (/srv/shop/__init__.py)"),
     ),
     "env_config": (
+        raising(
+            "ValueError: invalid literal for int() with base 10: '10  # shelves'",
+            frame(SITE + "environ/environ.py", "parse_value", "value = cast(value)"),
+        ),
+        "    value = cast(value)\nValueError: invalid literal for int() with base 10: '10  # shelves'\n",
         raising("botocore.exceptions.NoCredentialsError: Unable to locate credentials"),
         raising(
             "pydantic_core._pydantic_core.ValidationError: 1 validation error for Shop\ndb_url\n  Field required",
@@ -1069,6 +1092,10 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         request("FileNotFoundError: [Errno 2] No such file or directory: 'x'"),
     ),
     "resource_limit": (
+        "Traceback (most recent call last):\n"
+        + frame("/srv/lib/python2.7/gunicorn/workers/sync.py", "run", "client, addr = sock.accept()")
+        + frame("/usr/lib/python2.7/socket.py", "accept", "sock, addr = self._sock.accept()")
+        + "error: [Errno 11] Resource temporarily unavailable\n",
         start() + "2026-11-27 09:02:00,000 INFO asked: RuntimeError: can't start new thread\n" + GET + TERM,
         raising("BlockingIOError: [Errno 115] Operation now in progress"),
     ),
@@ -1092,6 +1119,15 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
     ),
     "monkey_patch_late": (request("RecursionError: maximum recursion depth exceeded"),),
     "app_not_found": (
+        start()
+        + "[2026-11-27 09:02:00 +0000] [11] [ERROR] Error handling request /\nTraceback (most recent call last):\n"
+        + frame(
+            SITE + "gunicorn/workers/sync.py", "handle_request", "respiter = self.wsgi(environ, resp.start_response)"
+        )
+        + frame("/srv/books.py", "index", "current_app.config")
+        + frame(SITE + "flask/globals.py", "_find_app", "raise RuntimeError(_app_ctx_err_msg)")
+        + "RuntimeError: Working outside of application context.\n"
+        + GET,
         "$ gunicorn shelf.web:app\n" + raising("ModuleNotFoundError: No module named 'shelf_lib'"),
         "$ gunicorn --bind unix:flask:app shelf.web:app\n" + by_gunicorn(NO_FLASK),
         raising("ModuleNotFoundError: No module named 'wsgi_helpers'"),
@@ -1199,6 +1235,9 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         request("psycopg2.OperationalError: could not connect to server: Connection refused"),
     ),
     "backend_unavailable": (
+        "Traceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/instrument/statsd.py", "_sock_send", "self.sock.send(msg)")
+        + "ConnectionRefusedError: [Errno 111] Connection refused\n",
         request("httpx.ConnectError: [Errno 111] Connection refused"),
         raising("sqlalchemy.exc.TimeoutError: QueuePool limit of size 5 overflow 10 reached, connection timed out"),
         raising('psycopg2.OperationalError: connection to server at "db" failed: Connection refused'),
