@@ -4,11 +4,13 @@ What it means
     Gunicorn tries its address five times, a second apart, and gives up with status 1. Nothing serves.
 
 How it looks
-    `Connection in use: ('0.0.0.0', 8000)`, `Retrying in 1 second.`, `Can't connect to ('0.0.0.0', 8000)`.
+    `Connection in use: ('0.0.0.0', 8000)`, `Retrying in 1 second.`, `Can't connect to ('0.0.0.0', 8000)`; or, of the
+    pid file, `Already running on PID 31 (or pid file '/run/shop.pid' is stale)`.
 
 Why it happens
     An earlier server, or orphaned workers of a killed master, still hold the port; two units or
-    containers share it (host network); the app itself binds the port while it is imported.
+    containers share it (host network); the app itself binds the port while it is imported. A pid file is left
+    behind where a container is killed and started again.
 
 What to do
     Find the holder with `ss -ltnp 'sport = :PORT'` and stop it, or bind another port.

@@ -7,7 +7,9 @@ What it means
 How it looks
     `[Errno -2] Name or service not known`, `[Errno 99] Cannot assign requested address`,
     `'80o0' is not a valid port number`; or `Listening at: http://127.0.0.1:8000` inside a container
-    and then a platform's `No open ports detected`, `Error R10 (Boot timeout)`.
+    and then a platform's `No open ports detected`, `Error R10 (Boot timeout)`. A server that is pid 1, so alone in
+    its container, and listens there without answering anybody is told with less confidence: a proxy beside it in the
+    same pod would reach it.
 
 Why it happens
     An address of another machine; `$PORT` that nobody expanded; loopback inside a container; a port

@@ -6,7 +6,8 @@ What it means
 
 How it looks
     `Commands out of sync; you can't run this command now`, `SSL error: decryption failed or bad record mac`,
-    `lost synchronization with server`, `Packet sequence number wrong`, seldom alone. Over TLS the server only sees
+    `lost synchronization with server`, `Packet sequence number wrong`, `Got response id 18 but expected 22`, seldom
+    alone. Over TLS the server only sees
     a record that does not fit: `bad record mac`, `wrong version number`, and then it closes the connection.
 
 Why it happens

@@ -6,7 +6,8 @@ What it means
 
 How it looks
     `FileNotFoundError: [Errno 2] No such file or directory: 'settings/production.yaml'`,
-    `[Errno 28] No space left on device`, `Read-only file system`, `Can't create workertmp`.
+    `[Errno 28] No space left on device`, `Read-only file system`, `Can't create workertmp`,
+    `connection to /run/shop/web.sock failed: [Errno 2] No such file or directory`.
 
 Why it happens
     A relative path and another working directory; a file left out of the image; a volume that is not

@@ -5,7 +5,8 @@ What it means
     socket, bind a port below 1024.
 
 How it looks
-    `PermissionError: [Errno 13] Permission denied: '/var/log/app/app.log'`, `Operation not permitted`.
+    `PermissionError: [Errno 13] Permission denied: '/var/log/app/app.log'`, `Operation not permitted`. Up to release
+    22 Gunicorn only says `Retrying in 1 second.` of an address that it may not bind, again and again.
 
 Why it happens
     The workers' user differs from the one who made the file; a read-only or root-owned volume;
