@@ -8,7 +8,18 @@ from dataclasses import dataclass, replace
 
 from bootcheck.analysis import late, signatures
 from bootcheck.analysis.signatures import Signature
-from bootcheck.analysis.trouble import ALL_FAILED, BEFORE, BESIDE, FAILED_BEFORE, LONE, REQUEST, STRAY, Raised, Trouble
+from bootcheck.analysis.trouble import (
+    ALL_FAILED,
+    BEFORE,
+    BESIDE,
+    FAILED_BEFORE,
+    LAST_FAILED,
+    LONE,
+    REQUEST,
+    STRAY,
+    Raised,
+    Trouble,
+)
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
 
@@ -30,6 +41,7 @@ _IN_TIME = re.compile(r"timed? ?out|\[Errno 110\]", re.IGNORECASE)
 _PEERS = frozenset({"db-unreachable", "backend-unavailable"})
 _NEEDED = frozenset({"db-auth-failed", "db-unreachable", "db-schema-missing", "db-too-many-connections"})
 """What stops the migrations stops the app."""
+_PEERS_OF_ALL = _PEERS | {"db-auth-failed"}
 _TIMEOUTS = frozenset({"boot-timeout", "request-timeout"})
 _TRIES_AGAIN = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
@@ -204,6 +216,8 @@ def _is_asked(item: Signature, trouble: Trouble) -> bool:
     """Tell whether a signature is asked about a request's error."""
     if trouble.facts.get(ALL_FAILED):
         return signatures.where_all_fail(item)
+    if trouble.facts.get(LAST_FAILED):
+        return item.CAUSE_CLASS in _PEERS_OF_ALL
     if trouble.facts.get(BESIDE):
         return signatures.whatever_follows(item)
     return signatures.while_serving(item)

@@ -22,7 +22,7 @@ from bootcheck.analysis.readers import Batch, sieve
 from bootcheck.analysis.readers.folded import is_escaped
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tellings import Tellings, merge
-from bootcheck.analysis.trouble import ALL_FAILED, Trouble
+from bootcheck.analysis.trouble import Trouble
 from bootcheck.analysis.warned import Warnings
 from bootcheck.model.boot import Boot
 from bootcheck.model.cause import Cause
@@ -282,7 +282,7 @@ class Collector:
 
     def trouble(self, trouble: Trouble) -> None:
         """Keep what a log tells of one process; that all requests failed counts where it tells nothing else."""
-        if trouble.facts.get(ALL_FAILED):
+        if trouble.failed_only:
             self._failed = self._failed or trouble
             return
         self._judge(trouble)
@@ -290,7 +290,7 @@ class Collector:
     def _judge(self, trouble: Trouble) -> None:
         diagnosis = self._diagnoser.diagnose(trouble)
         if diagnosis is None:
-            if trouble.error is not None and trouble.said and not trouble.facts.get(ALL_FAILED):
+            if trouble.error is not None and trouble.said and not trouble.failed_only:
                 self.unexplained(
                     trouble.error.text.splitlines()[0], trouble.said[-1].source, trouble.said[-1].line or 0
                 )

@@ -19,11 +19,11 @@ from bootcheck.analysis.endings import (
     silent_troubles,
     trouble_of,
 )
-from bootcheck.analysis.events import HANDLERS, event_of, evidence, pid_of
+from bootcheck.analysis.events import HANDLERS, event_of, evidence
 from bootcheck.analysis.last_words import LISTENS
 from bootcheck.analysis.lives import Life, Loose, Server
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import ALL_FAILED, BOOT, REQUEST, Raised, Sink, Surroundings, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, BOOT, LAST_FAILED, REQUEST, Raised, Sink, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -32,13 +32,7 @@ MAX_SILENT = 5_000
 MAX_SERVERS = 4
 """That run at once: a re-exec (USR2) has two."""
 _BAD = frozenset({"ERROR", "CRITICAL"})
-_LOGGING_ERROR = "--- Logging error ---"
-"""What Python's logging says before the traceback of a line that it could not write: nobody dies of that."""
 _OURS = "bootcheck: "
-_ECHO = "Traceback, the end of it:"
-"""What bootcheck's banner puts before the lines that it repeats of a death's traceback, and how deep they stand."""
-_ECHO_INDENT = " " * 5
-
 _WAITS = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
 """The last line of a log that was cut while an app waits for what it has just missed."""
 
@@ -100,7 +94,7 @@ class Container:
     @property
     def served(self) -> bool:
         """True once the current server has answered a request, and not only by errors."""
-        return self._server.served and (self._server.answered or self._server.failed is None)
+        return self._server.served and (self._server.went_on or self._server.failed is None)
 
     def knows(self, pid: int) -> bool:
         """Tell whether a process of a running server has this pid."""
@@ -120,10 +114,10 @@ class Container:
             ):
                 return None
             self._close_block()
-        if record.headed or record.text == _LOGGING_ERROR:
+        if record.headed or record.text == tracebacks.LOGGING_ERROR:
             self._unlogged = not record.headed
         self._head = record if record.headed else self._head
-        self._echo = record.text.strip() == _ECHO or (self._echo and record.text.startswith(_ECHO_INDENT))
+        self._echo = tracebacks.echoes(record.text, before=self._echo)
         if event is None or event[0] == said.CONFIG_ERROR:
             block = self._starts.of(record.text, record.line, expected=self._expects and not record.headed)
             if block is not None:
@@ -138,6 +132,11 @@ class Container:
             # Django's console says it without any level.
             self._event = event[0] if event is not None else None
         return event
+
+    def blamed(self, chain: tuple[Raised, ...]) -> None:
+        """Take what a database said in its own container while a request failed here."""
+        if self._server.failed is None:
+            self._harmless(chain, REQUEST, None, self._last_at)
 
     def end(self) -> None:
         """Tell what is open at the end."""
@@ -205,7 +204,7 @@ class Container:
         server = self._server
         server.recovered()
         server.last_words.begun(record.line)
-        pid = pid_of(match)
+        pid = said.pid_of(match)
         if pid in server.lives:
             self._flush(server.lives.pop(pid))
         self._trim()
@@ -316,8 +315,8 @@ class Container:
     def _end_server(self) -> None:
         server = self._server
         self._forget_loose(failed=True)
-        if server.failed is not None and server.all_failed:
-            self._emit(replace(server.failed, facts={ALL_FAILED: True}))
+        if server.failed is not None and server.last_failed:
+            self._emit(replace(server.failed, facts={ALL_FAILED if server.all_failed else LAST_FAILED: True}))
         for life in list(server.lives.values()):
             self._flush(life)
         for trouble in silent_troubles(server, self._notes):

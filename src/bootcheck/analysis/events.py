@@ -17,6 +17,7 @@ STOPPED_BY = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL"})
 CHANGING = frozenset({"hup", "ttou", "ttin", "usr2", "winch"})
 MAX_FATAL = 30
 _ABORTED = "SystemExit: 1"
+_UNREAD = "Failed to read config file: "
 _HOOK = "worker received"
 """How the hook begins that Gunicorn's documentation has for a worker that is aborted."""
 _USAGE, _REFUSED = "[OPTIONS]", ": error: "
@@ -41,8 +42,8 @@ def _worker_class(server: Server, match: re.Match[str], _: Record) -> None:
 
 
 def _exiting(server: Server, match: re.Match[str], record: Record) -> None:
-    server.named(pid_of(match))
-    life = server.life(pid_of(match), evidence(record))
+    server.named(said.pid_of(match))
+    life = server.life(said.pid_of(match), evidence(record))
     life.exiting = True
     server.last_words.ended(record.line)
     if (
@@ -80,7 +81,7 @@ def _raised(server: Server, match: re.Match[str], record: Record) -> None:
 
 
 def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
-    pid = pid_of(match)
+    pid = said.pid_of(match)
     if not pid and match[0].startswith(_HOOK):
         # It is the worker itself that says so, mostly after its master.
         pid = record.pid or 0
@@ -97,7 +98,7 @@ def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
 
 
 def _overdue(server: Server, match: re.Match[str], record: Record) -> None:
-    life = server.life(pid_of(match), evidence(record))
+    life = server.life(said.pid_of(match), evidence(record))
     if not server.stopping and (life.retiring or server.recycling):
         # Nobody waits for it: it gives up connections that are idle, as it does with those of a stop.
         return
@@ -113,7 +114,7 @@ def _overdue(server: Server, match: re.Match[str], record: Record) -> None:
 def _of_a_worker(server: Server, match: re.Match[str], record: Record) -> bool:
     """Tell whether a worker speaks of a child of its own: it has the handler of its master, and its words."""
     speaker = server.lives.get(record.pid) if record.pid is not None and record.pid != server.pid else None
-    return speaker is not None and speaker.begun and pid_of(match) not in server.lives
+    return speaker is not None and speaker.begun and said.pid_of(match) not in server.lives
 
 
 def _killed(server: Server, match: re.Match[str], record: Record) -> None:
@@ -121,8 +122,8 @@ def _killed(server: Server, match: re.Match[str], record: Record) -> None:
         return
     first = server.lives.get(0)
     if first is not None and first.hung_in:
-        server.named(pid_of(match))
-    life = server.life(pid_of(match), evidence(record))
+        server.named(said.pid_of(match))
+    life = server.life(said.pid_of(match), evidence(record))
     life.killed = said.signal_of(match)
     server.end(life, record.at)
     server.waves.take(life, record.at)
@@ -130,7 +131,7 @@ def _killed(server: Server, match: re.Match[str], record: Record) -> None:
 
 
 def _exited(server: Server, match: re.Match[str], record: Record) -> None:
-    pid = pid_of(match)
+    pid = said.pid_of(match)
     if _of_a_worker(server, match, record):
         return
     if int(match["code"][:5]) == BOOT_ERROR:
@@ -208,23 +209,25 @@ def _starting(server: Server, _: re.Match[str], record: Record) -> None:
 
 
 def _started(server: Server, match: re.Match[str], record: Record) -> None:
-    server.announced = pid_of(match) if record.pid is None else None
+    server.announced = said.pid_of(match) if record.pid is None else None
 
 
 def _finished(server: Server, match: re.Match[str], record: Record) -> None:
-    server.life(pid_of(match), evidence(record)).retiring = True
+    server.life(said.pid_of(match), evidence(record)).retiring = True
 
 
 _BY_PROXY = ("502", "504")
 """What a proxy answers where the server behind it did not."""
 
 
-def _serving(server: Server, match: re.Match[str], _: Record) -> None:
+def _serving(server: Server, match: re.Match[str], record: Record) -> None:
     if match[0][-3:] in _BY_PROXY:
         server.kept_waiting = server.kept_waiting or match[0].endswith("504")
         return
     server.served = True
-    server.answered = server.answered or match[0][-3] in "123"
+    if match[0][-3] in "123" and said.NEEDS_NOTHING.search(record.text) is None:
+        server.went_on = server.went_on or server.failed is not None
+        server.answered = True
     if server.just_raised and server.loose is not None and match[0][-3:-2] == "5":
         server.loose.failed = True
 
@@ -319,8 +322,10 @@ def _cannot_bind(server: Server, _: re.Match[str], record: Record) -> None:
 
 
 def _config_error(server: Server, _: re.Match[str], record: Record) -> None:
-    # What an app prints while it serves may begin with "Error: " as well.
-    if server.served:
+    # What an app prints while it serves may begin with "Error: " as well; of a reload's file only Gunicorn speaks.
+    if server.served or record.text.startswith(_UNREAD):
+        if record.text.startswith(_UNREAD):
+            _fatal(server, said.CONFIG_ERROR, record)
         return
     if record.text.startswith(("usage: ", "Usage: ")):
         server.parser = _USAGE not in record.text
@@ -386,11 +391,6 @@ def event_of(record: Record, *, telltale: bool, booted: bool) -> tuple[str, re.M
     # A shell, a container or an app in a worker says "Error: " as well, in words that Gunicorn does not have.
     others = telltale or (booted and record.text.startswith("Error: "))
     return None if others and event is not None and event[0] == said.CONFIG_ERROR else event
-
-
-def pid_of(match: re.Match[str]) -> int:
-    """Return the pid that a line names, 0 where it names none."""
-    return int((match.groupdict().get("pid") or "0")[:9])
 
 
 def evidence(record: Record) -> Evidence:

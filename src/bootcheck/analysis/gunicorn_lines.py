@@ -92,6 +92,11 @@ _LINES = (
     ),
     (CONFIG_ERROR, r"^Worker class '.*' not found"),
 )
+NEEDS_NOTHING = re.compile(
+    r'"[A-Z]+ /(?:(?:\w+/)?(?:-/)?(?:health\w*|ping|status|metrics|live\w*|ready\w*|alive|up)/?|static/\S*|assets/\S*|'
+    r"favicon\.ico|robots\.txt|(?:\S*/)?openapi\.json|docs/?)[ ?]"
+)
+"""What is answered without a database or a service."""
 ANSWERED = re.compile(r' HTTP/1\.[01]" [1-5]\d\d')
 """In an access log: whatever else stands in such a line was written by a client, and means nothing."""
 _TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)
@@ -128,3 +133,8 @@ def signal_of(match: re.Match[str]) -> str:
         return str(match["name"])
     number = int(match["number"][:4])
     return signal_name(number - 128 if number > 128 else number)
+
+
+def pid_of(match: re.Match[str]) -> int:
+    """Return the pid that a line names, 0 where it names none."""
+    return int((match.groupdict().get("pid") or "0")[:9])

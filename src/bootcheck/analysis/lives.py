@@ -148,6 +148,8 @@ class Server:
     served: bool = False
     answered: bool = False
     """A request was answered, and not by an error."""
+    went_on: bool = False
+    """The same after the first request that raised."""
     kept_waiting: bool = False
     """A proxy gave up to wait for its answer to a request."""
     failed: Trouble | None = None
@@ -213,6 +215,11 @@ class Server:
     def all_failed(self) -> bool:
         """True where each request that the log tells of raised, and nothing worse is known."""
         return self.failed is not None and not self.answered and not self.troubles
+
+    @property
+    def last_failed(self) -> bool:
+        """True where none was answered after the first that raised, and nothing worse is known."""
+        return self.failed is not None and not self.went_on and not self.troubles
 
     @property
     def unseen(self) -> bool:

@@ -10,7 +10,7 @@ from bootcheck.analysis.container import Container
 from bootcheck.analysis.libraries import target_of
 from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
-from bootcheck.analysis.overheard import Parting, overheard
+from bootcheck.analysis.overheard import Parting, Refusals, overheard
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import BEFORE, BOOT, LONE, STRAY, Sink, Surroundings, Trouble
 from bootcheck.model.cause import Cause
@@ -55,6 +55,7 @@ class Log:
         self._overheard: Loose | None = None
         """The last thing that a line quotes, as long as no server has spoken."""
         self._parting = Parting()
+        self._refusals = Refusals()
 
     @property
     def attentive(self) -> bool:
@@ -103,6 +104,9 @@ class Log:
         event = container.feed(record, telltale=telltale)
         alone = container.open_since < 0
         self._parting.hear(record, None if event is None else event[0], alone=alone, telltale=telltale)
+        refused = self._refusals.hear(record, event)
+        if refused is not None:
+            container.blamed(refused.chain)
         if speaks and record.at is not None and len(self._times) < MAX_TIMES:
             self._times[record.line] = record.at
         if event is not None:

@@ -209,8 +209,8 @@ class Notes:
         for note in self._notes:
             if not self._is_about(note, record.stream) or (note.settled and not (stops and note.answered)):
                 continue
-            if begins and note.acts and note.early:
-                # What it speaks of was no server yet that somebody could have stopped.
+            if begins and note.early and (note.acts or _READINESS.search(note.said.text)):
+                # What it speaks of was no server yet that somebody could have stopped, or that was not ready.
                 note.settled = note.answered = True
             elif not (near and note.asks):
                 # Who asks from within reaches a server that nobody reaches from outside.

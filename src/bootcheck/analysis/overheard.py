@@ -24,6 +24,13 @@ _BY_SERVER = re.compile(
     r"Is the server running on|Can't connect to (?:local )?(?:MySQL )?server|\b[Ee]rror -?\d+ connecting to \S+:\d"
 )
 """PostgreSQL's words, MySQL's, and those of redis-py for what the system told it."""
+_REFUSES = re.compile(
+    r"\bFATAL: +(?:password authentication failed|sorry, too many clients|remaining connection slots|no pg_hba|"
+    r"(?:role|database) \"[^\"]+\" does not exist|the database system is)|Access denied for user '"
+)
+"""What a database logs of a client that it turns away."""
+NEAR = 8
+"""Lines from there to the answer of the request that needed it."""
 _BEGINS_BADLY = re.compile(r"\W{0,4}(?:Error|ERROR|Fatal|FATAL|CRITICAL|[Pp]anic)\b|level=(?:error|fatal)\b")
 _SYSTEMS_WORDS = re.compile(
     r"[Pp]ermission denied|Operation not permitted|No space left on device|Read-only file system|Too many open files|"
@@ -84,6 +91,25 @@ class Parting:
             record.line,
             at=record.at,
         )
+
+
+class Refusals:
+    """What a database says in a container of its own, shortly before a request fails in another one."""
+
+    def __init__(self) -> None:
+        self._record: Record | None = None
+
+    def hear(self, record: Record, event: tuple[str, re.Match[str]] | None) -> Loose | None:
+        """Take the next line, and what Gunicorn says by it; return what was refused where a request failed of it."""
+        if event is None:
+            self._record = record if record.stream and _REFUSES.search(record.text) else self._record
+            return None
+        refused = self._record
+        if event[0] != said.SERVING or event[1][0][-3] != "5" or refused is None:
+            return None
+        self._record = None
+        near = record.line - refused.line <= NEAR and refused.stream != record.stream
+        return overheard(refused) if near else None
 
 
 def _is_complaint(record: Record) -> bool:

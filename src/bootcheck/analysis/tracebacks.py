@@ -20,6 +20,11 @@ NEAR = 2
 """Lines between a line of code and its exception: carets may stand there."""
 CUT_OFF = "(cut off)"
 """The file of a line of code whose frame is not in the log."""
+LOGGING_ERROR = "--- Logging error ---"
+"""What Python's logging says before the traceback of a line that it could not write: nobody dies of that."""
+_ECHO = "Traceback, the end of it:"
+"""What bootcheck's banner puts before the lines that it repeats of a death's traceback, and how deep they stand."""
+_ECHO_INDENT = " " * 5
 _ENVIRONMENT = re.compile(r"\bos\.environ\b|\bgetenv\(|^\s*(?:value =|return) cast\(value\)$")
 """Where the environment is read, by the app or by what it reads it with (django-environ, decouple)."""
 ABORTED = "handle_abort"
@@ -289,6 +294,11 @@ def parse(text: str) -> tuple[Raised, ...]:
             found = block.close() or found
         block = start(line, number)
     return (block.close() or found) if block is not None else found
+
+
+def echoes(text: str, *, before: bool) -> bool:
+    """Tell whether a line is one of those by which bootcheck's banner repeats a traceback, if the one before it was."""
+    return text.strip() == _ECHO or (before and text.startswith(_ECHO_INDENT))
 
 
 def _indent(text: str) -> int:

@@ -27,6 +27,8 @@ BESIDE = "beside"
 """The fact that an exception was logged, and nothing tells what failed by it."""
 UNREACHED = "unreached"
 """The fact that a server alone in its container listens at its loopback, and no request is known to have come."""
+LAST_FAILED = "last_failed"
+"""The fact that no request was answered any more after this one raised."""
 ALL_FAILED = "all_failed"
 """The fact that no request was answered, as far as the log tells of any."""
 
@@ -184,6 +186,11 @@ class Trouble:
         return self.cause is not Cause.NONE
 
     @property
+    def failed_only(self) -> bool:
+        """True of requests that raised, where nothing but what came after them tells whether that matters."""
+        return bool(self.facts.get(ALL_FAILED) or self.facts.get(LAST_FAILED))
+
+    @property
     def unstarted(self) -> bool:
         """True where only lines that speak for themselves are there: no server ran, and nothing else went wrong."""
         return bool(self.facts.get("alone")) and not self.facts.get("ran")
@@ -242,7 +249,7 @@ class Sink(Protocol):
 
 
 _BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.APP_NOT_FOUND, Cause.OS_EXIT, Cause.NONE})
-_SOCKETS = re.compile(r"/(?:gevent|eventlet)/|/_?(?:socket|ssl)\w*\.py$")
+_SOCKETS = re.compile(r"^<string>|/(?:gevent|eventlet)/|/_?(?:socket|ssl)\w*\.py$")
 _CONVERSATION = re.compile(r"gunicorn/(?:http/\w+\.py |util\.py write)")
 _LIBRARY = re.compile(
     r"site-packages|dist-packages|/pymodules/|/bootcheck/(?:gunicorn|recorder|wsgi|guards)|/lib(?:64)?/python\d|"

@@ -133,8 +133,54 @@ def test_no_request_is_answered(error: str, expected: str):
     )
     for log in (start() + trace, trace, start() + (trace + ERROR) * 3, start() + trace + TERM):
         assert [name for name, _ in classes(told(log))] == [expected]
-    for log in (start() + trace + ERROR + GET, start() + GET + trace, request(error)):
+    for log in (start() + trace + ERROR + GET, start() + GET + trace + ERROR + GET, request(error)):
         assert classes(told(log)) == []
+
+
+@pytest.mark.parametrize(("error", "expected"), AWAY)
+def test_no_request_is_answered_any_more(error: str, expected: str):
+    """It was well before; what a health check or a picture gets since then says nothing of the database."""
+    trace = (
+        "[2026-11-27 09:02:00,123] ERROR in app: Exception on / [GET]\n"
+        f"Traceback (most recent call last):\n{ASKED}{error}\n"
+    )
+    health = GET.replace('"GET / ', '"GET /health ')
+    picture = GET.replace('"GET / ', '"GET /static/books.png ')
+    for log in (start() + GET + trace, start() + health + trace + ERROR + health + picture):
+        assert [name for name, _ in classes(told(log))] == [expected]
+
+
+def test_what_is_missing_is_told_where_every_request_met_it():
+    """A module, a setting or a name that an app asks for late; where anything was answered, it may be one page's."""
+    missing = (
+        ("ModuleNotFoundError: No module named 'flask_cors'", "dependency-missing"),
+        ("django.core.exceptions.ImproperlyConfigured: You must define a 'default' database", "env-config"),
+        ("ImportError: cannot import name 'Mapping' from 'collections'", "version-incompatible"),
+    )
+    for error, expected in missing:
+        trace = f"Exception on / [GET]\nTraceback (most recent call last):\n{ASKED}{error}\n"
+        assert [name for name, _ in classes(told(start() + trace + ERROR))] == [expected]
+        assert classes(told(start() + GET + trace + ERROR)) == []
+    scanned = "django.core.exceptions.DisallowedHost: Invalid HTTP_HOST header: '54.93.11.7'. You may need to add it to ALLOWED_HOSTS."
+    trace = f"Invalid HTTP_HOST header\nTraceback (most recent call last):\n{ASKED}{scanned}\n"
+    assert classes(told(start() + trace + "Bad Request: /\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ('FATAL:  password authentication failed for user "books"', "db-auth-failed"),
+        ("FATAL:  sorry, too many clients already", "db-too-many-connections"),
+    ],
+)
+def test_what_a_database_says_in_its_own_container(said: str, expected: str):
+    """Just before a request fails here; who else is turned away is no matter of this server's."""
+    web = "".join(f"web_1  | {line}\n" for line in start().splitlines())
+    refused = f"db_1   | 2026-11-27 09:01:00.411 UTC [71] {said}\n"
+    failed, answered = f"web_1  | {ERROR}", f"web_1  | {GET}"
+    assert [name for name, _ in classes(told(web + refused + failed))] == [expected]
+    assert classes(told(web + refused + answered)) == []
+    assert classes(told(web + answered + refused + "db_1   | LOG:  checkpoint complete\n" * 10 + failed)) == []
 
 
 def test_no_request_is_answered_for_an_apps_own_mistake():

@@ -30,6 +30,7 @@ from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-import-error"
 RULES: tuple[str, ...] = ()
+WHERE_ALL_FAIL = True
 
 _CIRCULAR = late.regex(r"partially initialized module|most likely due to a circular import")
 _SAID = late.regex(

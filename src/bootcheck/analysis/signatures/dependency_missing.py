@@ -31,6 +31,7 @@ from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "dependency-missing"
 RULES: tuple[str, ...] = ()
+WHERE_ALL_FAIL = True
 
 _MISSING = late.regex(r"No module named '?([\w.]+)'?")
 _SAID = late.regex(

@@ -26,11 +26,12 @@ import re
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
 from bootcheck.analysis.lacking import is_lacking
-from bootcheck.analysis.trouble import Raised, Trouble, is_library
+from bootcheck.analysis.trouble import REQUEST, Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "env-config"
 RULES: tuple[str, ...] = ()
+WHERE_ALL_FAIL = True
 
 _SAID = late.regex(
     r"[Ss]et the (\w+) (?:environment variable|setting)|(?:SECRET_KEY) setting must not be empty|"
@@ -149,7 +150,8 @@ _CAPITALS = late.regex(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the traceback reads the environment, or the message names a setting that is lacking."""
     error = trouble.error
-    if error is None:
+    if error is None or (trouble.moment == REQUEST and error.is_a("DisallowedHost")):
+        # Who scans the net names any host.
         return None
     reads = any(_READS.search(frame.code) for frame in error.frames[-3:])
     from_environ = any(

@@ -33,6 +33,7 @@ from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "native-library"
 RULES: tuple[str, ...] = ()
+WHERE_ALL_FAIL = True
 
 _SAID = late.regex(
     r"cannot open shared object file|undefined symbol|rtld: 0712-\d+|\b0509-\d{3} |GLIBC(?:XX)?_[\d.]+'? not found|"

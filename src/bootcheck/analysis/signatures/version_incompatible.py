@@ -39,11 +39,13 @@ from bootcheck.analysis.libraries import (
     is_pythons,
     is_shared,
 )
+from bootcheck.analysis.removals import BY_TYPE, GONE, REMOVED
 from bootcheck.analysis.trouble import SYNTAX, Frame, Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "version-incompatible"
 RULES: tuple[str, ...] = ()
+WHERE_ALL_FAIL = True
 
 _SAID = late.regex(
     r"size changed, may indicate binary incompatibility|compiled using NumPy 1|compiled against (?:ABI|"
@@ -113,71 +115,6 @@ _PYTHON_2 = late.regex(
     r"(?:Base)?ExceptionGroup|aiter|anext)' is not defined|"
     r"'str' object has no attribute 'decode'|'dict' object has no attribute '(?:iteritems|has_key|itervalues|iterkeys)'"
 )
-_REMOVED = late.regex(
-    r"'(?:\w*Flask|Blueprint)' object has no attribute '(?:before_first_request|before_app_first_request|json_encoder|"
-    r"json_decoder)'|'Marshmallow' object has no attribute '(?:Model|Table)Schema'|"
-    r"'Updater' object has no attribute 'dispatcher'|'MetaData' object has no attribute 'bind'|"
-    r"'(?:Count|Tfidf)Vectorizer' object has no attribute 'get_feature_names'|"
-    r"'(?:DataFrame|Series)' object has no attribute '(?:append|iteritems|ix|as_matrix)'|"
-    r"'Engine' object has no attribute '(?:execute|table_names|has_table)'|`np\.\w+` was|"
-    r"'EntryPoints' object has no attribute 'get'|missing 1 required positional argument: 'on_delete'|"
-    r"Textual SQL expression .* should be explicitly declared|Not an executable object: '|"
-    r"Specifying a namespace in include\(\) without providing an app_name|generator raised StopIteration|"
-    r"Invalid argument\(s\) .* sent to create_engine|A non-annotated attribute was detected|"
-    r"'HTMLParser' object has no attribute 'unescape'|Metaclasses with custom tp_new are not supported|"
-    r"Expected maxsize to be an integer or None|Did you mean to say select\(|"
-    r"missing 1 required keyword-only argument: 'recursive_guard'|overridden by a non-annotated attribute|"
-    r"'(?:SQLAlchemy|[WA]SGIRequest|FieldInfo|ModelField|Celery|SocketIO|JWTManager|LoginManager|Limiter|Elasticsearch|"
-    r"(?:Async)?OpenAI|Options|FastMCP|Babel|PyMongo|Quart|Sanic|(?:Async)?QdrantClient|Pinecone|AgentExecutor|"
-    r"StateGraph|(?:Azure)?ChatOpenAI|\w*PromptTemplate|Jinja2Templates|Bootstrap)' object has no attribute '|"
-    r"'Callable' has no attribute '_abc_registry'|"
-    r"'HTTPResponse' object has no attribute 'strict'|Element' object has no attribute 'get(?:children|iterator)'|"
-    r"'Thread' object has no attribute 'isAlive'|code\(\) (?:takes|argument)|code expected at least \d+ arguments|"
-    r"an integer is required \(got type bytes\)|__randomstate_ctor|is not a known BitGenerator|bad marshal data|"
-    r"^SystemError: unknown opcode|zip\(\) takes no keyword|can't be correctly interpreted for Annotated Declarative|"
-    r"view must be a callable or a list/tuple in the case of include|3-tuple to include\(\)|"
-    r"'(?:staticfiles|admin_static)' is not a registered tag library|"
-    r"Can't get attribute '\w+' on <module '[\w.]+' from '[^']*-packages/|"
-    r"'_(?!AppCtx|Request|Environ|Gener|Context)[A-Z]\w+' object has no attribute '|"
-    r"missing 1 required positional argument: 'Loader'|'(?:Sequential|Functional|"
-    r"Model)' object has no attribute 'predict_|"
-    r"no current event loop in thread 'MainThread'|"
-    r"you MUST specify `skip_on_failure|unable to infer type for attribute|no validator found for <class"
-)
-"""What well-known libraries say of code that was written for another release of theirs."""
-_BY_TYPE = late.regex(
-    r"expected schema argument to be a string, got|arguments should be named <dialectname>|__class__ not set defining|"
-    r"context must be a dict rather than|SRE module mismatch|proto file into descriptor pool|"
-    r"'(?:MessageFactory|SymbolDatabase)' object has no attribute 'GetPrototype'|timezones from the pytz library|"
-    r"Error when deserializing class '|Could not locate class '\w+'|Weights only load failed|"
-    r"Cannot inherit from Generic\[|Cannot subclass <class 'typing\.|Parameters to (?:Generic|Protocol)\[|"
-    r"Subscripted generics cannot be used with|Type does not define the tp_name|`Config` and `model_config`|"
-    r"type object '\w+Consumer' has no attribute 'as_asgi'|'Flask' object has no attribute '_got_first_request|"
-    r"'(?:FastAPI|Starlette|APIRouter|Router)' object has no attribute '(?:add_event_handler|on_event)|"
-    r"'\w*Logger' object has no attribute 'warn'|'\w*ConfigParser' object has no attribute '(?:readfp|read_file)'|"
-    r"invalid mode: 'r?b?Ur?b?'|global flags not at the start of the expression|super\(\) takes at least 1 argument|"
-    r"name '(?:(?:ModuleNotFound|FileNotFound|FileExists|Permission|Connection|NotADirectory|IsADirectory|Recursion|"
-    r"ProcessLookup|Timeout)Error|breakpoint)' is not defined|"
-    r"'(?:encoding|errors|flush|newline)' is an invalid keyword argument for (?:this function|print|open)|"
-    r"'(?:dict_\w+|map|filter|zip)' object (?:is not subscriptable|does not support indexing|is not reversible|"
-    r"has no attribute ')|object of type '(?:map|filter|zip|dict_\w+)' has no len\(\)|"
-    r"'(?:generator|_csv\.reader|_io\.\w+)' object has no attribute 'next'|"
-    r"'array\.array' object has no attribute '(?:to|from)string'|"
-    r"'str' object has no attribute 'remove(?:prefix|suffix)'|"
-    r"'dict_\w+' and '|unsupported operand type\(s\) for \|=?: '(?:dict|OrderedDict)' and '(?:dict|OrderedDict)'"
-)
-"""What Python says of its own types in code for another Python, and libraries of theirs in so many words."""
-_GONE = late.regex(
-    r"(?:python_2_unicode_compatible|[nu]?u?gettext(?:_lazy|_noop)?|(?:force|smart)_text|url_(?:quote|unquote|decode|"
-    r"encode|"
-    r"parse)|soft_unicode|(?:Mutable)?(?:Mapping|Sequence|Set)|Iterable|Callable|OrderedDict|i(?:zip|map|filter)|"
-    r"getargspec|_(?:request|app)_ctx_stack|JSONEncoder|contextfunction|contextfilter|environmentfilter|"
-    r"secure_filename|cached_property|Base(?:Response|Request)|parse_rule|FileStorage|Markup|json_available|TypedDict|"
-    r"_?endpoint_from_view_func|Literal|Annotated|Protocol|ParamSpec|TypeAlias|StrEnum|"
-    r"patterns|six|safe_str_cmp|SchemaABC|available_attrs|render_to_response|RequestContext|urlquote|is_safe_url|"
-    r"QUERY_TERMS|(?:force|smart)_(?:unicode|str|bytes)|simplejson|ifilterfalse|izip_longest|maketrans)$"
-)
-"""Names that well-known libraries, and Python, once had: Python up to 3.6 says no more than the name."""
 _COMPILED = late.regex(r"^partially initialized module '[\w.]+' has no attribute '(?:\w*__\w+|_[a-z]\w*|gapi_\w+)'")
 _LACKING = late.regex(
     r"^(?:'(?:[\w.]+\.)?_?[A-Z]\w*' object|type object '_?[A-Z]\w*'|'super' object) has no attribute '"
@@ -248,7 +185,7 @@ def _subject(error: Raised) -> str | None:  # noqa: PLR0911
         "partially initialized" in text and not (is_foreign(inner, error) or _compiled(error))
     ) or "consider renaming '" in text:
         return None
-    if any(said.search(text) for said in (_SAID, _REMOVED, _BY_TYPE)) or _compiled(error) or _pickled(error):
+    if any(said.search(text) for said in (_SAID, REMOVED, BY_TYPE)) or _compiled(error) or _pickled(error):
         return _package(inner) if is_library(inner) else "the library that is named"
     if _PYTHON_2.search(text) or _NOT_IN_THIS_PYTHON.search(text):
         return "Python"
@@ -359,7 +296,7 @@ def _of_name(error: Raised, name: re.Match[str], inner: str) -> str | None:
         foreign = foreign or f"/{module.partition('.')[0]}/" in path or _is_elsewhere(path, module, error)
     if not path:
         foreign = is_library(inner) or (not module.startswith(".") and is_installed(module, error))
-        foreign = foreign or (not error.is_own(module) and (is_pythons(module) or bool(_GONE.match(name[1]))))
+        foreign = foreign or (not error.is_own(module) and (is_pythons(module) or bool(GONE.match(name[1]))))
     return (module or "the library") if foreign and not (module and error.is_own(module) and not path) else None
 
 
@@ -377,6 +314,9 @@ def _is_elsewhere(path: str, module: str, error: Raised) -> bool:
 
 def _of_library(error: Raised) -> str | None:
     """Return the library that raised a fault while it was imported: the last file that began is its own."""
+    inner = error.frames[-1].file if error.frames else ""
+    if error.is_a("NameError") and "-packages/gunicorn/" in inner:
+        return _package(inner)
     begun = [frame for frame in error.frames if frame.function == "<module>"]
     if not begun or not error.is_a(*_FAULTS) or _NOT_ITS_FAULT.search(error.text):
         return None

@@ -149,6 +149,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "exec /usr/local/bin/gunicorn: exec format error\n",
     ),
     "config_file_error": (
+        start() + GET + "[2026-11-27 09:02:00 +0000] [10] [INFO] Handling signal: hup\n"
+        "[2026-11-27 09:02:00 +0000] [10] [INFO] Hang up: Master\n"
+        "Failed to read config file: /srv/gunicorn.conf.py\nTraceback (most recent call last):\n"
+        + frame(SITE + "gunicorn/app/base.py", "get_config_from_filename", "spec.loader.exec_module(mod)")
+        + frame("/srv/gunicorn.conf.py", "<module>", "workers = int(env.get('WORKERS', 2))")
+        + "NameError: name 'env' is not defined\n",
         "\nError: class uri 'books.logs.BookLogger' invalid or not found: \n\n[Traceback (most recent call last):\n"
         + frame(SITE + "gunicorn/util.py", "load_class", "mod = importlib.import_module('.'.join(components))")
         + "ModuleNotFoundError: No module named 'books.logs'\n]\n",
@@ -505,6 +511,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         by_gunicorn('  File "/srv/shop/wsgi.py", line 3\n    return\nIndentationError: unexpected indent'),
     ),
     "version_incompatible": (
+        "Traceback (most recent call last):\n"
+        + frame("/usr/bin/gunicorn", "<module>", "load_entry_point('gunicorn')()")
+        + frame("/usr/lib/python2.5/site-packages/gunicorn/util.py", "closerange", "for fd in krange(low, high):")
+        + "NameError: global name 'krange' is not defined\n",
         raising(
             "ImportError: cannot import name 'prices' from partially initialized module 'shelf' "
             f"(most likely due to a circular import) ({SITE}shelf/__init__.py)",
@@ -1272,6 +1282,9 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         start() + GET + "INFO:jobs:Task timed out after 30 seconds\n" + GET + TERM,
     ),
     "stopped_by_platform": (
+        "Warning  Unhealthy  2m58s  kubelet  Readiness probe failed: dial tcp 10.0.3.77:8000: connect: connection refused\n"
+        + start()
+        + GET,
         start()
         + GET
         + "2026-11-27T09:05:00.0+00:00 heroku[web.1]: Idling\n"
