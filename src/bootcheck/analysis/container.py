@@ -9,7 +9,6 @@ from bootcheck.analysis import gunicorn_lines as said
 from bootcheck.analysis import masters, tracebacks
 from bootcheck.analysis.endings import (
     BOOT_ERROR,
-    beside,
     is_abort,
     is_boot,
     is_lifespan,
@@ -23,7 +22,7 @@ from bootcheck.analysis.events import HANDLERS, event_of, evidence
 from bootcheck.analysis.last_words import LISTENS
 from bootcheck.analysis.lives import Life, Loose, Server
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import ALL_FAILED, BOOT, LAST_FAILED, REQUEST, Raised, Sink, Surroundings, Trouble
+from bootcheck.analysis.trouble import BESIDE, BOOT, REQUEST, Raised, Sink, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -278,10 +277,8 @@ class Container:
 
     def _harmless(self, chain: tuple[Raised, ...], moment: str, pid: int | None, at: float | None) -> None:
         """Tell of an exception that ended no process, as far as the log says."""
-        told, around = (self._last_line(chain),), self._server.around(self._notes)
-        trouble = Trouble(
-            cause=Cause.NONE, pid=pid, moment=moment, exception=chain[0], chain=chain, at=at, said=told, around=around
-        )
+        loose = Loose(chain, self._source, chain[0].line or 0)
+        trouble = replace(loose.trouble(Cause.NONE, moment, self._server.around(self._notes), at=at), pid=pid)
         self._server.failed = self._server.failed or (trouble if moment == REQUEST else None)
         self._emit(trouble)
 
@@ -315,8 +312,8 @@ class Container:
     def _end_server(self) -> None:
         server = self._server
         self._forget_loose(failed=True)
-        if server.failed is not None and server.last_failed:
-            self._emit(replace(server.failed, facts={ALL_FAILED if server.all_failed else LAST_FAILED: True}))
+        if server.failed is not None and server.in_vain is not None:
+            self._emit(replace(server.failed, facts={server.in_vain: True}))
         for life in list(server.lives.values()):
             self._flush(life)
         for trouble in silent_troubles(server, self._notes):
@@ -389,7 +386,8 @@ class Container:
         if loose.failed or (boot and not any(life.ready for life in server.lives.values())):
             self._harmless(loose.chain, REQUEST if loose.failed else BOOT, None, self._last_at)
         else:
-            self._emit(beside(loose, server.around(self._notes), self._last_at))
+            around = server.around(self._notes)
+            self._emit(loose.trouble(Cause.NONE, REQUEST, around, at=self._last_at, **{BESIDE: True}))
 
     def _emit(self, trouble: Trouble) -> None:
         if trouble.died:

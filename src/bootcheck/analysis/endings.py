@@ -6,10 +6,9 @@ import re
 from itertools import pairwise
 
 from bootcheck.analysis.ages import AGAIN, LATE, MANY, again_and_again, all_alike, as_a_boot, began, uptime
-from bootcheck.analysis.lives import Life, Loose, Server
+from bootcheck.analysis.lives import Life, Server
 from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import (
-    BESIDE,
     BOOT,
     FAILED_BEFORE,
     LONE,
@@ -19,7 +18,6 @@ from bootcheck.analysis.trouble import (
     UNTOLD,
     Frame,
     Raised,
-    Surroundings,
     Trouble,
 )
 from bootcheck.model.cause import Cause
@@ -343,19 +341,4 @@ def _silent(life: Life, server: Server, notes: list[Evidence], cause: Cause, *fa
         said=tuple(life.said),
         around=server.around(notes),
         facts={"silent": True, **dict.fromkeys(facts, True), **told},
-    )
-
-
-def beside(loose: Loose, around: Surroundings, at: float | None) -> Trouble:
-    """Return what a server logged that went on, or of which nothing more is known."""
-    said = (Evidence(source=loose.source, line=loose.line, text=loose.chain[0].brief),)
-    return Trouble(
-        cause=Cause.NONE,
-        moment=REQUEST,
-        exception=loose.chain[0],
-        chain=loose.chain,
-        at=at,
-        said=said,
-        around=around,
-        facts={BESIDE: True},
     )

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 from bootcheck.analysis.last_words import LastWords
 from bootcheck.analysis.tracebacks import UNREAD
-from bootcheck.analysis.trouble import Raised, Surroundings, Trouble
+from bootcheck.analysis.trouble import ALL_FAILED, LAST_FAILED, Raised, Surroundings, Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
 MAX_SAID = 12
@@ -102,6 +103,19 @@ class Loose:
     def bare(self) -> bool:
         """True where nothing tells where it was raised."""
         return not any(link.frames for link in self.chain)
+
+    def trouble(self, cause: Cause, moment: str, around: Surroundings, *, at: float | None, **facts: bool) -> Trouble:
+        """Return what it tells, where it belongs to a process of which nothing more is known."""
+        return Trouble(
+            cause=cause,
+            moment=moment,
+            exception=self.chain[0],
+            chain=self.chain,
+            said=(Evidence(source=self.source, line=self.line or None, text=self.chain[0].brief),),
+            at=at,
+            around=around,
+            facts=dict(facts),
+        )
 
     @property
     def text(self) -> str:
@@ -212,14 +226,11 @@ class Server:
         return any(life.chain or life.app_not_found for life in self.lives.values())
 
     @property
-    def all_failed(self) -> bool:
-        """True where each request that the log tells of raised, and nothing worse is known."""
-        return self.failed is not None and not self.answered and not self.troubles
-
-    @property
-    def last_failed(self) -> bool:
-        """True where none was answered after the first that raised, and nothing worse is known."""
-        return self.failed is not None and not self.went_on and not self.troubles
+    def in_vain(self) -> str | None:
+        """The fact that each request raised, or each after the first that did, where nothing worse is known."""
+        if self.failed is None or self.went_on or self.troubles:
+            return None
+        return LAST_FAILED if self.answered else ALL_FAILED
 
     @property
     def unseen(self) -> bool:

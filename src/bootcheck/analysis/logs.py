@@ -132,18 +132,7 @@ class Log:
     def parting(self, lines: int) -> Trouble | None:
         """Return what the app of a server that came up said in the last of so many lines: it may be why they end."""
         word = self._parting.word(lines) if self._worked else None
-        if word is None:
-            return None
-        said = (Evidence(source=word.source, line=word.line, text=word.text),)
-        return Trouble(
-            cause=Cause.NONE,
-            moment=BOOT,
-            exception=word.chain[0],
-            chain=word.chain,
-            said=said,
-            at=word.at,
-            around=self.around,
-        )
+        return None if word is None else word.trouble(Cause.NONE, BOOT, self.around, at=word.at)
 
     def end(self) -> None:
         """Tell what is open at the log's end."""
@@ -182,14 +171,6 @@ class Log:
 
 def _alone(loose: Loose, around: Surroundings, notes: list[Evidence]) -> Trouble:
     """Return what an exception tells in a log that shows no server: a death only if its mechanism is recognised."""
-    return Trouble(
-        cause=Cause.EXCEPTION,
-        moment=BOOT,
-        exception=loose.chain[0],
-        chain=loose.chain,
-        said=(Evidence(source=loose.source, line=loose.line, text=loose.chain[0].brief),),
-        at=loose.at,
-        # Of the lines beside it, only what was started is about it for sure.
-        around=replace(around, notes=tuple(note for note in notes if target_of(note.text))),
-        facts={LONE: True},
-    )
+    # Of the lines beside it, only what was started is about it for sure.
+    near = replace(around, notes=tuple(note for note in notes if target_of(note.text)))
+    return loose.trouble(Cause.EXCEPTION, BOOT, near, at=loose.at, **{LONE: True})
