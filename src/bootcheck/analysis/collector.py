@@ -378,4 +378,7 @@ class Collector:
 
 
 def _is_wordless(death: Death) -> bool:
-    return death.cause in (Cause.OS_EXIT, Cause.SYS_EXIT) and not death.specific
+    # OpenBLAS interrupts the process by a signal where it gets no thread.
+    untold = not death.subject or "raised KeyboardInterrupt" in death.finding.summary
+    by_exception = death.cause is Cause.EXCEPTION and untold
+    return (death.cause in (Cause.OS_EXIT, Cause.SYS_EXIT) or by_exception) and not death.specific

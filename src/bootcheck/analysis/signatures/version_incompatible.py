@@ -106,7 +106,7 @@ _NOT_IN_THIS_PYTHON = late.regex(
     r"No module named '?(distutils|imp|asyncore|asynchat|smtpd|cgi|cgitb|crypt|telnetlib|pipes|imghdr|"
     r"sndhdr|nntplib|xdrlib|lib2to3|audioop|aifc|sunau|spwd|mailcap|msilib|binhex|ConfigParser|"
     r"tomllib|zoneinfo|graphlib|annotationlib|dataclasses|contextvars|importlib\.(?:metadata|resources)|"
-    r"gunicorn\.(?:six|_compat|argparse_compat|selectors|management)|urllib2|urlparse|StringIO|cStringIO|Queue|httplib|cPickle|__builtin__|pkg_resources|[\w.]*\bsix\.moves|"
+    r"gunicorn\.(?:six|_compat|argparse_compat|selectors|management)|urllib2|urlparse|StringIO|cStringIO|Queue|httplib|cPickle|__builtin__|[\w.]*\bsix\.moves|"
     r"(?:Socket|BaseHTTP|SimpleHTTP|CGIHTTP|SimpleXMLRPC)Server|cookielib|Cookie|HTMLParser|htmlentitydefs|xmlrpclib|"
     r"User(?:Dict|List|String)|_?dummy_thread(?:ing)?|anydbm|whichdb|md5|sets)\b"
 )

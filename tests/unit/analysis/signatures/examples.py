@@ -369,6 +369,8 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("sqlite3.OperationalError: unable to open database file"),
     ),
     "resource_limit": (
+        "OpenBLAS blas_thread_init: pthread_create failed for thread 14 of 24: Resource temporarily unavailable\n"
+        + raising("KeyboardInterrupt", frame(SITE + "numpy/core/__init__.py", "<module>", "from . import multiarray")),
         "OpenBLAS blas_thread_init: pthread_create: Resource temporarily unavailable\n",
         "libgomp: Thread creation failed: Resource temporarily unavailable\n",
         "OMP: Error #34: System unable to allocate necessary resources for OMP thread:\n",
@@ -586,6 +588,10 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising("AttributeError: module 'collections' has no attribute 'Mapping'"),
     ),
     "dependency_missing": (
+        raising(
+            "ModuleNotFoundError: No module named 'pkg_resources'",
+            frame(SITE + "shelf/version.py", "<module>", "import pkg_resources"),
+        ),
         frame("<frozen importlib._bootstrap>", "_find_and_load")
         + "ModuleNotFoundError: No module named 'django_ses'\n"
         + END,
