@@ -22,6 +22,7 @@ from bootcheck.analysis.trouble import (
 )
 from bootcheck.model.cause import CAUSE_CLASSES, Cause
 from bootcheck.model.finding import Finding
+from bootcheck.model.signals import LIMITS
 
 MAX_KINDS = 2_000
 UNKNOWN_CLASS = "app-exception"
@@ -39,9 +40,9 @@ _NO_APP = re.compile(r"Failed to find application object: ['\"][\w.]+\(.*\)['\"]
 """What Gunicorn says of a call that returned None."""
 _IN_TIME = re.compile(r"timed? ?out|\[Errno 110\]", re.IGNORECASE)
 _PEERS = frozenset({"db-unreachable", "backend-unavailable"})
+"""Who may let a worker wait until it is timed out."""
 _NEEDED = frozenset({"db-auth-failed", "db-unreachable", "db-schema-missing", "db-too-many-connections"})
 """What stops the migrations stops the app."""
-_PEERS_OF_ALL = _PEERS | {"db-auth-failed"}
 _TIMEOUTS = frozenset({"boot-timeout", "request-timeout"})
 _TRIES_AGAIN = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
@@ -217,7 +218,7 @@ def _is_asked(item: Signature, trouble: Trouble) -> bool:
     if trouble.facts.get(ALL_FAILED):
         return signatures.where_all_fail(item)
     if trouble.facts.get(LAST_FAILED):
-        return item.CAUSE_CLASS in _PEERS_OF_ALL
+        return signatures.since_failed(item)
     if trouble.facts.get(BESIDE):
         return signatures.whatever_follows(item)
     return signatures.while_serving(item)
@@ -262,8 +263,6 @@ def _told(trouble: Trouble, cause: Cause, lines: tuple[object, ...]) -> Trouble:
     return replace(trouble, cause=cause, said=lines)  # type: ignore[arg-type]
 
 
-_SPENT = ("SIGXCPU", "SIGXFSZ")
-"""Signals that the kernel sends where a limit is used up."""
 _CLASS_OF = {
     Cause.SIGTERM: "external-stop",
     Cause.SIGKILL_EXTERNAL: "external-stop",
@@ -276,7 +275,7 @@ _CLASS_OF = {
 
 def class_of_cause(cause: Cause, *, signal: str | None, before_ready: bool) -> str:
     """Return the class of a death of which nothing but the cause is known (contract: commands)."""
-    if signal in _SPENT:
+    if signal in LIMITS:
         return "resource-limit"
     if cause in (Cause.GUNICORN_TIMEOUT, Cause.BOOT_DEADLINE):
         return "boot-timeout" if before_ready else "request-timeout"

@@ -387,7 +387,7 @@ class Container:
             self._harmless(loose.chain, REQUEST if loose.failed else BOOT, None, self._last_at)
         else:
             around = server.around(self._notes)
-            self._emit(loose.trouble(Cause.NONE, REQUEST, around, at=self._last_at, **{BESIDE: True}))
+            self._emit(loose.trouble(Cause.NONE, REQUEST, around, BESIDE, at=self._last_at))
 
     def _emit(self, trouble: Trouble) -> None:
         if trouble.died:

@@ -163,10 +163,11 @@ class Unpacker:
             host, server = same.setdefault(host, host), same.setdefault(server, server)
             path = source if full else path
             death = shared[kind].like(source, pid, host, at, since, server, identity, path, place)
-            if fresh and kind in fresh and len(self._shared) <= SOON:
-                # What compiles the patterns that tell of it at the end, while others still read.
-                self._again(death)
-            fresh.discard(kind)
+            if fresh and kind in fresh:
+                fresh.discard(kind)
+                if len(self._shared) <= SOON:
+                    # What compiles the patterns that tell of it at the end, while others still read.
+                    self._again(death)
             yield death
 
     def _of_kind(self, kind: tuple[Any, ...]) -> Death:

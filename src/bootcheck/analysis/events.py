@@ -17,7 +17,7 @@ STOPPED_BY = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL"})
 CHANGING = frozenset({"hup", "ttou", "ttin", "usr2", "winch"})
 MAX_FATAL = 30
 _ABORTED = "SystemExit: 1"
-_UNREAD = "Failed to read config file: "
+_BAD_FILE = "Failed to read config file: "
 _HOOK = "worker received"
 """How the hook begins that Gunicorn's documentation has for a worker that is aborted."""
 _USAGE, _REFUSED = "[OPTIONS]", ": error: "
@@ -310,11 +310,11 @@ def _main_loop(server: Server, _: re.Match[str], record: Record) -> None:
     server.pid = server.pid or record.pid
 
 
-def _retrying(server: Server, _: re.Match[str], record: Record) -> None:
+def _retrying(server: Server, match: re.Match[str], record: Record) -> None:
     server.retries += 1
     if server.retries == SEEN_RETRIES and not (server.fatal or server.listening or server.lives):
         # It says why only where the address is in use, or invalid.
-        _cannot_bind(server, _, record)
+        _cannot_bind(server, match, record)
 
 
 def _cannot_bind(server: Server, _: re.Match[str], record: Record) -> None:
@@ -322,10 +322,11 @@ def _cannot_bind(server: Server, _: re.Match[str], record: Record) -> None:
 
 
 def _config_error(server: Server, _: re.Match[str], record: Record) -> None:
-    # What an app prints while it serves may begin with "Error: " as well; of a reload's file only Gunicorn speaks.
-    if server.served or record.text.startswith(_UNREAD):
-        if record.text.startswith(_UNREAD):
-            _fatal(server, said.CONFIG_ERROR, record)
+    if record.text.startswith(_BAD_FILE):
+        _fatal(server, said.CONFIG_ERROR, record)
+        return
+    # What an app prints while it serves may begin with "Error: " as well.
+    if server.served:
         return
     if record.text.startswith(("usage: ", "Usage: ")):
         server.parser = _USAGE not in record.text

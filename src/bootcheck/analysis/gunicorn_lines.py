@@ -97,6 +97,8 @@ NEEDS_NOTHING = re.compile(
     r"favicon\.ico|robots\.txt|(?:\S*/)?openapi\.json|docs/?)[ ?]"
 )
 """What is answered without a database or a service."""
+LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)")
+"""An address, as Gunicorn writes it, at which it listens for nobody outside; and its port."""
 ANSWERED = re.compile(r' HTTP/1\.[01]" [1-5]\d\d')
 """In an access log: whatever else stands in such a line was written by a client, and means nothing."""
 _TABLE = tuple((kind, re.compile(pattern)) for kind, pattern in _LINES)

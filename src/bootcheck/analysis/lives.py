@@ -104,7 +104,7 @@ class Loose:
         """True where nothing tells where it was raised."""
         return not any(link.frames for link in self.chain)
 
-    def trouble(self, cause: Cause, moment: str, around: Surroundings, *, at: float | None, **facts: bool) -> Trouble:
+    def trouble(self, cause: Cause, moment: str, around: Surroundings, *facts: str, at: float | None) -> Trouble:
         """Return what it tells, where it belongs to a process of which nothing more is known."""
         return Trouble(
             cause=cause,
@@ -114,7 +114,7 @@ class Loose:
             said=(Evidence(source=self.source, line=self.line or None, text=self.chain[0].brief),),
             at=at,
             around=around,
-            facts=dict(facts),
+            facts=dict.fromkeys(facts, True),
         )
 
     @property

@@ -173,4 +173,4 @@ def _alone(loose: Loose, around: Surroundings, notes: list[Evidence]) -> Trouble
     """Return what an exception tells in a log that shows no server: a death only if its mechanism is recognised."""
     # Of the lines beside it, only what was started is about it for sure.
     near = replace(around, notes=tuple(note for note in notes if target_of(note.text)))
-    return loose.trouble(Cause.EXCEPTION, BOOT, near, at=loose.at, **{LONE: True})
+    return loose.trouble(Cause.EXCEPTION, BOOT, near, LONE, at=loose.at)

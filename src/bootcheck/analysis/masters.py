@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from bootcheck.analysis import gunicorn_lines as said
@@ -19,7 +18,6 @@ _KINDS = (
 """What an app passes on as a RuntimeError, by its words."""
 CONTAINERS = 1
 """The pid of the first process of a container."""
-_LOOPBACK = re.compile(r"https?://(?:127\.0\.0\.1|localhost|\[::1\]):")
 _REASONS = {"WORKER_BOOT_ERROR": "Worker failed to boot", "APP_LOAD_ERROR": "App failed to load"}
 """In the code that raises it, where the exception's own line is cut off."""
 
@@ -91,7 +89,7 @@ def gave_up(server: Server, notes: list[Evidence]) -> Trouble:
 
 def out_of_reach(server: Server, notes: list[Evidence]) -> Trouble | None:
     """Return what is wrong with a server that is all there is in its container, and listens for nobody outside."""
-    inside = server.pid == CONTAINERS and all(map(_LOOPBACK.match, server.listening))
+    inside = server.pid == CONTAINERS and all(map(said.LOOPBACK.search, server.listening))
     if server.listens is None or not inside or server.served or server.troubles or server.failing:
         return None
     return Trouble(

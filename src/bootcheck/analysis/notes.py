@@ -66,7 +66,6 @@ _NAMED = re.compile(
 )
 _NEAR = ("127.0.0.1 ", "::1 ")
 """How an access log begins whose client is on the same machine."""
-_LOOPBACK = re.compile(r"//(?:127\.0\.0\.1|localhost|\[::1\]):(\d+)")
 _DYNO = re.compile(r"^heroku(\[[\w\-]+\.\d+\])$")
 _PLATFORM = re.compile(
     r"^(?:|kernel|systemd\S*|kubelet|docker\S*|containerd\S*|(?:amazon-)?ecs\S*|supervisor\S*|podman|conmon|crio|runc|"
@@ -193,7 +192,7 @@ class Notes:
             self._over.discard(record.stream)
             self._stopping.discard(record.stream)
         elif kind == said.LISTENING:
-            self._ports.update(_LOOPBACK.findall(match["where"]))
+            self._ports.update(said.LOOPBACK.findall(match["where"]))
         elif kind == said.HALT:
             self._over.add(record.stream)
         ordered = kind == said.SIGNAL and match["name"] in STOPPING

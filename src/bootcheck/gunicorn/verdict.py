@@ -17,15 +17,10 @@ from bootcheck.model.cause import CODE_OF_CAUSE, Cause
 from bootcheck.model.checkpoint import Checkpoint
 from bootcheck.model.finding import Evidence, Severity
 from bootcheck.model.report import Verdict
-from bootcheck.model.signals import signal_name
+from bootcheck.model.signals import LIMITS, signal_name
 
 _STOP = frozenset({int(signal.SIGTERM), int(signal.SIGINT), int(signal.SIGQUIT)})
 
-_LIMITS = {
-    int(signal.SIGXCPU): ("processor time", "ulimit -t, LimitCPU=, RLIMIT_CPU"),
-    int(signal.SIGXFSZ): ("a file's size", "ulimit -f, LimitFSIZE=, RLIMIT_FSIZE"),
-}
-"""Signals by which the kernel ends who has used up a limit, and where that is set."""
 _STUCK = (
     "From Python 3.12 on a dirty worker that has had a task waits at its stop for the dirty arbiter's open "
     "connection, and that for it: Gunicorn's own fault. Set `dirty_graceful_timeout` and `graceful_timeout` low."
@@ -237,7 +232,7 @@ def _told(death: Death, cause: Cause, step: str | None) -> tuple[str, list[str]]
 
 def _signalled(death: Death, who: str, where: str) -> tuple[str, list[str]]:
     signo = (death.boot.signal or {}).get("signo") or death.signo or next(iter(death.sent), signal.SIGTERM)
-    limit = _LIMITS.get(int(signo))
+    limit = LIMITS.get(signal_name(int(signo)))
     if limit is not None:
         what, where_set = limit
         return (

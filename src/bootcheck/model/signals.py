@@ -11,6 +11,12 @@ _LINUX = {
 }  # fmt: skip
 """Linux's numbers, whatever machine reads a report or a log."""
 
+LIMITS = {
+    "SIGXCPU": ("processor time", "ulimit -t, LimitCPU=, RLIMIT_CPU"),
+    "SIGXFSZ": ("a file's size", "ulimit -f, LimitFSIZE=, RLIMIT_FSIZE"),
+}
+"""Signals by which the kernel ends who has used up a limit: of what, and where that is set."""
+
 
 def signal_name(signo: int) -> str:
     """Return SIGTERM for 15; a number that has no name stays a number."""

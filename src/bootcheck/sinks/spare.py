@@ -13,7 +13,7 @@ from bootcheck.model.journal import MAX_JOURNAL
 from bootcheck.sinks.descriptors import identity_of, unnamed
 
 _RESERVED = 4 << 10
-"""Of these, for the lines that the parent counts on."""
+"""Bytes of the memory that are kept for the lines that the parent counts on."""
 
 
 def make_spare() -> int:

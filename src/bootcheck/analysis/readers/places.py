@@ -115,6 +115,7 @@ def _listed(path: str) -> tuple[list[str], dict[str, os.DirEntry[str]]]:
                 others.update(
                     (entry.name, entry) for entry in some if entry.name not in regular and _counts(entry.name)
                 )
+            # As `_counts` says, without a call for each.
             names += [name for name in files if name[:1] != "." and not name.endswith(_PASSED)]
     names = sorted([*names, *others])
     return names, others

@@ -16,6 +16,8 @@ and, where lines outside of any traceback tell of it on their own,
     BESIDE_WORDS = ("not reachable", ...)
     WHILE_SERVING = True                    # also asked about errors of single requests
     WHERE_ALL_FAIL = True                   # also asked about such an error where no request was answered
+    SINCE_FAILED = True                     # also where none was answered after it
+    WHATEVER_FOLLOWS = True                 # also asked about what was logged, and nothing is known to have failed by
 
 `match` is asked once per exception of a chain, the last one raised first. It returns None
 unless the mechanism is there: a keyword alone is not enough.
@@ -135,6 +137,11 @@ def while_serving(signature: Signature) -> bool:
 def whatever_follows(signature: Signature) -> bool:
     """Tell whether it is asked about an error that nothing is known to have failed by."""
     return bool(getattr(signature, "WHATEVER_FOLLOWS", False))
+
+
+def since_failed(signature: Signature) -> bool:
+    """Tell whether it is asked about a request's error after which no other was answered."""
+    return bool(getattr(signature, "SINCE_FAILED", False))
 
 
 def where_all_fail(signature: Signature) -> bool:

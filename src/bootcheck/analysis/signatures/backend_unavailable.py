@@ -34,6 +34,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "backend-unavailable"
 RULES: tuple[str, ...] = ()
 WHERE_ALL_FAIL = True
+SINCE_FAILED = True
 _PORT = r"(?:5672|6379|6380|8200|8500|9092|9200|11211)\b"
 TELLTALE = late.regex(
     rf"timeout occurred after waiting \d+ seconds for \S+:{_PORT}|"

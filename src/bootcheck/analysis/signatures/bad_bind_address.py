@@ -29,6 +29,7 @@ from collections.abc import Sequence
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
+from bootcheck.analysis.gunicorn_lines import LOOPBACK
 from bootcheck.analysis.outsiders import REFUSED, REFUSED_WORDS, refused_port
 from bootcheck.analysis.trouble import UNREACHED, Raised, Trouble
 from bootcheck.model.cause import Cause
@@ -126,7 +127,6 @@ _LISTED = late.regex(r"\| +((?:127\.0\.0\.1|localhost|\[::1\]):\d+)")
 """A row of the platform's own table of who listens where."""
 _ORDERED = late.regex(r"gunicorn\b.{0,300}?(?:-b|--bind)[= ]?[\"']?(?:http://)?((?:127\.0\.0\.1|localhost)\b\S*)")
 """The command itself says so, where the line of the start is not in the log."""
-_LOOPBACK = late.regex(r"//(?:127\.0\.0\.1|localhost|\[::1\])[:/]")
 
 
 def match(trouble: Trouble) -> Finding | None:
@@ -174,7 +174,7 @@ def _missed(trouble: Trouble) -> Finding | None:
     if trouble.facts.get(UNREACHED):
         return _unreached(trouble)
     missed = _missing(trouble)
-    loopback = next((where for where in trouble.around.listening if _LOOPBACK.search(where)), None)
+    loopback = next((where for where in trouble.around.listening if LOOPBACK.search(where)), None)
     loopback = loopback or next((first(_LISTED, line.text) for line in missed if _LISTED.search(line.text)), None)
     if not trouble.around.listening:
         lines = (*missed, *trouble.around.notes)
@@ -194,7 +194,7 @@ def _missed(trouble: Trouble) -> Finding | None:
 
 def _missing(trouble: Trouble) -> tuple[Evidence, ...]:
     """Return the first line by which somebody misses a listener."""
-    ports = {first(_LISTENS, where) for where in trouble.around.listening if _LOOPBACK.search(where)}
+    ports = {first(_LISTENS, where) for where in trouble.around.listening if LOOPBACK.search(where)}
     for item in (*trouble.said, *trouble.around.notes):
         if TELLTALE.search(item.text) is None:
             # Clients of other services meet the same: only where nothing else went wrong, and of this port.

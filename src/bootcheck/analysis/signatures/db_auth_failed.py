@@ -32,6 +32,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "db-auth-failed"
 RULES: tuple[str, ...] = ()
 WHERE_ALL_FAIL = True
+SINCE_FAILED = True
 TELLTALE = late.regex(
     r"error connecting in '[^']*': .*(?:authentication failed|does not exist|no password supplied|"
     r"not permitted to log in)"

@@ -34,6 +34,7 @@ from bootcheck.model.finding import Finding
 CAUSE_CLASS = "db-unreachable"
 RULES: tuple[str, ...] = ()
 WHERE_ALL_FAIL = True
+SINCE_FAILED = True
 _PORT = r"(?:1433|1521|3306|5432|6543|9042|27017)\b"
 TELLTALE = late.regex(
     rf"timeout occurred after waiting \d+ seconds for \S+:{_PORT}|^\S+:{_PORT} - no response$|"

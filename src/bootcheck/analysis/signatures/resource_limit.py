@@ -28,6 +28,7 @@ from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
+from bootcheck.model.signals import LIMITS
 
 CAUSE_CLASS = "resource-limit"
 RULES: tuple[str, ...] = ()
@@ -66,8 +67,6 @@ WORDS = (
     "resources for OMP", "open files", "fork", "what():",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NONE
-_SPENT = {"SIGXCPU": "CPU time", "SIGXFSZ": "a file's size"}
-"""Signals by which the kernel itself tells of a limit (setrlimit, ulimit -t and -f)."""
 _CAUSES = (Cause.NONE, Cause.OS_EXIT, Cause.NATIVE_CRASH)
 """A C++ library that gets no thread aborts, or goes on and crashes."""
 _TYPES = ("OSError", "RuntimeError", "BlockingIOError", "IOError", "error", "ValueError", "PanicException")
@@ -84,11 +83,12 @@ def match(trouble: Trouble) -> Finding | None:
     A MemoryError counts where it ends a process: one request may ask for too much.
     """
     error = trouble.error
-    if trouble.signal in _SPENT:
+    if trouble.signal in LIMITS:
+        what, where_set = LIMITS[trouble.signal]
         return conclude(
             trouble,
-            f"{trouble.who} got {trouble.signal}: the limit of {_SPENT[trouble.signal]} is reached.",
-            "Raise the limit (ulimit -t or -f, LimitCPU or LimitFSIZE), or do the long work outside the web server.",
+            f"{trouble.who} got {trouble.signal}: the limit of {what} is reached.",
+            f"Raise the limit ({where_set}), or do the long work outside the web server.",
             confirm="cat /proc/PID/limits",
             evidence=trouble.said[-3:],
         )
