@@ -184,20 +184,25 @@ def _urgency(group: list[Death]) -> tuple[bool, float]:
 
 def _without_collateral(deaths: list[Death]) -> list[Death]:
     """Fold workers that the master stopped into the failure that made it stop them."""
-    failures = sorted((death for death in deaths if death.cause in _FAILURES), key=lambda death: death.at or 0.0)
-    if not failures:
-        return deaths
-    by_server: dict[str, list[Death]] = {}
-    for failure in failures:
-        by_server.setdefault(_place(failure), []).append(failure)
-    kept: list[Death] = []
-    for death in deaths:
-        first = _failure_before(death, by_server.get(_place(death), ())) if death.cause in _COLLATERAL else None
-        if first is None:
-            kept.append(death)
-        else:
+    stopped = [death for death in deaths if _may_be_collateral(death)]
+    places = set(map(_place, stopped))
+    failures: dict[str, list[Death]] = {}
+    for death in deaths if places else ():
+        if death.cause in _FAILURES and (place := _place(death)) in places:
+            failures.setdefault(place, []).append(death)
+    for group in failures.values():
+        group.sort(key=lambda death: death.at or 0.0)
+    folded: set[int] = set()
+    for death in stopped if failures else ():
+        first = _failure_before(death, failures.get(_place(death), ()))
+        if first is not None:
             first.collateral += 1
-    return kept
+            folded.add(id(death))
+    return [death for death in deaths if id(death) not in folded] if folded else deaths
+
+
+def _may_be_collateral(death: Death) -> bool:
+    return death.cause in _COLLATERAL and death.origin != "outside" and death.role != "master"
 
 
 def _with_siblings(deaths: list[Death]) -> list[Death]:
@@ -253,8 +258,6 @@ def _place(death: Death) -> str:
 
 
 def _failure_before(death: Death, failures: Iterable[Death]) -> Death | None:
-    if death.origin == "outside" or death.role == "master":
-        return None
     for failure in failures:
         if failure is death or failure.at is None or death.at is None:
             continue
@@ -285,8 +288,8 @@ def _incident(group: list[Death]) -> Incident:
     group.sort(key=attrgetter("at") if all_timed else lambda death: (death.at is None, death.at or 0.0))
     first = _spokesman(group)
     finding = first.finding
-    confidences = [death.told.confidence for death in group]
-    collateral = sum(death.collateral for death in group)
+    confidences = {death.told.confidence for death in group}
+    collateral = sum(map(attrgetter("collateral"), group))
     evidence = [*finding.evidence[: MAX_EVIDENCE - 2]]
     if collateral:
         evidence.append(
@@ -318,7 +321,8 @@ def _incident(group: list[Death]) -> Incident:
 
 def _spokesman(group: list[Death]) -> Death:
     """Return the death that speaks for all: of the step that most of them stood in, a report rather than a log."""
-    steps = Counter(death.step for death in group if death.step)
+    steps = Counter(map(attrgetter("step"), group))
+    steps.pop(None, None)
     usual = steps.most_common(1)[0][0] if steps else None
     # Of a hundred thousand the first that fits in all: what min would find, without a key for each.
     fits = (death for death in group if death.step == usual and death.kind != LOG and death.cause is not Cause.NONE)

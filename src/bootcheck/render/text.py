@@ -199,7 +199,10 @@ def _healthy(analysis: Analysis) -> str:
 
 def _looked_at(analysis: Analysis) -> str:
     inputs = analysis.inputs
-    parts = [f"{inputs.files} file{_s(inputs.files)}", f"{inputs.lines} line{_s(inputs.lines)}"]
+    parts = [f"{inputs.files} file{_s(inputs.files)}"]
+    # A report counts as one line: where there is nothing else, the number would stand there twice.
+    if inputs.lines != inputs.reports or not inputs.reports:
+        parts.append(f"{inputs.lines} line{_s(inputs.lines)}")
     if inputs.reports:
         parts.append(f"{inputs.reports} report{_s(inputs.reports)}")
     unreadable = f" ({inputs.unreadable_count} could not be read)" if inputs.unreadable_count else ""

@@ -43,7 +43,8 @@ def read(stream: Stream, intake: Intake) -> int:
     if not _take(value, stream.name, intake):
         msg = "JSON, but neither a report nor log entries"
         raise Unreadable(msg)
-    return data.count(b"\n") + (0 if data.endswith(b"\n") else 1)
+    # A report counts as one line, as in JSONL, however it is laid out.
+    return 1 if is_report(value) else data.count(b"\n") + (0 if data.endswith(b"\n") else 1)
 
 
 def _take(value: Any, source: str, intake: Intake) -> bool:

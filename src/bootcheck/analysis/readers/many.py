@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from itertools import chain, islice
 
 from bootcheck.analysis.readers import Batch, Digester, Intake, crew
 from bootcheck.analysis.readers.places import Place
@@ -19,14 +18,18 @@ _NONE = -1
 """In the place of the number of lines: left to the readers."""
 
 
-def digested(found: Iterator[Place | str], intake: Intake, jobs: int) -> Iterator[Place]:
+def digested(found: Iterator[Place | list[str]], intake: Intake, jobs: int) -> Iterator[Place]:
     """Yield every place in order but those that are reports and nothing else: these are given to the intake."""
     digester = intake.digester
-    first = list(islice(found, FEW)) if digester is not None else []
-    if len(first) < FEW or digester is None:
-        yield from map(_place, chain(first, found))
+    listed: list[Place | str] = []
+    for some in found:
+        listed += [some] if isinstance(some, Place) else some
+        if digester is None:
+            yield from map(_place, listed)
+            listed = []
+    if len(listed) < FEW or digester is None:
+        yield from map(_place, listed)
         return
-    listed = list(chain(first, found))
     batches = [listed[start : start + BATCH] for start in range(0, len(listed), BATCH)]
     del listed
     with closing(crew.spread(batches, lambda batch: _read(batch, digester), jobs)) as results:
@@ -47,10 +50,11 @@ def _read(places: Iterable[str | Place], digester: Digester) -> tuple[Batch, lis
 
 
 def _lines(path: str, digester: Digester) -> int:
+    """Return 1: a report counts as one line, as in JSONL, however it is laid out."""
     data = _small(path)
     if data[:1] != b"{" or not digester.take(data, path):
         return _NONE
-    return data.count(b"\n") + (not data.endswith(b"\n"))
+    return 1
 
 
 def _small(path: str) -> bytes:

@@ -39,25 +39,34 @@ class Place(NamedTuple):
 
 def places(paths: Sequence[str]) -> Iterator[Place]:
     """Yield every file behind these paths once, in the order given and by name within a directory."""
-    yield from (Place(found, named=False) if isinstance(found, str) else found for found in listed(paths))
+    for found in listed(paths):
+        if isinstance(found, Place):
+            yield found
+        else:
+            yield from (Place(path, named=False) for path in found)
 
 
-def listed(paths: Sequence[str]) -> Iterator[Place | str]:
-    """Yield the same, of a file in a directory nothing but its path: there may be very many."""
+def listed(paths: Sequence[str]) -> Iterator[Place | list[str]]:
+    """Yield the same, of files in a directory nothing but their paths, many at once: there may be very many."""
     if len(paths) < 2:
         yield from _places(paths)
         return
+    # A file that is named twice, or beside its directory, would tell each death of its log twice.
     seen: set[str] = set()
-    for place in _places(paths):
-        # A file that is named twice, or beside its directory, would tell each death of its log twice.
-        name, problem = (place, None) if isinstance(place, str) else place[::2]
-        real = name if name == STDIN or problem is not None else os.path.realpath(name)
-        if real not in seen:
-            seen.add(real)
-            yield place
+
+    def is_new(real: str) -> bool:
+        known = real in seen
+        seen.add(real)
+        return not known
+
+    for found in _places(paths):
+        if not isinstance(found, Place):
+            yield [path for path in found if is_new(os.path.realpath(path))]
+        elif is_new(found.name if found.name == STDIN or found.problem is not None else os.path.realpath(found.name)):
+            yield found
 
 
-def _places(paths: Sequence[str]) -> Iterator[Place | str]:
+def _places(paths: Sequence[str]) -> Iterator[Place | list[str]]:
     for path in paths:
         if path == STDIN:
             yield Place(STDIN, named=True)
@@ -74,7 +83,7 @@ def _places(paths: Sequence[str]) -> Iterator[Place | str]:
             yield Place(path, named=True)
 
 
-def _directory(path: str) -> Iterator[Place | str]:
+def _directory(path: str) -> Iterator[Place | list[str]]:
     try:
         names, others = _listed(path)
     except OSError as exc:
@@ -82,11 +91,11 @@ def _directory(path: str) -> Iterator[Place | str]:
         return
     begin = os.path.join(path, "")
     if not others:
-        yield from [begin + name for name in names]
+        yield [begin + name for name in names]
         return
     for name in names:
         if name not in others:
-            yield begin + name
+            yield [begin + name]
             continue
         entry = others[name]
         try:
