@@ -77,8 +77,8 @@ class Container:
     @property
     def open_since(self) -> float:
         """The line in which the open traceback began, or was announced; or minus infinity."""
-        if self._block is not None:
-            return self._block.first_line
+        if self._block is not None or self._server.dumps.open_since > 0:
+            return self._server.dumps.open_since if self._block is None else self._block.first_line
         return self._head.line if self._expects and self._head is not None else float("-inf")
 
     def listens(self, line: int) -> bool:
@@ -103,6 +103,7 @@ class Container:
         """Take the next line; return what Gunicorn says by it, None where it is somebody else's."""
         self._situate(record)
         self._server.just_raised = False
+        self._server.dumps.hear(record.text, record.line)
         event = event_of(record, telltale=telltale, booted=bool(self._server.boots))
         if self._block is not None:
             repeats = self._block.says(record.text)

@@ -91,6 +91,10 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
     if is_by_hand(life.chain):
         life.context = "signal"
         return None
+    signal = "SIGABRT" if life.timed_out else life.killed
+    if signal in NATIVE:
+        dumped = server.dumps.of(signal, (life.said[-1].line or 0) if life.said else 0)
+        life.hung_in = life.hung_in or dumped
     found = _cause(life, server) or ((Cause.SIGTERM, BOOT) if life.stopped else None)
     if found is None:
         return None
@@ -153,7 +157,8 @@ def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PL
         # One signal to the whole group: a worker may say that it exits before the master says why.
         life.context = "signal"
     if life.killed in NATIVE:
-        return Cause.NATIVE_CRASH, UNKNOWN
+        frames = _frames(life.hung_in)
+        return Cause.NATIVE_CRASH, REQUEST if is_request(frames) else BOOT if _was_booting(life, frames) else UNKNOWN
     if life.killed == "SIGKILL":
         if life.context in ("signal", "reload") and not _like_those_before(life, server):
             return Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.dumps import DUMPED
 from bootcheck.analysis.trouble import Frame, Raised, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -62,7 +63,9 @@ def unanswered(trouble: Trouble, who: str) -> Finding:
 
 
 def _before_abort(error: Raised) -> tuple[Frame, ...]:
-    """Return the frames above Gunicorn's handler of SIGABRT, none where it is not the innermost one."""
+    """Return the frames above Gunicorn's handler of SIGABRT, or of a dump; none where neither tells it."""
+    if error.type == DUMPED:
+        return error.frames
     if not error.frames or error.frames[-1].function != "handle_abort":
         return ()
     return error.frames[:-1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from bootcheck.analysis.dumps import Dumps
 from bootcheck.analysis.last_words import LastWords
 from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import ALL_FAILED, LAST_FAILED, Raised, Surroundings, Trouble
@@ -42,7 +43,7 @@ class Life:
     chain: tuple[Raised, ...] = ()
     """The exception that ended it, last one raised first."""
     hung_in: tuple[Raised, ...] = ()
-    """The traceback that its abort printed."""
+    """The traceback that its abort printed, or the stack that a signal's handler did."""
     raised: bool = False
     timed_out: bool = False
     held_up: bool = False
@@ -196,6 +197,7 @@ class Server:
     """The last error that the app logged, or a line that begins like one."""
     last_words: LastWords = field(default_factory=LastWords)
     """What was printed beside the ends of its workers."""
+    dumps: Dumps = field(default_factory=Dumps)
     fatal: list[Evidence] = field(default_factory=list)
     """What the master said before it gave up, while it had no worker."""
     fatal_kind: str | None = None

@@ -58,6 +58,8 @@ ORDERED_WORDS = ("Gracefully stopping...", "Stopping all processes")
 _KILLED = re.compile(r"\b137\b|^(?:\[\d+\][+-]? +)?Killed(?:$| .*unicorn)")
 _SLOW_STOP = re.compile(r"Error R1[02] |[Tt]imed out\. Killing|with SIGKILL|using the force")
 """Who says so kills next, and tells of the status after that."""
+_ABORTED = re.compile(r"Fatal Python error: Aborted|\bSIGABRT\b|\bAborted\b")
+"""What a handler of SIGABRT prints: the master sends that signal to a worker that it has timed out."""
 _PROBED = re.compile(r"[Pp]robe|[Hh]ealth|[Uu]nhealthy|failed protocol test|is DOWN, reason: |state, restarting$")
 _READINESS = re.compile(r"^(?!.*failed health checks after).*Readiness probe failed")
 _DIALLED = re.compile(r"dial tcp (?!127\.|\[::1\])\S+?:(\d{2,5}): connect: connection refused")
@@ -118,6 +120,8 @@ class Notes:
         self._all_stopping = False
         self._ports: set[str] = set()
         """Those at which it listens for nobody outside."""
+        self._timed_out: dict[str, Record] = {}
+        """The last worker of each stream that the master aborts."""
 
     @property
     def waiting(self) -> bool:
@@ -158,6 +162,8 @@ class Notes:
         unsaid = _is_talk(record) if symptom else _by_the_app(record)
         if (_ACCESS.search(text) is not None and _UPSTREAM not in text) or unsaid or _of_another(text, knows):
             return False
+        if self._is_aborted(record):
+            return False
         asks = beside and self._refuses(text)
         ends_all = _ENDS_ALL.search(text) is not None or asks
         acts = not asks and ends_it(text)
@@ -181,11 +187,24 @@ class Notes:
             self.kept.append(note.said)
         return True
 
+    def _is_aborted(self, record: Record) -> bool:
+        """Tell whether a line is the dump of a worker that the master has just aborted, because it took too long."""
+        if not self._timed_out or _ABORTED.search(record.text) is None:
+            return False
+        order = self._timed_out.get(record.stream) or (self._timed_out.get("") if len(self._streams) <= 1 else None)
+        if order is None:
+            return False
+        if order.at is None or record.at is None:
+            return record.line - order.line <= BELOW
+        return 0 <= record.at - order.at <= AT_ONCE
+
     def heard(self, event: Event, record: Record) -> None:
         """Take what Gunicorn says: it may go on, stop, or start anew."""
         kind, match = event
         if kind in _RUNS:
             self._streams.add(record.stream)
+        if kind == said.TIMEOUT:
+            self._timed_out[record.stream] = record
         if kind == said.START:
             self._all_stopping = False
         if kind in (said.START, said.BOOTING):

@@ -6,7 +6,8 @@ What it means
 
 How it looks
     `Worker (pid:31) was sent SIGSEGV!`, `was sent code 139!`, `was terminated due to signal 11`, exit
-    status 139 or 134 of a container; in a report the Python stack of every thread at the fault.
+    status 139 or 134 of a container; in a report the Python stack of every thread at the fault, in a log the
+    dump of faulthandler (`Fatal Python error: Segmentation fault`), whose innermost frame is named.
 
 Why it happens
     A library that does not survive a fork (loaded by `--preload`); two builds of one runtime in one
@@ -24,9 +25,10 @@ from __future__ import annotations
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
-from bootcheck.analysis.trouble import BOOT, Trouble
+from bootcheck.analysis.dumps import DUMPED
+from bootcheck.analysis.trouble import BOOT, Trouble, is_library
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Finding
+from bootcheck.model.finding import Evidence, Finding
 
 CAUSE_CLASS = "native-crash"
 RULES = ("BC509",)
@@ -57,6 +59,7 @@ WORDS = (
     "] Check failed: ", "received at time", "(@0x", "Java Runtime", "dumped core", "'core-dump'", "traps: ", "Aborted",
 )  # fmt: skip
 TELLTALE_CAUSE = Cause.NATIVE_CRASH
+_SUSPECT = "Suspect libraries loaded before the fork (--preload), and native packages upgraded last."
 _FORKED = late.regex(r"We cannot safely call it or ignore it in the fork\(\) child process|when fork\(\) was called")
 
 _WATCHDOG = late.regex(r"Watchdog timeout")
@@ -70,14 +73,29 @@ def match(trouble: Trouble) -> Finding | None:
     if trouble.signal in (None, "SIGABRT") and trouble.says(_WATCHDOG):
         return None
     name = trouble.signal or "a fault signal"
-    around = trouble.line(TELLTALE)
     when = " while it was starting" if trouble.moment == BOOT else ""
+    evidence = [*trouble.line(TELLTALE), *trouble.said[-2:]][:3]
+    stack = trouble.exception.frames if trouble.exception is not None and trouble.exception.type == DUMPED else ()
+    if not stack:
+        return conclude(
+            trouble,
+            f"{trouble.who} was ended by {name}{when}, in native code.",
+            "Run it once under bootcheck, or with PYTHONFAULTHANDLER=1: the stack names the call that entered native "
+            "code.",
+            _SUSPECT,
+            confirm="PYTHONFAULTHANDLER=1 and the same request or import again",
+            confidence="high" if trouble.signal else "medium",
+            evidence=evidence,
+        )
+    top = stack[-1]
+    own = next((frame for frame in reversed(stack) if not is_library(frame.file)), top)
+    by = "" if own is top else f", by way of {own.file}:{own.line} ({own.function})"
     return conclude(
         trouble,
-        f"{trouble.who} was ended by {name}{when}, in native code.",
-        "Run it once under bootcheck, or with PYTHONFAULTHANDLER=1: the stack names the call that entered native code.",
-        "Suspect libraries loaded before the fork (--preload), and native packages upgraded last.",
-        confirm="PYTHONFAULTHANDLER=1 and the same request or import again",
-        confidence="high" if trouble.signal else "medium",
-        evidence=[*around, *trouble.said[-2:]][:3],
+        f"{trouble.who} was ended by {name}{when}, in native code below {top.function} ({top.file}:{top.line}){by}.",
+        "Repeat that call alone under python -X faulthandler, in a process that forks first as Gunicorn does, and pin "
+        "or upgrade its package.",
+        _SUSPECT,
+        confirm=f"The same call, of {top.file}:{top.line}, alone in a forked process",
+        evidence=[*evidence, Evidence(source=top.file, line=top.line or None, text=f"in {top.function}")],
     )

@@ -1,0 +1,85 @@
+"""Dumps of Python's faulthandler in a log: where a process stood when a signal ended it, which Gunicorn tells later."""
+
+from __future__ import annotations
+
+import re
+
+from bootcheck.analysis.trouble import Frame, Raised
+
+DUMPED = "Fatal Python error"
+"""In the place of an exception's class: nothing was raised."""
+MAX_KEPT = 20
+MAX_FRAMES = 100
+MAX_STRANGE = 2
+"""Lines of others before the stack."""
+_BEGIN = re.compile(rf"^{DUMPED}: (?P<reason>[A-Z][\w ]+)$")
+_THREAD = re.compile(r"^(?P<which>Current thread|Thread) 0x[0-9a-fA-F]+.{0,80} \(most recent call first\):$")
+_FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+|\?\?\?) in (?P<function>\S.*?)\s*$')
+_SIGNALS = {
+    "Aborted": "SIGABRT",
+    "Segmentation fault": "SIGSEGV",
+    "Bus error": "SIGBUS",
+    "Illegal instruction": "SIGILL",
+    "Floating-point exception": "SIGFPE",
+    "Floating point exception": "SIGFPE",
+}
+
+
+class Dumps:
+    """Those of the processes of one server, each kept until the end that it belongs to is told."""
+
+    def __init__(self) -> None:
+        self.open_since = float("-inf")
+        """The line in which the one that is being read began."""
+        self._reason = ""
+        self._current = False
+        self._strange = 0
+        self._frames: list[Frame] = []
+        self._kept: list[tuple[str, Raised]] = []
+
+    def hear(self, text: str, line: int) -> None:
+        """Take a line of the log, whoever says it."""
+        begin = _BEGIN.match(text) if text.startswith(DUMPED) else None
+        if begin is not None:
+            self._close()
+            self._reason, self.open_since = begin["reason"], line
+        elif self._reason and text.strip() and not self._goes_on(text):
+            self._close()
+
+    def of(self, signal: str, line: int) -> tuple[Raised, ...]:
+        """Return, once, where a process stood that this signal ended, as this line tells; nothing if no dump does."""
+        self._close()
+        fitting = [item for item in self._kept if item[0] == signal]
+        if not fitting:
+            return ()
+        # Gunicorn mostly tells it after the dump.
+        above = [item for item in fitting if (item[1].line or 0) <= line]
+        found = above[-1] if above else fitting[0]
+        self._kept.remove(found)
+        return (found[1],)
+
+    def _goes_on(self, text: str) -> bool:
+        thread = _THREAD.match(text)
+        if thread is not None:
+            if self._frames:
+                return False
+            self._current = thread["which"].startswith("Current")
+            return True
+        frame = _FRAME.match(text)
+        if frame is None:
+            self._strange += 1
+            return self._strange <= MAX_STRANGE and not self._frames
+        if self._current and len(self._frames) < MAX_FRAMES:
+            number = int(frame["line"][:9]) if frame["line"].isdecimal() else 0
+            self._frames.append(Frame(frame["file"], number, frame["function"]))
+        return True
+
+    def _close(self) -> None:
+        signal = _SIGNALS.get(self._reason)
+        if signal is not None and self._frames and len(self._kept) < MAX_KEPT:
+            stood = Raised(
+                type=DUMPED, message=self._reason, frames=tuple(reversed(self._frames)), line=int(self.open_since)
+            )
+            self._kept.append((signal, stood))
+        self._reason, self._frames, self._current, self._strange = "", [], False, 0
+        self.open_since = float("-inf")

@@ -1,0 +1,126 @@
+"""What Python's faulthandler prints in a log: where a worker stood when a signal ended it, or the master aborted it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import GET, SITE, start
+
+HEAD = "[2026-11-27 09:{} +0000] [{}] "
+OTHER = f'Thread 0x00007ff0f0dff6c0 (most recent call first):\n  File "{SITE}threading.py", line 953 in run\n\n'
+VIEW = '  File "/srv/shop/views.py", line 7 in slow\n'
+REQUEST = (
+    f'  File "{SITE}gunicorn/workers/sync.py", line 184 in handle_request\n'
+    f'  File "{SITE}gunicorn/workers/sync.py", line 141 in handle\n'
+)
+IMPORT = (
+    '  File "/srv/shop/model.py", line 3 in <module>\n'
+    '  File "<frozen importlib._bootstrap>", line 488 in _call_with_frames_removed\n'
+    f'  File "{SITE}gunicorn/util.py", line 371 in import_app\n'
+)
+CONNECTING = (
+    f'  File "{SITE}psycopg2/__init__.py", line 122 in connect\n'
+    f'  File "{SITE}sqlalchemy/engine/default.py", line 630 in connect\n'
+)
+
+
+def dump(reason: str, *frames: str, thread: str = "Current thread 0x00007ff0f27ddb80") -> str:
+    """Return a dump of a process with another thread."""
+    return f"Fatal Python error: {reason}\n\n{OTHER}{thread} (most recent call first):\n{''.join(frames)}"
+
+
+def timed_out(printed: str) -> str:
+    """Return a log in which a worker prints something when it is timed out."""
+    order = HEAD.format("02:00", 10) + "[CRITICAL] WORKER TIMEOUT (pid:11)\n"
+    end = HEAD.format("02:01", 10) + "[ERROR] Worker (pid:11) was sent SIGABRT!\n"
+    return start() + order + printed + end + HEAD.format("02:01", 12) + "[INFO] Booting worker with pid: 12\n"
+
+
+def crashed(printed: str, *, before: bool = True, name: str = "SIGSEGV") -> str:
+    """Return a log in which one prints something when it crashes."""
+    end = HEAD.format("02:01", 10) + f"[ERROR] Worker (pid:11) was sent {name}!\n"
+    return start() + (printed + end if before else end + printed)
+
+
+@pytest.mark.parametrize(
+    ("frames", "name"),
+    [
+        ((VIEW, REQUEST), "request-timeout"),
+        ((IMPORT,), "boot-timeout"),
+        ((CONNECTING, VIEW, REQUEST), "db-unreachable"),
+        ((), "request-timeout"),
+    ],
+)
+def test_a_worker_that_the_master_aborts(frames: tuple[str, ...], name: str):
+    """The signal is the master's, and no crash; the stack tells whether it was a boot, a request or a connection."""
+    served = "" if name == "boot-timeout" else GET
+
+    assert classes(told(timed_out(dump("Aborted", *frames)) + served)) == [(name, 1)]
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "  [SignalInfo: *** SIGABRT (@0x3e8000359e9) received by PID 11 (TID 0x7fb6984081c0) from PID 10 ***]\n",
+        "*** SIGABRT (@0x1) received by PID 11 (TID 0x7fb6984081c0) from PID 10; stack trace: ***\n",
+        "Aborted (core dumped)\n",
+    ],
+)
+def test_what_a_library_prints_of_that_signal(printed: str):
+    """It is a consequence there, and a crash where no worker was timed out."""
+    assert classes(told(timed_out(printed) + GET)) == [("request-timeout", 1)]
+    assert classes(told(crashed(printed, name="SIGABRT"))) == [("native-crash", 1)]
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("reason", "name"), [("Segmentation fault", "SIGSEGV"), ("Bus error", "SIGBUS"), ("Aborted", "SIGABRT")]
+)
+def test_a_crash_names_the_call(reason: str, name: str, before: bool):
+    """The innermost frame, the app's own one, and both in the evidence's sentence."""
+    top = f'  File "{SITE}torch/nn/functional.py", line 2 in linear\n'
+    (incident,) = told(crashed(dump(reason, top, VIEW, REQUEST), before=before, name=name)).incidents
+
+    assert incident.cause_class == "native-crash"
+    assert f"below linear ({SITE}torch/nn/functional.py:2), by way of /srv/shop/views.py:7 (slow)" in incident.summary
+    assert any(item.line == 2 and item.source.endswith("functional.py") for item in incident.evidence)
+    assert "PYTHONFAULTHANDLER" not in f"{incident.action}{incident.confirm}"
+
+
+def test_a_crash_in_the_boot():
+    """Its stack is that of an import."""
+    (incident,) = told(crashed(dump("Segmentation fault", IMPORT))).incidents
+
+    assert "while it was starting" in incident.summary
+
+
+@pytest.mark.parametrize(
+    "printed",
+    [
+        "Fatal Python error: Segmentation fault\n\n",
+        dump("Segmentation fault", VIEW, thread="Thread 0x00007ff0f27ddb80"),
+        dump("Bus error", VIEW),
+        dump("Segmentation fault", VIEW).replace("Fatal Python error: Segmentation fault", "Timeout (0:00:05)!"),
+        "Fatal Python error: Segmentation fault\n\na\nb\nc\nd\n" + dump("x", VIEW).partition("\n\n")[2],
+    ],
+)
+def test_no_stack_of_this_crash(printed: str):
+    """None at all, nobody's in particular, that of another signal, one that was asked for, one that is torn apart."""
+    (incident, *_) = told(crashed(printed)).incidents
+
+    assert incident.cause_class == "native-crash"
+    assert "below" not in incident.summary
+
+
+def test_each_crash_has_its_own():
+    """The dump stands before Gunicorn's word, or somewhere else in the log."""
+    text = start()
+    for number, pid in enumerate((11, 12, 13)):
+        text += dump("Segmentation fault", f'  File "/srv/shop/part{number}.py", line {pid} in work\n')
+        text += HEAD.format(f"0{number + 2}:00", 10) + f"[ERROR] Worker (pid:{pid}) was sent SIGSEGV!\n"
+        text += HEAD.format(f"0{number + 2}:00", pid + 1) + f"[INFO] Booting worker with pid: {pid + 1}\n"
+    (incident,) = told(text).incidents
+
+    assert incident.count == 3
+    assert "/srv/shop/part0.py:11" in incident.summary
