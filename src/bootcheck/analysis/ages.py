@@ -53,6 +53,21 @@ def again_and_again(server: Server) -> bool:
     return alone and len(ages) == len(others) and all(map(_by_limit, ages)) and max(ages) - min(ages) <= ALIKE
 
 
+def again_since_service(server: Server) -> bool:
+    """Tell whether each worker that was started since the last answer was timed out, all at one age."""
+    since = server.answered_at
+    later = [item for item in server.lives.values() if since is not None and (item.booted_at or 0.0) >= since]
+    ages = [age for item in later if item.timed_out and (age := uptime(item)) is not None]
+    untold = [item for item in later if item.over and not (item.timed_out or item.retiring)]
+    return len(ages) >= AGAIN and not untold and max(ages) - min(ages) <= ALIKE
+
+
+def of_one_age(life: Life, other: Life) -> bool:
+    """Tell whether two workers ended at the same age."""
+    one, two = uptime(life), uptime(other)
+    return one is not None and two is not None and abs(one - two) <= ALIKE
+
+
 def as_a_boot(life: Life) -> bool:
     """Tell whether its age, if known, is one that a limit has."""
     age = uptime(life)

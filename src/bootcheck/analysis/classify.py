@@ -45,6 +45,7 @@ _NEEDED = frozenset({"db-auth-failed", "db-unreachable", "db-schema-missing", "d
 """What stops the migrations stops the app."""
 _TIMEOUTS = frozenset({"boot-timeout", "request-timeout"})
 _TRIES_AGAIN = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
+_LACKING = re.compile(r"^No module named '?([\w.]+)")
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
 
 
@@ -119,10 +120,11 @@ class Diagnoser:
         """Return the first conclusion that fits; None for a request's error that harms nothing else."""
         serving = trouble.moment == REQUEST and not trouble.died
         best: Diagnosis | None = None
+        by = trouble
         for link in trouble.links():
             found = self._specifically(link, serving=serving)
-            if found is not None and (best is None or _is_the_root(found, best, link)):
-                best = found
+            if found is not None and (best is None or _is_the_root(found, best, link, by)):
+                best, by = found, link
         if best is not None and best.cause_class == "request-timeout":
             best = self._by_failed_request(trouble) or best
         if best is None or _made_nothing(trouble, best) or _waited(trouble, best):
@@ -246,12 +248,17 @@ def _waited(trouble: Trouble, found: Diagnosis) -> bool:
     return any(_TRIES_AGAIN.search(complaint.message) for complaint in said)
 
 
-def _is_the_root(found: Diagnosis, outer: Diagnosis, link: Trouble) -> bool:
+def _is_the_root(found: Diagnosis, outer: Diagnosis, link: Trouble, later: Trouble) -> bool:
     """Tell whether an exception that was raised earlier tells the cause, where a later one is recognised too."""
     if precedence(found.cause_class) >= precedence(outer.cause_class):
         return False
-    explains = link.exception is not None and link.exception.is_a(*_IMPORTS)
-    return found.cause_class in _ROOTS or (outer.cause_class in _PARAPHRASES and explains)
+    if found.cause_class in _ROOTS:
+        return True
+    if link.exception is None or not link.exception.is_a(*_IMPORTS):
+        return False
+    lacking = _LACKING.search(link.exception.message) if found.cause_class in _PARAPHRASES else None
+    named = lacking is not None and later.exception is not None and lacking[1] in later.exception.message
+    return outer.cause_class in _PARAPHRASES or named
 
 
 def _any_of(items: list[Signature]) -> re.Pattern[str]:

@@ -18,9 +18,9 @@ from bootcheck.analysis.endings import (
     silent_troubles,
     trouble_of,
 )
-from bootcheck.analysis.events import HANDLERS, event_of, evidence
+from bootcheck.analysis.events import HANDLERS, event_of
 from bootcheck.analysis.last_words import LISTENS
-from bootcheck.analysis.lives import Life, Loose, Server
+from bootcheck.analysis.lives import Life, Loose, Server, evidence
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import BESIDE, BOOT, REQUEST, Raised, Sink, Surroundings, Trouble
 from bootcheck.model.cause import Cause

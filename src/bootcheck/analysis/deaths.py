@@ -73,6 +73,8 @@ class Death:
     path: str | None = None
     stops: bool = False
     specific: bool = True
+    bare: bool = False
+    """An exception whose traceback is not in the log, so that nobody knows what it came from."""
     place: int | None = None
     """Where in its source the report begins, where that is one of many."""
     told_in: tuple[str, ...] = ()
@@ -97,7 +99,7 @@ class Death:
         new.kind, new.cause, new.cause_class = self.kind, self.cause, self.cause_class
         new.told, new.subject, new.role, new.step = self.told, self.subject, self.role, self.step
         new.origin, new.sent_here, new.ready = self.origin, self.sent_here, self.ready
-        new.stops, new.specific = self.stops, self.specific
+        new.stops, new.specific, new.bare = self.stops, self.specific, self.bare
         new.source, new.pid, new.host, new.at, new.since = source, pid, host, at, since
         new.server, new.report_id, new.path, new.place = server, report_id, path, place
         new.told_in, new.collateral = (), 0
@@ -134,6 +136,7 @@ def of_trouble(trouble: Trouble, diagnosis: Diagnosis, source: str, kind: str = 
         ready=None if trouble.moment == UNKNOWN else trouble.moment != BOOT,
         stops=trouble.stops_server,
         specific=diagnosis.specific,
+        bare=trouble.error is not None and not any(link.frames for link in trouble.chain),
     )
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from bootcheck.analysis.ages import AGAIN, LATE, MANY, again_and_again, all_alike, as_a_boot, began, uptime
+from bootcheck.analysis.ages import (
+    AGAIN,
+    LATE,
+    MANY,
+    again_and_again,
+    again_since_service,
+    all_alike,
+    as_a_boot,
+    began,
+    of_one_age,
+    uptime,
+)
 from bootcheck.analysis.lives import Life, Server
 from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import (
@@ -42,6 +53,7 @@ ABORTED = 1
 """The status of a worker that was timed out, from 21 on."""
 SIGNALS_TOLD, SIGNALS_TOLD_SINCE = (20, 1), 1_613_433_600.0
 """From this release, of 16 February 2021, Gunicorn says which signal has ended a worker."""
+_IN_THEIR_LOOP = frozenset({"sync", "gthread"})
 NO_BOOT_TIMEOUT = (22,)
 """From this release Gunicorn's timeout starts with the first heartbeat, after the boot."""
 
@@ -205,6 +217,8 @@ def _when_timed_out(life: Life, server: Server) -> str:
     covered = not release or release < NO_BOOT_TIMEOUT
     if _was_booting(life, frames) or (server.nested and covered and as_a_boot(life)):
         return BOOT
+    if not covered and life.after_service and _outside_of_requests(life, server) and again_since_service(server):
+        return BOOT
     if life.ready or life.after_service or (server.kept_waiting and began(life) is None and not server.seen_start):
         return REQUEST
     if covered:
@@ -226,10 +240,15 @@ def _outside_of_requests(life: Life, server: Server) -> bool:
     """Tell whether a worker was timed out in a boot that had given a sign of life, as a hook may.
 
     From 22 on a sync worker that is aborted in a request, or while it reads one, prints a traceback;
-    in its loop it gives a sign of life each second. One that exits without a word was in neither, unless the
-    whole machine had slept: then its age is none that a limit has.
+    in its loop it gives a sign of life each second, as a gthread worker does whatever its threads do. One that
+    exits without a word was in neither, unless the whole machine had slept: then its age is none that a limit has.
+    One of the same age that did not even exit stood where the others did.
     """
-    return server.worker_class == "sync" and life.exiting and not life.hung_in and not life.chain and as_a_boot(life)
+    if server.worker_class not in _IN_THEIR_LOOP or life.hung_in or life.chain or not as_a_boot(life):
+        return False
+    return life.exiting or any(
+        other.exiting and other.timed_out and of_one_age(life, other) for other in server.lives.values()
+    )
 
 
 def is_request(frames: tuple[Frame, ...]) -> bool:

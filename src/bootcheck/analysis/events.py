@@ -6,15 +6,12 @@ import re
 from collections.abc import Callable, Mapping
 
 from bootcheck.analysis import gunicorn_lines as said
+from bootcheck.analysis import stops
 from bootcheck.analysis.endings import APP_LOAD_ERROR, BOOT_ERROR
-from bootcheck.analysis.lives import SEEN_RETRIES, Server
+from bootcheck.analysis.lives import SEEN_RETRIES, Server, evidence
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.trouble import Raised
-from bootcheck.model.finding import Evidence
 
-STOPPING = frozenset({"term", "int", "quit"})
-STOPPED_BY = frozenset({"SIGTERM", "SIGINT", "SIGQUIT", "SIGKILL"})
-CHANGING = frozenset({"hup", "ttou", "ttin", "usr2", "winch"})
 MAX_FATAL = 30
 _ABORTED = "SystemExit: 1"
 _BAD_FILE = "Failed to read config file: "
@@ -22,12 +19,6 @@ _HOOK = "worker received"
 """How the hook begins that Gunicorn's documentation has for a worker that is aborted."""
 _USAGE, _REFUSED = "[OPTIONS]", ": error: "
 """What stands in Gunicorn's own usage, and in every error of a parser of arguments."""
-MAX_TEXT = 2_000
-"""Characters that are kept of a line."""
-TENS = 10.0
-"""People set limits in tens of seconds."""
-GRACE = 2.0
-"""Seconds from an ordered stop after which a worker that never said that it exits was killed."""
 
 
 def _listening(server: Server, match: re.Match[str], record: Record) -> None:
@@ -90,25 +81,11 @@ def _timeout(server: Server, match: re.Match[str], record: Record) -> None:
     life = server.life(pid, evidence(record))
     told = life.exiting and not (life.retiring or server.recycling)
     known = life.ended_at is not None and record.at is not None
-    life.held_up = told and known and (record.at or 0) - (life.ended_at or 0) >= GRACE
+    life.held_up = told and known and (record.at or 0) - (life.ended_at or 0) >= stops.GRACE
     life.timed_out, life.after_service = True, server.served
     server.end(life, record.at)
     server.waves.take(life, record.at)
     server.explained_ends += 1
-
-
-def _overdue(server: Server, match: re.Match[str], record: Record) -> None:
-    life = server.life(said.pid_of(match), evidence(record))
-    if not server.stopping and (life.retiring or server.recycling):
-        # Nobody waits for it: it gives up connections that are idle, as it does with those of a stop.
-        return
-    ordered = server.stop_at if server.stopping else server.reloaded_at
-    waited = record.at is None or ordered is None or record.at - ordered >= GRACE
-    if waited and server.context(life, record.at) in ("signal", "reload"):
-        # It ends by itself, as cut short as one that is killed.
-        life.killed = "SIGKILL"
-        server.end(life, record.at)
-        server.explained_ends += 1
 
 
 def _of_a_worker(server: Server, match: re.Match[str], record: Record) -> bool:
@@ -148,42 +125,6 @@ def _exited(server: Server, match: re.Match[str], record: Record) -> None:
         server.failing = True
 
 
-def _signal(server: Server, match: re.Match[str], record: Record) -> None:
-    name = match["name"]
-    if name in STOPPING:
-        if server.fatal_kind == said.CONFIG_ERROR:
-            # Whoever takes signals has read its configuration.
-            server.recovered()
-        server.stopping = server.stopping or not server.failing
-        server.stop_at, server.stopped_by = record.at, name
-        for life in server.lives.values() if server.stopping else ():
-            if life.exiting and not life.killed and life.context is None and _soon(life.ended_at, record.at):
-                # It got the signal as well, and was faster to say so.
-                life.context = "signal"
-        # One that is replaced while others serve is cut short as well, and nobody misses it.
-        for life in () if server.served or any(one.ready for one in server.lives.values()) else server.lives.values():
-            if server.stopping and life.starting and not (life.over or life.stopped):
-                life.stopped, life.stopped_at = True, record.at
-                life.say(evidence(record))
-    elif name in CHANGING:
-        server.recycling = False
-        server.reloaded_at = record.at or 0.0
-        for life in server.lives.values():
-            if life.killed == f"SIG{name.upper()}" and life.context is None and _soon(life.ended_at, record.at):
-                # Sent to the whole group: a worker that cannot take it may be reaped before the master says why.
-                life.context = "reload"
-
-
-def _reload(server: Server, match: re.Match[str], record: Record) -> None:
-    server.recycling = match[0].startswith("Autorestarting")
-    life = server.lives.get(record.pid) if record.pid is not None else None
-    if life is not None:
-        life.retiring = True
-        server.explained_ends += 1
-    else:
-        server.reloaded_at = record.at or 0.0
-
-
 def _ready(server: Server, _: re.Match[str], record: Record) -> None:
     if record.pid is not None:
         # Where the log begins within its boot, this is the first that is known of it.
@@ -212,10 +153,6 @@ def _started(server: Server, match: re.Match[str], record: Record) -> None:
     server.announced = said.pid_of(match) if record.pid is None else None
 
 
-def _finished(server: Server, match: re.Match[str], record: Record) -> None:
-    server.life(said.pid_of(match), evidence(record)).retiring = True
-
-
 _BY_PROXY = ("502", "504")
 """What a proxy answers where the server behind it did not."""
 
@@ -224,7 +161,7 @@ def _serving(server: Server, match: re.Match[str], record: Record) -> None:
     if match[0][-3:] in _BY_PROXY:
         server.kept_waiting = server.kept_waiting or match[0].endswith("504")
         return
-    server.served = True
+    server.served, server.answered_at = True, record.at
     if match[0][-3] in "123" and said.NEEDS_NOTHING.search(record.text) is None:
         server.went_on = server.went_on or server.failed is not None
         server.answered = True
@@ -244,33 +181,6 @@ def _handling(server: Server, match: re.Match[str], record: Record) -> None:
 
 def _nested(server: Server, _: re.Match[str], __: Record) -> None:
     server.nested = bool(server.lives)
-
-
-def _halt(server: Server, _: re.Match[str], record: Record) -> None:
-    if not (server.stopping or server.failing or server.seen_start) and record.level == "INFO":
-        # The order itself was cut off with the head of the log: workers that end just before this were told to.
-        server.stopping = True
-        for life in server.lives.values():
-            told = life.killed in STOPPED_BY or (life.exiting and life.killed is None)
-            if told and life.context is None and not life.timed_out and _soon(life.ended_at, record.at):
-                life.context = "signal"
-        return
-    if not server.stopping or server.stop_at is None or record.at is None or record.at - server.stop_at < GRACE:
-        return
-    if "uvicorn" in (server.worker_class or "").lower() and not _by_limit(record.at - server.stop_at):
-        # Its workers need not say that they exit.
-        return
-    for life in server.lives.values():
-        if not (life.over or life.retiring):
-            # The master kills what is left and is often gone before it can say so.
-            life.killed = "SIGKILL"
-            life.say(evidence(record))
-            life.end(record.at, "signal")
-
-
-def _by_limit(waited: float) -> bool:
-    """Tell whether a stop took as long as people allow it to, in tens of seconds: it did not end by itself."""
-    return waited >= TENS and waited % TENS <= GRACE
 
 
 def _reason(server: Server, match: re.Match[str], record: Record) -> None:
@@ -350,10 +260,6 @@ def _fatal(server: Server, kind: str, record: Record) -> None:
     server.pid = server.pid or record.pid
 
 
-def _soon(ended: float | None, at: float | None) -> bool:
-    return ended is None or at is None or abs(at - ended) <= GRACE
-
-
 Handler = Callable[[Server, re.Match[str], Record], None]
 
 HANDLERS: Mapping[str, Handler] = {
@@ -362,19 +268,20 @@ HANDLERS: Mapping[str, Handler] = {
     said.EXITING: _exiting,
     said.RAISED: _raised,
     said.TIMEOUT: _timeout,
-    said.OVERDUE: _overdue,
+    said.OVERDUE: stops.overdue,
     said.KILLED: _killed,
     said.EXITED: _exited,
-    said.SIGNAL: _signal,
-    said.RELOAD: _reload,
+    said.SIGNAL: stops.ordered,
+    said.RELOAD: stops.changed,
     said.READY: _ready,
     said.STARTING: _starting,
     said.STARTED: _started,
-    said.FINISHED: _finished,
+    said.LEAVING: stops.leaving,
+    said.FINISHED: stops.finished,
     said.SERVING: _serving,
     said.REQUEST_ERROR: _handling,
     said.NESTED: _nested,
-    said.HALT: _halt,
+    said.HALT: stops.halted,
     said.REASON: _reason,
     said.LIFESPAN_FAILED: _lifespan_failed,
     said.APP_NOT_FOUND: _app_not_found,
@@ -392,8 +299,3 @@ def event_of(record: Record, *, telltale: bool, booted: bool) -> tuple[str, re.M
     # A shell, a container or an app in a worker says "Error: " as well, in words that Gunicorn does not have.
     others = telltale or (booted and record.text.startswith("Error: "))
     return None if others and event is not None and event[0] == said.CONFIG_ERROR else event
-
-
-def evidence(record: Record) -> Evidence:
-    """Return a line as evidence."""
-    return Evidence(source=record.source, line=record.line, text=record.text[:MAX_TEXT])

@@ -28,6 +28,8 @@ SERVING = "serving"
 READY = "ready"
 STARTING = "starting"
 STARTED = "started"
+LEAVING = "leaving"
+"""A worker of uvicorn waits for its connections or its application before it ends."""
 FINISHED = "finished"
 """A worker of uvicorn has shut down in good order: the signal that it then sends itself again is no fault."""
 REQUEST_ERROR = "request_error"
@@ -66,6 +68,10 @@ _LINES = (
     (RELOAD, r"Autorestarting worker after current request"),
     (NESTED, r"^\s*\* Serving (?:Flask|Quart) app\b"),
     (STARTED, r"Started server process \[(?P<pid>\d+)\]"),
+    (
+        LEAVING,
+        r"^(?:INFO:\s+)?Waiting for (?:connections to close|background tasks to complete|application shutdown)\b",
+    ),
     (FINISHED, r"Finished server process \[(?P<pid>\d+)\]"),
     (STARTING, r"Waiting for application startup\."),
     (READY, r"Application startup complete|Booted, ready to serve"),
@@ -108,7 +114,8 @@ WORDS = (
     "Autorestarting", "lication startup", "lifespan", "ready to serve", " HTTP/", "rror handling request",
     "Exception ", "Socket error", "Server Error: ", "Connection in use", "t connect to ", "onnection to ",
     "Invalid ", "valid port", "class uri ", "Unhandled exception", "Failed to ", "Application object", "sage: ",
-    "Finished server", "Started server", "received SIGABRT", "Function ref", "* Serving ",
+    "Finished server", "ions to close", "ground tasks to", "lication shutdown", "Started server", "received SIGABRT",
+    "Function ref", "* Serving ",
     "Error: ", "rror: ", "loading ASGI app",
 )  # fmt: skip
 """One of them stands in every line of the table: a fast sieve."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Any
 
+from bootcheck.analysis import siblings
 from bootcheck.analysis.deaths import LOG, Death
 from bootcheck.analysis.history import History
 from bootcheck.analysis.manifest import Probe
@@ -25,25 +26,7 @@ from bootcheck.model.stamps import rfc3339
 SCHEMA_VERSION = 1
 MAX_PROCESSES = 200
 MAX_EVIDENCE = 12
-TOGETHER = 60.0
-"""Seconds within which a master stops its workers because one of them failed."""
-AGAIN = 60.0
-"""Seconds within which a server that could not start is started again, and fails alike."""
-INTERLEAVED = 2.0
-"""Seconds within which workers that fail alike print over each other."""
 _PID = re.compile(r" \(pid \d+\)")
-_FAILURES = frozenset(
-    {
-        Cause.EXCEPTION,
-        Cause.APP_NOT_FOUND,
-        Cause.CHECK_FAILED,
-        Cause.SYS_EXIT,
-        Cause.OS_EXIT,
-        Cause.BOOT_DEADLINE,
-        Cause.NATIVE_CRASH,
-    }
-)
-_COLLATERAL = frozenset({Cause.SIGTERM, Cause.SIGKILL_GRACEFUL_TIMEOUT})
 _MANY_FACED = frozenset({"db-forked-connection", "db-too-many-connections", "app-startup-race"})
 """Each process that meets these in the same server may meet another error."""
 
@@ -170,7 +153,7 @@ class Analysis:
 def of_deaths(deaths: Iterable[Death]) -> list[Incident]:
     """Return the incidents: what stopped a server first, then the earliest."""
     groups: dict[tuple[str, ...], list[Death]] = {}
-    for death in _with_siblings(_without_collateral(list(deaths))):
+    for death in siblings.by_each_other(siblings.without_collateral(list(deaths))):
         groups.setdefault(death.key, []).append(death)
     parted = [part for group in _folded(groups.values()) for part in _by_step(group)]
     ordered = sorted(parted, key=_urgency)
@@ -182,65 +165,13 @@ def _urgency(group: list[Death]) -> tuple[bool, float]:
     return (not any(death.stops for death in group), min(times, default=float("inf")))
 
 
-def _without_collateral(deaths: list[Death]) -> list[Death]:
-    """Fold workers that the master stopped into the failure that made it stop them."""
-    stopped = [death for death in deaths if _may_be_collateral(death)]
-    places = set(map(_place, stopped))
-    failures: dict[str, list[Death]] = {}
-    for death in deaths if places else ():
-        if death.cause in _FAILURES and (place := _place(death)) in places:
-            failures.setdefault(place, []).append(death)
-    for group in failures.values():
-        group.sort(key=lambda death: death.at or 0.0)
-    folded: set[int] = set()
-    for death in stopped if failures else ():
-        first = _failure_before(death, failures.get(_place(death), ()))
-        if first is not None:
-            first.collateral += 1
-            folded.add(id(death))
-    return [death for death in deaths if id(death) not in folded] if folded else deaths
-
-
-def _may_be_collateral(death: Death) -> bool:
-    return death.cause in _COLLATERAL and death.origin != "outside" and death.role != "master"
-
-
-def _with_siblings(deaths: list[Death]) -> list[Death]:
-    """Give a worker whose traceback is lost among another's lines the cause of that one."""
-    told = [death for death in deaths if death.kind == LOG and death.cause is Cause.EXCEPTION and death.subject]
-    if not told:
-        return deaths
-    by_place: dict[str, list[Death]] = {}
-    for death in told:
-        by_place.setdefault(_place(death), []).append(death)
-    return [_like_a_sibling(death, by_place.get(_place(death), ())) for death in deaths]
-
-
-def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
-    unsaid = death.kind == LOG and death.cause is Cause.EXCEPTION and not death.subject and not death.specific
-    if not unsaid or death.ready or death.at is None:
-        return death
-    for other in others:
-        # Or the log begins with the end of one start, and the next start tells why.
-        # A traceback at the top of it has no time: nobody knows whose it is.
-        if not other.ready and (other.at is None or -INTERLEAVED <= other.at - death.at <= AGAIN):
-            return replace(
-                death,
-                told=other.told,
-                cause_class=other.cause_class,
-                subject=other.subject,
-                specific=other.specific,
-            )
-    return death
-
-
 def _folded(groups: Iterable[list[Death]]) -> list[list[Death]]:
     """Make one of what a server's processes met in different ways: a request that failed, the master that ended."""
     kept: dict[tuple[str, ...], list[Death]] = {}
     result: list[list[Death]] = []
     for group in groups:
         first = group[0]
-        places = {_place(death) for death in group}
+        places = {siblings.place_of(death) for death in group}
         if len(places) > 1 or not first.subject or not all(death.kind == LOG and death.specific for death in group):
             result.append(group)
             continue
@@ -251,19 +182,6 @@ def _folded(groups: Iterable[list[Death]]) -> list[list[Death]]:
         else:
             same.extend(group)
     return result
-
-
-def _place(death: Death) -> str:
-    return death.server or f"{death.host or ''}\0{death.source if death.kind == LOG else ''}"
-
-
-def _failure_before(death: Death, failures: Iterable[Death]) -> Death | None:
-    for failure in failures:
-        if failure is death or failure.at is None or death.at is None:
-            continue
-        if -1.0 <= death.at - failure.at <= TOGETHER and (death.origin == "master" or not death.ready):
-            return failure
-    return None
 
 
 def _by_step(group: list[Death]) -> list[list[Death]]:

@@ -6,12 +6,15 @@ from dataclasses import dataclass, field, replace
 
 from bootcheck.analysis.dumps import Dumps
 from bootcheck.analysis.last_words import LastWords
+from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import ALL_FAILED, LAST_FAILED, Raised, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
 MAX_SAID = 12
+MAX_TEXT = 2_000
+"""Characters that are kept of a line."""
 SEEN_RETRIES = 2
 """Attempts to bind after which it is known that nothing was said of their reason."""
 COMPLAINT = 2
@@ -58,6 +61,8 @@ class Life:
     ready: bool = False
     starting: bool = False
     """Its application had begun its start-up (uvicorn says so)."""
+    leaving: bool = False
+    """It was told to stop, and has said what it still waits for."""
     stopped_at: float | None = None
     """When the order to stop came, in the middle of that."""
     stopped: bool = False
@@ -163,6 +168,8 @@ class Server:
     served: bool = False
     answered: bool = False
     """A request was answered, and not by an error."""
+    answered_at: float | None = None
+    """When a request was answered last."""
     went_on: bool = False
     """The same after the first request that raised."""
     kept_waiting: bool = False
@@ -181,6 +188,8 @@ class Server:
     stopped_by: str | None = None
     """The signal that ordered it, as Gunicorn names it."""
     reloaded_at: float | None = None
+    leaving: int = 0
+    """How often a worker said what its end still waits for, without its pid."""
     recycling: bool = False
     """The last of its workers that end were told so by `max_requests`."""
     failing: bool = False
@@ -345,3 +354,8 @@ class Server:
             up=self.up,
             notes=tuple(notes),
         )
+
+
+def evidence(record: Record) -> Evidence:
+    """Return a line as evidence."""
+    return Evidence(source=record.source, line=record.line, text=record.text[:MAX_TEXT])

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bootcheck.analysis import gunicorn_lines as said
-from bootcheck.analysis.events import STOPPING, evidence
 from bootcheck.analysis.gunicorn_lines import ANSWERED
 from bootcheck.analysis.libraries import target_of
+from bootcheck.analysis.lives import evidence
 from bootcheck.analysis.outsiders import ends_it, refused_port
 from bootcheck.analysis.readers.prefixes import GUNICORN, LOGGER, Record
+from bootcheck.analysis.stops import STOPPING
 from bootcheck.model.finding import Evidence
 
 MAX_NOTES = 50

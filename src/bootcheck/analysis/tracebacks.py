@@ -32,6 +32,7 @@ ABORTED = "handle_abort"
 UNREAD = "Exception"
 """The type of an exception whose last line is not in the log."""
 
+_HEAD = "Traceback (most recent call last):"
 _START = re.compile(
     r"^(?:\W*(?:\+ )?|.{1,200}(?:=>|[:|\-]) \s*(?:\+ )?)(?:Exception Group )?Traceback \(most recent call last\):?\s*$"
 )
@@ -99,6 +100,8 @@ class Block:
     _indent: int = 0
     """Indent of its frames."""
     _headless: bool = False
+    _quoted: int = 0
+    """Lines of a traceback that the exception's own text quotes in brackets."""
 
     def feed(self, text: str, line: int) -> bool:
         """Take a line, or return False where it does not belong to this traceback."""
@@ -233,9 +236,18 @@ class Block:
         if _CLOCK.match(text) or (self._message[0] and text.startswith(self._message[0])):
             # From 25 on Gunicorn prints the exception's text once more.
             return True
+        if self._quotes(text):
+            return True
         if _START.match(text) or _BARE.match(text) or len(self._message) >= MAX_MESSAGE_LINES:
             return False
         self._message.append(text.rstrip())
+        return True
+
+    def _quotes(self, text: str) -> bool:
+        """Tell whether a line belongs to a traceback that the text quotes, as Gunicorn's does of a worker class."""
+        if not self._quoted and not text.startswith(f"[{_HEAD}"):
+            return False
+        self._quoted = 0 if text.strip() == "]" or self._quoted >= MAX_FRAMES else self._quoted + 1
         return True
 
     def _finish(self) -> None:

@@ -20,6 +20,9 @@ import scenarios_launch
 import scenarios_native
 import scenarios_second
 import scenarios_service
+import scenarios_sixth
+import scenarios_sixth_app
+import scenarios_sixth_database
 import scenarios_start
 import scenarios_third
 import scenarios_third_app
@@ -43,4 +46,7 @@ SCENARIOS: dict[str, Scenario] = {
     **scenarios_fourth_app.SCENARIOS,
     **scenarios_fourth_database.SCENARIOS,
     **scenarios_fifth.SCENARIOS,
+    **scenarios_sixth.SCENARIOS,
+    **scenarios_sixth_app.SCENARIOS,
+    **scenarios_sixth_database.SCENARIOS,
 }

@@ -1,4 +1,4 @@
-"""A fifth set: peers that take no connection and refuse none, descriptors that the app closed, names of Python's own."""
+"""A fifth set, of what was mended: peers without an answer, closed descriptors, names of Python's own, dumps of a stack."""
 
 from __future__ import annotations
 
@@ -47,6 +47,24 @@ SCENARIOS: dict[str, Scenario] = {
         acts=("wait Booting worker", "sleep 9"),
         only=("23.0.0", "27.0.1"),
         by="the import waits for a database that takes no connection, until the worker is timed out",
+    ),
+    "request-timeout/dumped": Scenario(
+        app(
+            f"import faulthandler\nimport time\n{FLASK}faulthandler.enable()\n\n\n@app.get('/report')\ndef report():\n"
+            "    time.sleep(60)\n    return 'done'\n"
+        ),
+        args=("app:app", *SOON),
+        acts=("wait Booting worker", "sleep 1.5", "get /", "start /report", "sleep 6"),
+        by="a request takes too long, and faulthandler dumps the stack of the worker that the master aborts",
+    ),
+    "native-crash/dumped": Scenario(
+        app(
+            f"import ctypes\nimport faulthandler\n{FLASK}faulthandler.enable()\n\n\n@app.get('/image')\ndef image():\n"
+            "    return ctypes.string_at(0)\n"
+        ),
+        args=("app:app", *ACCESS),
+        acts=("wait Booting worker", "sleep 1.5", "get /", "get /image", "sleep 1", "get /", "signal TERM"),
+        by="a request reads where nothing is, and faulthandler dumps the stack",
     ),
     "app-exception/closerange": Scenario(
         app(f"import os\n\n{HELLO}\n\nos.closerange(3, 1024)\n"),

@@ -16,12 +16,19 @@ from tests.unit.analysis.making import LOGS, classes, told
 PATHS = sorted(LOGS.glob("*/*.log"))
 HEALTHY = [path for path in PATHS if path.parent.name == "none"]
 FAILED = [path for path in PATHS if path.parent.name != "none"]
+NO_END = "workers that end by themselves, after as long, write the same lines"
+LOST = "four workers lose their connection at once, as they do where the database restarts"
 UNSOLVED = {
     "shutdown-timeout/quit-hang-27.0.1-heroku": "the master left before it said that it had killed its workers",
-    "shutdown-timeout/asgi-23.0.0-render": "the master left before it said that it had killed its workers",
-    "shutdown-timeout/asgi-27.0.1-kubectl": "the master left before it said that it had killed its workers",
     "db-forked-connection/pg8000-20.1.0-gcp-json": "a worker that waits for the answer that another one got is timed out",
     "shutdown-timeout/supervisor-restart-23.0.0-heroku": "the next server meets the port that the killed one's worker holds",
+    "shutdown-timeout/worker-exit-20.1.0-heroku": NO_END,
+    "shutdown-timeout/worker-exit-23.0.0-render": NO_END,
+    "shutdown-timeout/worker-exit-27.0.1-kubectl": NO_END,
+    "db-forked-connection/mysqlclient-20.1.0-journald-iso": LOST,
+    "db-forked-connection/mysqlclient-23.0.0-journald-unit": LOST,
+    "db-forked-connection/mysqlclient-27.0.1-cloudwatch": LOST,
+    "boot-timeout/recycled-20.1.0-compose": "20.1 does not print where a request stood that was aborted",
 }
 """Logs that do not tell their cause, or tell it as two incidents."""
 

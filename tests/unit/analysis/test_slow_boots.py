@@ -137,3 +137,51 @@ def test_a_plain_error_of_the_master_is_read_by_its_words():
 
     assert [name for name, _ in classes(told(gone))] == ["version-incompatible"]
     assert [name for name, _ in classes(told("Error: the shelf has no attributes\n"))] == ["app-exception"]
+
+
+def recycled(*ages: int, version: str = "23.0.0", worker: str = "sync") -> str:
+    """Return a server whose later workers, one after the other, exit at these ages; the first one answers."""
+    text = start(version).replace("Using worker: sync", f"Using worker: {worker}")
+    text += '10.0.0.9 - - [27/Nov/2026:09:01:00 +0000] "GET / HTTP/1.1" 200 5 "-" "-"\n'
+    text += "[2026-11-27 09:01:00 +0000] [11] [INFO] Autorestarting worker after current request.\n"
+    text += "[2026-11-27 09:01:00 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+    second = 60
+    for pid, age in enumerate(ages, 21):
+        text += (
+            f"[2026-11-27 09:{second // 60:02}:{second % 60:02} +0000] [{pid}] [INFO] Booting worker with pid: {pid}\n"
+        )
+        second += age
+        at = f"[2026-11-27 09:{second // 60:02}:{second % 60:02} +0000]"
+        text += f"{at} [10] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n{at} [{pid}] [INFO] Worker exiting (pid: {pid})\n"
+    return text
+
+
+@pytest.mark.parametrize("worker", ["sync", "gthread"])
+@pytest.mark.parametrize(
+    ("ages", "version", "expected"),
+    [
+        ((3, 3, 3), "23.0.0", "boot-timeout"),
+        ((61, 61), "27.0.1", "boot-timeout"),
+        ((3,), "23.0.0", "request-timeout"),
+        ((3, 22, 3), "23.0.0", "request-timeout"),
+        ((57, 58), "23.0.0", "request-timeout"),
+        ((3, 3, 3), "20.1.0", "request-timeout"),
+    ],
+)
+def test_workers_that_take_the_place_of_one_that_served(
+    ages: tuple[int, ...], version: str, expected: str, worker: str
+):
+    """From 22 on a request would be printed: without one, all at the age of a limit, they were still loading."""
+    assert [name for name, _ in classes(told(recycled(*ages, version=version, worker=worker)))] == [expected]
+
+
+def test_one_that_did_not_even_exit():
+    """It stood where the one before it did."""
+    text = start("27.0.1").replace("Using worker: sync", "Using worker: gthread")
+    text += "[2026-11-27 09:00:04 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:11)\n"
+    text += "[2026-11-27 09:00:04 +0000] [11] [INFO] Worker exiting (pid: 11)\n"
+    text += "[2026-11-27 09:00:04 +0000] [12] [INFO] Booting worker with pid: 12\n"
+    text += "[2026-11-27 09:00:08 +0000] [10] [CRITICAL] WORKER TIMEOUT (pid:12)\n"
+    text += "[2026-11-27 09:00:09 +0000] [10] [ERROR] Worker (pid:12) was sent SIGKILL! Perhaps out of memory?\n"
+
+    assert classes(told(text)) == [("boot-timeout", 2)]

@@ -201,3 +201,16 @@ def test_bold_type_in_a_traceback():
     assert [(frame.line, frame.function, frame.code) for frame in error.frames] == [
         (22, "init", "fl = open(name, **options)")
     ]
+
+
+def test_a_traceback_that_the_text_quotes():
+    """As Gunicorn's of a worker class: it is no other exception, and what stands below its bracket may be one."""
+    inner = (
+        'Traceback (most recent call last):\n  File "/a/util.py", line 9, in load\n    x\nImportError: no such entry\n'
+    )
+    quoting = f"RuntimeError: class uri 'gaio' invalid or not found: \n\n[{inner}]\n"
+    outer = 'Traceback (most recent call last):\n  File "/a/config.py", line 1, in worker_class\n    load(uri)\n'
+
+    (found,) = tracebacks.parse(outer + quoting)
+    assert found.type == "RuntimeError"
+    assert tracebacks.parse(outer + quoting + inner)[0].type == "ImportError"

@@ -64,6 +64,10 @@ _WRAPPERS = (
     r"newrelic-admin|ddtrace-run|opentelemetry-instrument|poetry|pipenv|uv|pdm|hatch|honcho|supervisord|dumb-init|tini|gosu|"
     r"su-exec|circusd|chamber|doppler|infisical|python(?:\d(?:\.\d+)?)?|uvicorn"
 )
+_RUNNERS = (
+    r"env|nice|ionice|nohup|setsid|stdbuf|timeout|chroot|taskset|chrt|numactl|prlimit|capsh|unshare|nsenter|setpriv|"
+    r"flock"
+)
 _STEPS = rf"(?:^|/|\bsh: |: )(?:{_WRAPPERS}): (?:command )?not found$|\w\.sh: not found$|\$'\\r': command not found"
 """Steps of a start script: it may go on after them."""
 _SCRIPT = (
@@ -100,6 +104,8 @@ _SHELL = (
     r"[Uu]nknown (?:command|CMD)[:,]? \S*gunicorn|\bexec: \S*gunicorn\b.{0,400}: (?:not found|No such file)",
     # The start script cannot go to the app's folder: dash, then bash and busybox.
     r"(?:^|: )cd: (?:can't cd to \S|\S+: (?:No such file or directory|Not a directory|Permission denied)$)",
+    # What runs a command in another folder, as somebody else, or within limits.
+    rf"^(?:/\S*/)?(?:{_RUNNERS}): (?:cannot change directory to|failed to|invalid|unrecogni[sz]ed option)\b",
     r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
     # The start script, whatever its name: a shell's and tini's words.
     r"(?:^|/)(?:ba|da|a)?sh: (?:line )?(?:\d+: )?(?:exec: )?\S+: Permission denied$",
@@ -134,6 +140,7 @@ WORDS = (
     "find command", "couldn't ", "can't cd", "Not a directory", "Job failed",
     "OCI runtime", "does not exist", "unknown user", "setpriv: ",
     "ErrImagePull", "ImagePull", "PullContainer", "access denied for", "not installed", ".sock ",
+    "change directory to", "failed to", ": invalid", "nrecognized option", "nrecognised option",
     "not permitted", "failed to start: ", "failed to launch", "can't execute", "fatal: ",
     "su-exec: ", "failed to exec", "crun: ", "ubstitution", "variable name", "valid identifier", "in this context",
     "llegal option", "nvalid option", "nvalid shell option", "such option", "an't open ", "annot open ",
@@ -164,7 +171,7 @@ _REASONS = (
         "the user or group does not exist",
     ),
     (late.regex(r"in section '"), "supervisord refuses the program's section"),
-    (late.regex(r"CHDIR|working directory|chdir|cd: "), "the working directory does not exist"),
+    (late.regex(r"CHDIR|working directory|chdir|cd: |change directory"), "the working directory does not exist"),
     (late.regex(r"[Ee]xec format error"), "the program is for another processor or system"),
     (late.regex(r"No module named|distribution was not|metadata"), "gunicorn is not in the Python that was started"),
     (late.regex(r"bad interpreter|/env: "), "the script names an interpreter that is not there"),

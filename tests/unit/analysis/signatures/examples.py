@@ -92,6 +92,9 @@ NO_FLASK = "ModuleNotFoundError: No module named 'flask'"
 POSITIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (
         "entrypoint.sh: 7: cd: can't cd to /srv/books\n",
+        "env: cannot change directory to '/srv/books/current': No such file or directory\n",
+        "/usr/bin/timeout: failed to run command '/srv/venv/bin/serve': No such file or directory\n",
+        "chroot: invalid user: 'books'\n",
         "/entrypoint.sh: line 3: cd: /srv/books: No such file or directory\n",
         "Nov 27 08:59:00 web systemd[1]: gunicorn.service: Main process exited, code=exited, status=203/EXEC\n"
         + start(),
@@ -943,6 +946,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "".join(f"[2026-11-27 09:0{pid}:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(2, 9)),
     ),
     "stopped_by_platform": (
+        start() + GET + "timeout: sending signal TERM to command '/srv/venv/bin/gunicorn'\n" + TERM,
         start()
         + '"GET /_ah/start HTTP/1.1" 403\n'
         + "Process terminated because it failed to respond to the start request with an HTTP status code of 200-299.\n"
@@ -1036,6 +1040,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         start() + GET + "web: ERROR (spawn error)\n" + TERM,
         raising(NO_FLASK),
         start() + GET + "sh: ffmpeg: not found\n" + TERM,
+        "nice: cannot set niceness: Permission denied\n" + start() + GET + TERM,
+        start() + GET + "timeout: failed to run command 'ffmpeg': No such file or directory\n" + TERM,
         start() + "worker called a helper: exit status 127\n" + GET + TERM,
         raising("ModuleNotFoundError: No module named 'gunicorn_color'"),
     ),

@@ -1,0 +1,118 @@
+"""What deaths of one server tell of each other: who was only stopped along with another, and whose cause is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bootcheck.analysis.classify import precedence
+from bootcheck.analysis.deaths import LOG, Death
+from bootcheck.model.cause import Cause
+
+TOGETHER = 60.0
+"""Seconds within which a master stops its workers because one of them failed."""
+AGAIN = 60.0
+"""Seconds within which a server that could not start is started again, and fails alike."""
+INTERLEAVED = 2.0
+"""Seconds within which workers that fail alike print over each other."""
+_FAILURES = frozenset(
+    {
+        Cause.EXCEPTION,
+        Cause.APP_NOT_FOUND,
+        Cause.CHECK_FAILED,
+        Cause.SYS_EXIT,
+        Cause.OS_EXIT,
+        Cause.BOOT_DEADLINE,
+        Cause.NATIVE_CRASH,
+    }
+)
+_COLLATERAL = frozenset({Cause.SIGTERM, Cause.SIGKILL_GRACEFUL_TIMEOUT})
+
+
+def place_of(death: Death) -> str:
+    """Return what is the same for processes of one server, as far as it is known: a log is one server's."""
+    return death.server or f"{death.host or ''}\0{death.source if death.kind == LOG else ''}"
+
+
+def without_collateral(deaths: list[Death]) -> list[Death]:
+    """Fold workers that the master stopped into the failure that made it stop them."""
+    stopped = [death for death in deaths if _may_be_collateral(death)]
+    places = set(map(place_of, stopped))
+    failures: dict[str, list[Death]] = {}
+    for death in deaths if places else ():
+        if death.cause in _FAILURES and (place := place_of(death)) in places:
+            failures.setdefault(place, []).append(death)
+    for group in failures.values():
+        group.sort(key=lambda death: death.at or 0.0)
+    folded: set[int] = set()
+    for death in stopped if failures else ():
+        first = _failure_before(death, failures.get(place_of(death), ()))
+        if first is not None:
+            first.collateral += 1
+            folded.add(id(death))
+    return [death for death in deaths if id(death) not in folded] if folded else deaths
+
+
+def by_each_other(deaths: list[Death]) -> list[Death]:
+    """Give a worker whose cause is lost among another's lines, or was told in part only, the cause of that one."""
+    told = [death for death in deaths if death.kind == LOG and death.cause is Cause.EXCEPTION and death.subject]
+    if not told:
+        return deaths
+    by_place: dict[str, list[Death]] = {}
+    for death in told:
+        by_place.setdefault(place_of(death), []).append(death)
+    roots: dict[tuple[str, str], Death] = {}
+    for death in told:
+        words = (place_of(death), death.subject)
+        known = roots.setdefault(words, death)
+        if precedence(death.cause_class) < precedence(known.cause_class):
+            roots[words] = death
+    return [_in_full(_like_a_sibling(death, by_place.get(place_of(death), ())), roots) for death in deaths]
+
+
+def _may_be_collateral(death: Death) -> bool:
+    return death.cause in _COLLATERAL and death.origin != "outside" and death.role != "master"
+
+
+def _failure_before(death: Death, failures: Iterable[Death]) -> Death | None:
+    for failure in failures:
+        if failure is death or failure.at is None or death.at is None:
+            continue
+        if -1.0 <= death.at - failure.at <= TOGETHER and (death.origin == "master" or not death.ready):
+            return failure
+    return None
+
+
+def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
+    if death.kind != LOG or death.cause is not Cause.EXCEPTION or death.ready or death.at is None:
+        return death
+    if death.bare and death.subject:
+        return next((_with_cause_of(other, death) for other in others if _tells_more(other, death)), death)
+    if death.subject or death.specific:
+        return death
+    for other in others:
+        # Or the log begins with the end of one start, and the next start tells why.
+        # A traceback at the top of it has no time: nobody knows whose it is.
+        if not other.ready and (other.at is None or -INTERLEAVED <= other.at - death.at <= AGAIN):
+            return _with_cause_of(other, death)
+    return death
+
+
+def _tells_more(other: Death, bare: Death) -> bool:
+    """Tell whether a worker that failed at the same time names what this one's exception may have come from."""
+    near = other.at is not None and bare.at is not None and abs(other.at - bare.at) <= INTERLEAVED
+    return near and not other.bare and not other.ready and precedence(other.cause_class) < precedence(bare.cause_class)
+
+
+def _in_full(death: Death, roots: dict[tuple[str, str], Death]) -> Death:
+    """Return a death by an exception that another one tells with what it came from, with that one's conclusion."""
+    if death.kind != LOG or not death.subject:
+        return death
+    root = roots.get((place_of(death), death.subject))
+    return death if root is None or root.cause_class == death.cause_class else _with_cause_of(root, death)
+
+
+def _with_cause_of(other: Death, death: Death) -> Death:
+    return replace(
+        death, told=other.told, cause_class=other.cause_class, subject=other.subject, specific=other.specific
+    )

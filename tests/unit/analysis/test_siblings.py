@@ -1,0 +1,47 @@
+"""What workers of one start tell of each other, where the traceback of one is in the log in part only."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.analysis.making import classes, told
+from tests.unit.analysis.signatures.examples import SITE, frame
+
+HEAD = "[2026-11-27 09:00:0{} +0000] [{}] {}\n"
+LAST = "django.core.exceptions.ImproperlyConfigured: Unable to import plugin shelves: Module not found.\n"
+WHOLE = (
+    "Traceback (most recent call last):\n"
+    + frame("/srv/shop/settings.py", "<module>", "plugin = import_module(name)")
+    + frame("/usr/lib/python3.12/importlib/__init__.py", "import_module", "return _gcd_import(name)")
+    + "ModuleNotFoundError: No module named 'shelves'\n"
+)
+AGAIN = (
+    "\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+    + frame(SITE + "gunicorn/arbiter.py", "spawn_worker", "worker.init_process()")
+)
+
+
+def log(*, second: int = 1, end: str = "", error: str = LAST) -> str:
+    """Return a log that begins with the last line of one worker's traceback; another one's, whole or cut, follows."""
+    text = error + HEAD.format(1, 11, "[INFO] Worker exiting (pid: 11)")
+    return text + HEAD.format(second, 12, "[ERROR] Exception in worker process") + WHOLE + AGAIN + end
+
+
+@pytest.mark.parametrize(
+    "end", ["", frame("/srv/shop/settings.py", "<module>", "raise ImproperlyConfigured(text)") + LAST]
+)
+def test_the_head_of_the_log_is_like_what_follows(end: str):
+    """One cause, and it is what both came from."""
+    assert classes(told(log(end=end))) == [("dependency-missing", 2)]
+
+
+def test_another_time_is_another_trouble():
+    """Seconds later it may be another start."""
+    assert classes(told(log(second=9))) == [("env-config", 1), ("dependency-missing", 1)]
+
+
+def test_what_tells_more_is_not_overridden():
+    """The class that decides first stays."""
+    error = "SyntaxError: invalid syntax\n"
+
+    assert ("app-syntax-error", 1) in classes(told(log(error=error)))
