@@ -44,6 +44,11 @@ _BY_PYTHON = re.compile(r"\bcannot import name '?\w+'?|\bNo module named '?[\w.]
 _BY_SYSTEM = re.compile(
     r"\[Errno \d+\] [A-Z]|^\W{0,4}(?:(?:ERROR|CRITICAL)\W{1,4})?(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception): \S"
 )
+_GIVES_UP = re.compile(
+    r"\b(?:[Ee]xit(?:ing|s)?|[Aa]bort(?:ing|s)?|[Qq]uit(?:ting|s)?|[Tt]erminating)\b|"
+    r"[Cc]an(?:no|')t (?:start|continue|boot)\b"
+)
+"""What it says of itself."""
 _GOES_ON = re.compile(
     r"\b(?:retry\w*|again|ignor\w+|skipp\w+|fall(?:ing)? ?back|default\w*|continu\w+|optional|warning|without|"
     r"disabled|control (?:server|socket))\b",
@@ -116,7 +121,9 @@ def _is_complaint(record: Record) -> bool:
     if record.voice == GUNICORN or record.level not in (None, "ERROR", "CRITICAL"):
         return False
     bad = record.level is not None or _BEGINS_BADLY.match(record.text) is not None
-    told = _BY_SYSTEM.search(record.text) or (bad and _SYSTEMS_WORDS.search(record.text))
+    told = _BY_SYSTEM.search(record.text) or (
+        bad and (_SYSTEMS_WORDS.search(record.text) or _GIVES_UP.search(record.text))
+    )
     return bool(told) and _GOES_ON.search(record.text) is None
 
 

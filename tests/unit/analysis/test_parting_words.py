@@ -20,6 +20,8 @@ DENIED = "Could not save the shelves: [Errno 13] Permission denied: '/srv/shelve
         ("filesystem", "CRITICAL:shelves:Model file /srv/shelves.h5 does not exist\n"),
         ("resource-limit", "ERROR:shelves:Too many open files\n"),
         ("filesystem", "Error loading shelves: [Errno 2] No such file or directory: 'shelves.yaml'\n"),
+        ("env-config", "2026-11-27 09:00:01,709 - shelves - ERROR - One or more env variables missing! Exiting now\n"),
+        ("env-config", "FATAL: SHELF_TOKEN is not set, cannot start\n"),
         ("filesystem", "OSError: [Errno 30] Read-only file system: '/srv/shelves'\n\n"),
     ],
 )
@@ -33,6 +35,8 @@ def test_the_last_word_tells(cause_class: str, word: str):
     [
         start() + DENIED + GET,
         start() + GET + DENIED,
+        start() + "2026-11-27 09:00:01,709 - shelves - INFO - SHELF_TOKEN is not set, exiting the demo mode\n",
+        start() + "2026-11-27 09:00:01,709 - shelves - ERROR - SHELF_TOKEN is not set\n",
         start() + DENIED + "shelves are ready\nand so are the books\nwelcome\n",
         start() + DENIED + TERM,
         start() + "ERROR:shelves:Failed to send to collector:4317: connection refused\n",
