@@ -155,14 +155,20 @@ def of_deaths(deaths: Iterable[Death]) -> list[Incident]:
     groups: dict[tuple[str, ...], list[Death]] = {}
     for death in siblings.by_each_other(siblings.without_collateral(list(deaths))):
         groups.setdefault(death.key, []).append(death)
-    parted = [part for group in _folded(groups.values()) for part in _by_step(group)]
-    ordered = sorted(parted, key=_urgency)
-    return [_incident(group) for group in ordered]
+    parted = [_in_order(part) for group in _folded(groups.values()) for part in _by_step(group)]
+    return [_incident(group) for group in sorted(parted, key=_urgency)]
+
+
+def _in_order(group: list[Death]) -> list[Death]:
+    """Sort a group by time, those of unknown time last; there may be a hundred thousand."""
+    timed = None not in map(attrgetter("at"), group)
+    group.sort(key=attrgetter("at") if timed else lambda death: (death.at is None, death.at or 0.0))
+    return group
 
 
 def _urgency(group: list[Death]) -> tuple[bool, float]:
-    times = [death.at for death in group if death.at is not None]
-    return (not any(death.stops for death in group), min(times, default=float("inf")))
+    first = group[0].at
+    return (not any(death.stops for death in group), float("inf") if first is None else first)
 
 
 def _folded(groups: Iterable[list[Death]]) -> list[list[Death]]:
@@ -171,8 +177,9 @@ def _folded(groups: Iterable[list[Death]]) -> list[list[Death]]:
     result: list[list[Death]] = []
     for group in groups:
         first = group[0]
-        places = {siblings.place_of(death) for death in group}
-        if len(places) > 1 or not first.subject or not all(death.kind == LOG and death.specific for death in group):
+        told = first.subject and all(death.kind == LOG and death.specific for death in group)
+        places = {siblings.place_of(death) for death in group} if told else set()
+        if len(places) != 1:
             result.append(group)
             continue
         subject = "" if first.cause_class in _MANY_FACED else first.subject
@@ -200,10 +207,7 @@ def _by_step(group: list[Death]) -> list[list[Death]]:
 
 
 def _incident(group: list[Death]) -> Incident:
-    times = [death.at for death in group if death.at is not None]
-    # There may be a hundred thousand.
-    all_timed = len(times) == len(group)
-    group.sort(key=attrgetter("at") if all_timed else lambda death: (death.at is None, death.at or 0.0))
+    since, until = group[0].at, next((death.at for death in reversed(group) if death.at is not None), None)
     first = _spokesman(group)
     finding = first.finding
     confidences = {death.told.confidence for death in group}
@@ -229,8 +233,8 @@ def _incident(group: list[Death]) -> Incident:
             Evidence(source=quoted(item.source), line=item.line, text=quoted(item.text)) for item in evidence
         ),
         against=tuple(quoted(item) for item in finding.against),
-        first_seen=rfc3339(min(times)) if times else None,
-        last_seen=rfc3339(max(times)) if times else None,
+        first_seen=None if since is None else rfc3339(since),
+        last_seen=None if until is None else rfc3339(until),
         processes=tuple(_process(death) for death in group[:MAX_PROCESSES]),
         count=len(group),
         pattern=of_group(group),
