@@ -114,6 +114,8 @@ class Durations:
     def __init__(self, max_apps: int = MAX_APPS) -> None:
         self._max_apps = max_apps
         self._apps: dict[tuple[str, str], dict[str, Start]] = {}
+        self._oldest: dict[tuple[str, str], str] = {}
+        """When the oldest start began of those that are kept, of apps that have as many as are kept."""
 
     def add(self, document: Mapping[str, Any], source: str) -> None:
         """Take one report where it is a worker's boot; whatever stands in it, nothing is raised."""
@@ -132,11 +134,13 @@ class Durations:
                 return
         elif at < start.first:
             start.first = at
+            self._oldest.pop(app, None)
         if len(start.workers) < MAX_WORKERS:
             taken, within = (None, _NOTHING) if steps is None else steps()
             start.workers.append(Worker(ready, taken, source, pid, within, *where))
         if starts is not None and len(starts) > MAX_STARTS:
             del starts[min(starts, key=lambda server: starts[server].first)]
+            self._oldest.pop(app, None)
 
     def _begun(self, app: tuple[str, str], server: str, at: str) -> Start | None:
         """Keep a start that was not known, and return it; None where it is older than all that are kept."""
@@ -145,8 +149,12 @@ class Durations:
             if len(self._apps) >= self._max_apps:
                 return None
             starts = self._apps[app] = {}
-        elif len(starts) >= MAX_STARTS and at < min(start.first for start in starts.values()):
-            return None
+        elif len(starts) >= MAX_STARTS:
+            oldest = self._oldest.get(app)
+            if oldest is None:
+                oldest = self._oldest[app] = min(start.first for start in starts.values())
+            if at < oldest:
+                return None
         start = starts[server] = Start(at)
         return start
 
