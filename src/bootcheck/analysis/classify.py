@@ -57,6 +57,8 @@ class Diagnosis:
     cause_class: str
     specific: bool
     """A mechanism was recognised, not only the fact of the death."""
+    cause: Cause | None = None
+    """What a line that speaks for itself tells of the end; None where something else tells it."""
 
 
 class Diagnoser:
@@ -187,7 +189,8 @@ class Diagnoser:
             told = _told(trouble, signatures.telltale_cause(item), lines)
             finding = self._ask(item, told)
             if finding is not None:
-                found.append(Diagnosis(finding, item.CAUSE_CLASS, specific=True))
+                ended = told.cause if told.cause is not Cause.NONE else None
+                found.append(Diagnosis(finding, item.CAUSE_CLASS, specific=True, cause=ended))
         return found
 
     def _ask(self, item: Signature, trouble: Trouble) -> Finding | None:

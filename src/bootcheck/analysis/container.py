@@ -65,6 +65,7 @@ class Container:
         """A server of it showed signs of life; it had a worker, or gave up; it did more than to start."""
         self.lone: Loose | None = None
         """The last traceback before any sign of life: of a process that did not come up, or of something else."""
+        self.stood: Raised | None = None
         self.strays: list[Trouble] = []
         """Errors that somebody said in words which Gunicorn, and many a program, begins with."""
         self._held: Trouble | None = None
@@ -319,6 +320,7 @@ class Container:
             self._flush(life)
         for trouble in silent_troubles(server, self._notes):
             self._emit(trouble)
+        self.stood = server.dumps.left() or self.stood
         if server.fatal:
             self._gave_up(server)
         elif server.reason is not None and not server.troubles:

@@ -58,6 +58,11 @@ class Dumps:
         self._kept.remove(found)
         return (found[1],)
 
+    def left(self) -> Raised | None:
+        """Return the last one whose process Gunicorn says nothing of."""
+        self._close()
+        return self._kept[-1][1] if self._kept else None
+
     def _goes_on(self, text: str) -> bool:
         thread = _THREAD.match(text)
         if thread is not None:

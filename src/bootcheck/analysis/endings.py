@@ -18,7 +18,6 @@ from bootcheck.analysis.ages import (
     uptime,
 )
 from bootcheck.analysis.lives import Life, Server
-from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import (
     BOOT,
     FAILED_BEFORE,
@@ -26,6 +25,7 @@ from bootcheck.analysis.trouble import (
     REQUEST,
     STOP,
     UNKNOWN,
+    UNREAD,
     UNTOLD,
     Frame,
     Raised,

@@ -6,7 +6,7 @@ import re
 
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.dumps import DUMPED
-from bootcheck.analysis.trouble import Frame, Raised, Trouble
+from bootcheck.analysis.trouble import Frame, Raised, Trouble, is_library
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -49,7 +49,9 @@ def awaited(trouble: Trouble) -> str | None:
 
 def unanswered(trouble: Trouble, who: str) -> Finding:
     """Conclude from the place at which a worker was aborted: it was still connecting."""
-    where = f" ({trouble.exception.where})" if trouble.exception is not None and trouble.exception.where else ""
+    stood = () if trouble.exception is None else _before_abort(trouble.exception)
+    inner = next((frame for frame in reversed(stood) if not is_library(frame.file)), stood[-1] if stood else None)
+    where = "" if inner is None else f" ({inner.file}:{inner.line})"
     worker = f"{trouble.who[0].lower()}{trouble.who[1:]}"
     return conclude(
         trouble,

@@ -35,6 +35,7 @@ _BY_PLATFORM = "BC513"
 _STOPPED = frozenset(
     {Cause.SIGTERM.value, Cause.SIGKILL_EXTERNAL.value, Cause.VANISHED.value, Cause.OOM.value, Cause.OS_EXIT.value}
 )
+_BY_SOMEBODY = frozenset({"external-stop", "oom-kill", "shutdown-timeout", "boot-timeout", "app-exception"})
 _WOULD_REFUTE = {
     Cause.CHECK_FAILED.value: "bootcheck check in the same environment that finds nothing.",
     Cause.BOOT_DEADLINE.value: "A boot report whose step passed well within the deadline on the same host.",
@@ -98,8 +99,8 @@ class Case:
 
     @property
     def was_stopped(self) -> bool:
-        """True where somebody may have sent the signal: a limit that is used up makes the kernel send it."""
-        return self.incident.cause in _STOPPED and self.incident.cause_class != "resource-limit"
+        """True where somebody may have sent the signal: other classes tell by themselves what ended it."""
+        return self.incident.cause in _STOPPED and self.incident.cause_class in _BY_SOMEBODY
 
     @property
     def longest(self) -> float | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from bootcheck.analysis.dumps import Dumps
 from bootcheck.analysis.last_words import LastWords
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import ALL_FAILED, LAST_FAILED, Raised, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
@@ -103,7 +102,7 @@ class Loose:
     @property
     def unread(self) -> bool:
         """True where the log was cut before the exception's own line."""
-        return not self.chain[0].message and self.chain[0].type == UNREAD
+        return self.chain[0].unread
 
     @property
     def bare(self) -> bool:

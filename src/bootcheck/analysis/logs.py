@@ -12,7 +12,7 @@ from bootcheck.analysis.lives import Loose
 from bootcheck.analysis.notes import Notes
 from bootcheck.analysis.overheard import Parting, Refusals, overheard
 from bootcheck.analysis.readers.prefixes import Record
-from bootcheck.analysis.trouble import BEFORE, BOOT, LONE, STRAY, Sink, Surroundings, Trouble
+from bootcheck.analysis.trouble import BEFORE, BOOT, LONE, STRAY, Raised, Sink, Surroundings, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
@@ -50,6 +50,8 @@ class Log:
         self._line = 0
         self._times: dict[int | None, float] = {}
         self._ran = self._worked = self._busy = self._heard = False
+        self.stood: Raised | None = None
+        """Where a process stood of whose end only its own dump tells, once the log is over."""
         self._lone: list[Loose] = []
         self._strays: list[Trouble] = []
         self._overheard: Loose | None = None
@@ -163,6 +165,7 @@ class Log:
         self._busy = self._busy or container.busy
         if container.lone is not None and len(self._lone) < MAX_LONE:
             self._lone.append(container.lone)
+        self.stood = container.stood or self.stood
         self._strays += container.strays[: MAX_LONE - len(self._strays)]
         known, new = self.around, container.around
         if new.version is not None or (known.version is None and (new.listening or not known.listening)):

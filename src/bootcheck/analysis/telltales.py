@@ -9,7 +9,7 @@ from bootcheck.analysis import deaths
 from bootcheck.analysis.classify import UNKNOWN_CLASS, Diagnoser, precedence
 from bootcheck.analysis.deaths import Death
 from bootcheck.analysis.logs import Log
-from bootcheck.analysis.trouble import BOOT, STOP, Trouble
+from bootcheck.analysis.trouble import BOOT, STOOD, STOP, Trouble
 from bootcheck.model.cause import Cause
 
 
@@ -25,7 +25,7 @@ def deaths_of(log: Log, source: str, diagnoser: Diagnoser, classes: Collection[s
         moment=BOOT,
         said=notes,
         around=replace(log.around, notes=notes),
-        facts={"alone": not classes, "ran": log.ran},
+        facts={"alone": not classes, "ran": log.ran, STOOD: log.stood},
         stops_server=True,
     )
     known = bool(classes)
@@ -35,7 +35,8 @@ def deaths_of(log: Log, source: str, diagnoser: Diagnoser, classes: Collection[s
             continue
         best = precedence(diagnosis.cause_class)
         lines = diagnosis.finding.evidence
-        yield deaths.of_trouble(replace(trouble, said=lines, at=log.time_of(lines)), diagnosis, source)
+        cause = diagnosis.cause or trouble.cause
+        yield deaths.of_trouble(replace(trouble, cause=cause, said=lines, at=log.time_of(lines)), diagnosis, source)
 
 
 def killed_in_stop(log: Log) -> Trouble | None:

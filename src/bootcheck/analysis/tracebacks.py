@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from bootcheck.analysis.trouble import Frame, Raised
+from bootcheck.analysis.trouble import UNREAD, Frame, Raised
 
 MAX_FRAMES = 200
 GROUP = 2
@@ -29,8 +29,6 @@ _ENVIRONMENT = re.compile(r"\bos\.environ\b|\bgetenv\(|^\s*(?:value =|return) ca
 """Where the environment is read, by the app or by what it reads it with (django-environ, decouple)."""
 ABORTED = "handle_abort"
 """Where Gunicorn ends a worker that was timed out."""
-UNREAD = "Exception"
-"""The type of an exception whose last line is not in the log."""
 
 _HEAD = "Traceback (most recent call last):"
 _START = re.compile(

@@ -33,11 +33,15 @@ ALL_FAILED = "all_failed"
 """The fact that no request was answered, as far as the log tells of any."""
 
 
+STOOD = "stood"
+"""Where a process stood, by its own dump, of which lines that speak for themselves tell."""
 STRAY = "stray"
 """The fact that a server worked in the same log, and that the words may be anybody's."""
 UNTOLD = "untold"
 """The fact that a worker ended without a word, in a release of Gunicorn that says nothing of signals."""
 
+UNREAD = "Exception"
+"""The type of an exception whose last line is not in the log."""
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
 
 
@@ -71,6 +75,16 @@ class Raised:
     def text(self) -> str:
         """As Python prints it: `type: message`."""
         return f"{self.type}: {self.message}" if self.message else self.type
+
+    @property
+    def unread(self) -> bool:
+        """True where the log was cut before the exception's own line."""
+        return self.type == UNREAD and not self.message
+
+    @property
+    def told(self) -> str:
+        """The first line of it, for a sentence."""
+        return "the log ends before it says why" if self.unread else self.text.strip().partition("\n")[0]
 
     @property
     def brief(self) -> str:
@@ -253,7 +267,9 @@ _SOCKETS = re.compile(r"^<string>|/(?:gevent|eventlet)/|/_?(?:socket|ssl)\w*\.py
 _CONVERSATION = re.compile(r"gunicorn/(?:http/\w+\.py |util\.py write)")
 _LIBRARY = re.compile(
     r"site-packages|dist-packages|/pymodules/|/bootcheck/(?:gunicorn|recorder|wsgi|guards)|/lib(?:64)?/python\d|"
-    r"<frozen |\\Lib\\|^<"
+    r"<frozen |\\Lib\\|^<|"
+    # as trackers of errors name them
+    r"^(?:gunicorn|django|flask|werkzeug|starlette|fastapi|uvicorn|sqlalchemy|psycopg2?|requests|urllib3)/"
 )
 
 

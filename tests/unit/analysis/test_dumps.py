@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bootcheck.analysis import hypotheses
 from tests.unit.analysis.making import classes, told
 from tests.unit.analysis.signatures.examples import GET, SITE, start
 
@@ -124,3 +125,24 @@ def test_each_crash_has_its_own():
 
     assert incident.count == 3
     assert "/srv/shop/part0.py:11" in incident.summary
+
+
+def test_a_dump_of_whose_end_nobody_else_tells():
+    """The log ends with it, or another program started the server: it still names the call, and no other hypothesis."""
+    text = dump("Segmentation fault", '  File "/srv/shop/part.py", line 3 in work\n')
+    (incident,) = told(text).incidents
+
+    assert incident.cause_class == "native-crash"
+    assert "A process of the server was ended by a fault signal, in native code below work" in incident.summary
+    assert [told.refuted_by for told in hypotheses.of_case(hypotheses.Case(incident=incident))] == [
+        "The same request or import that succeeds with the suspected library unchanged."
+    ]
+
+
+def test_of_a_crash_that_a_line_tells_nobody_knows_when_it_was():
+    """The line stands behind requests, or alone."""
+    for before in ("", start() + GET):
+        (incident,) = told(
+            before + "*** glibc detected *** python: double free or corruption (!prev): 0x4 ***\n"
+        ).incidents
+        assert "starting" not in incident.summary

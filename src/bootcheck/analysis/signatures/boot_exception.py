@@ -24,7 +24,6 @@ How to know it is fixed
 from __future__ import annotations
 
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import Trouble, is_library
 from bootcheck.model.advice import CLOSED
 from bootcheck.model.cause import Cause
@@ -58,7 +57,7 @@ def match(trouble: Trouble) -> Finding | None:
             against=("Gunicorn prints its own refusals and an app's RuntimeError alike, in one line.",),
         )
     where = f" at {error.where}" if error.where else ""
-    if error.type == UNREAD and not error.message and error.frames:
+    if error.unread and error.frames:
         return conclude(
             trouble,
             f"The app raised while it was loaded{where}, and the log ends before it says what.",

@@ -128,7 +128,7 @@ def match(trouble: Trouble) -> Finding | None:
     what = f"the hook {hook} raised {error.text}" if hook and error else ""
     if not what:
         what = one_line(line[0].text if line else "")
-        what = f"{what} ({one_line(error.text)})" if what and error is not None and reading else what
+        what = f"{what} ({one_line(error.told)})" if what and error is not None and reading else what
     return conclude(
         trouble,
         f"Gunicorn's own configuration is unusable: {what or (one_line(error.text) if error else '')}",

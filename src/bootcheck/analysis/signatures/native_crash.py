@@ -26,7 +26,7 @@ from __future__ import annotations
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.dumps import DUMPED
-from bootcheck.analysis.trouble import BOOT, Trouble, is_library
+from bootcheck.analysis.trouble import BOOT, STOOD, Trouble, is_library
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding
 
@@ -73,13 +73,17 @@ def match(trouble: Trouble) -> Finding | None:
     if trouble.signal in (None, "SIGABRT") and trouble.says(_WATCHDOG):
         return None
     name = trouble.signal or "a fault signal"
-    when = " while it was starting" if trouble.moment == BOOT else ""
+    # Of lines that speak for themselves nobody knows which process they are about.
+    by_itself = STOOD in trouble.facts
+    who = "A process of the server" if by_itself else trouble.who
+    when = " while it was starting" if trouble.moment == BOOT and not by_itself else ""
     evidence = [*trouble.line(TELLTALE), *trouble.said[-2:]][:3]
-    stack = trouble.exception.frames if trouble.exception is not None and trouble.exception.type == DUMPED else ()
+    stood = trouble.facts[STOOD] if by_itself else trouble.exception
+    stack = stood.frames if stood is not None and stood.type == DUMPED else ()
     if not stack:
         return conclude(
             trouble,
-            f"{trouble.who} was ended by {name}{when}, in native code.",
+            f"{who} was ended by {name}{when}, in native code.",
             "Run it once under bootcheck, or with PYTHONFAULTHANDLER=1: the stack names the call that entered native "
             "code.",
             _SUSPECT,
@@ -92,7 +96,7 @@ def match(trouble: Trouble) -> Finding | None:
     by = "" if own is top else f", by way of {own.file}:{own.line} ({own.function})"
     return conclude(
         trouble,
-        f"{trouble.who} was ended by {name}{when}, in native code below {top.function} ({top.file}:{top.line}){by}.",
+        f"{who} was ended by {name}{when}, in native code below {top.function} ({top.file}:{top.line}){by}.",
         "Repeat that call alone under python -X faulthandler, in a process that forks first as Gunicorn does, and pin "
         "or upgrade its package.",
         _SUSPECT,

@@ -97,11 +97,12 @@ def match(trouble: Trouble) -> Finding | None:
     if not line and (error is None or not (_is_said(error) or _lacks_its_own_part(error))):
         return None
     text = line[0].text if line else (error.text if error is not None else "")
-    library = first(_LIBRARY, text, "a shared library")
+    found = first(_LIBRARY, text)
+    library = found and f"The system library {found}"
     return conclude(
         trouble,
-        f"The system library {library} is missing or does not fit: {one_line(text)}",
-        f"Install the system package that holds {library} into this image, or use a package that brings it along.",
+        f"{library or 'A system library'} is missing or does not fit: {one_line(text)}",
+        f"Install the system package that holds {found or 'it'} into this image, or use one that brings it along.",
         "If the wheel was built for another system (Alpine, an older glibc), install it again inside this image.",
         confirm="python -c 'import PACKAGE' inside the same image",
         evidence=line or None,

@@ -23,7 +23,6 @@ from __future__ import annotations
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, first, one_line
-from bootcheck.analysis.tracebacks import UNREAD
 from bootcheck.analysis.trouble import Raised, Trouble, is_library
 from bootcheck.model.finding import Finding
 
@@ -75,7 +74,7 @@ def match(trouble: Trouble) -> Finding | None:
         last = error.frames[-1]
         # Where the module exists and the class does not, Gunicorn calls the name itself.
         # In a log that was cut there, it is as often the heartbeat file for which there is no place.
-        called = last.function == "spawn_worker" and "worker_class(" in last.code and error.type != UNREAD
+        called = last.function == "spawn_worker" and "worker_class(" in last.code and not error.unread
         in_loader = in_loader or called
         in_loader = in_loader or _NEEDS.search(error.text) is not None or _starts_itself(error)
         in_loader = in_loader or any(
@@ -86,17 +85,17 @@ def match(trouble: Trouble) -> Finding | None:
     line = (*trouble.line(_SAID), *trouble.line(_NEEDS))[:1]
     if (not line and not in_loader) or trouble.line(_LOGGER):
         return None
-    name = first(_SAID, line[0].text, "the worker class") if line else "the worker class"
+    name = first(_SAID, line[0].text) if line else ""
     missing = first(_MISSING, error.text if error is not None else trouble.text)
     package = _PACKAGE.get((missing or name).partition(".")[0], missing.partition(".")[0])
     why = (
-        f": {one_line(error.text)}"
+        f": {one_line(error.told)}"
         if error is not None and not error.text.startswith("RuntimeError: class uri")
         else ""
     )
     return conclude(
         trouble,
-        f"Gunicorn cannot load its worker class {name}{why}",
+        f"Gunicorn cannot load its worker class{name and f' {name}'}{why}",
         f"Install it into the same environment: pip install {package}"
         if package
         else "Correct the name given to -k or worker_class.",
