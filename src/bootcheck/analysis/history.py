@@ -64,6 +64,8 @@ class History:
         self._covers = covers
         self._open: dict[tuple[str, str, int], Span] = {}
         """Of logs: by source, stream and pid."""
+        self._ordered: set[tuple[str, str]] = set()
+        """Of which logs, by source and stream, the server was told to stop or to change."""
         self._ids: set[str] = set()
         self._told: set[str] = set()
 
@@ -121,8 +123,14 @@ class History:
         kind, match = event
         if kind in _SILENT:
             return
-        self._say(record, bad=kind in _BAD, good=kind == said.READY)
-        self._live(kind, match, record)
+        place = (record.source, record.stream)
+        if kind == said.SIGNAL:
+            self._ordered.add(place)
+        elif kind == said.START:
+            self._ordered.discard(place)
+        as_told = kind == said.KILLED and place in self._ordered and said.signal_of(match) in _ORDERS
+        self._say(record, bad=kind in _BAD and not as_told, good=kind == said.READY)
+        self._live(said.EXITING if as_told else kind, match, record)
 
     @property
     def _deaf(self) -> bool:
@@ -234,4 +242,6 @@ _BAD = frozenset(
         said.REQUEST_ERROR,
     }
 )
+_ORDERS = frozenset({"SIGTERM", "SIGINT", "SIGQUIT"})
+"""By which a master passes on what it was told."""
 _ENDS = frozenset({said.EXITING, said.RAISED, said.TIMEOUT, said.KILLED, said.EXITED, said.HALT})

@@ -91,3 +91,43 @@ def test_it_is_bounded_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     assert (len(kept.spans), kept.spans_left_out) == (2, 4)
     assert (len(kept.moments), kept.left_out) == (3, 3)
+
+
+HEAD = "[2026-11-27 09:00:{:02} +0000] [{}] [{}] {}\n"
+
+
+@pytest.mark.parametrize(
+    ("told", "signal", "cause"),
+    [
+        ("term", "SIGTERM", None),
+        ("hup", "SIGTERM", None),
+        ("term", "SIGKILL! Perhaps out of memory?", "SIGKILL"),
+        ("term", "SIGSEGV", "SIGSEGV"),
+        ("", "SIGTERM", "SIGTERM"),
+    ],
+)
+def test_a_worker_that_is_told_to_stop_has_not_died(tmp_path: Path, told: str, signal: str, cause: str | None):
+    """Gunicorn says by which signal it ended, also where it sent that itself."""
+    text = HEAD.format(0, 1, "INFO", "Starting gunicorn 27.0.1") + HEAD.format(
+        1, 7, "INFO", "Booting worker with pid: 7"
+    )
+    text += HEAD.format(5, 1, "INFO", f"Handling signal: {told}") if told else ""
+    text += HEAD.format(6, 1, "INFO", f"Worker (pid:7) was sent {signal}{'' if '!' in signal else '!'}")
+    (tmp_path / "app.log").write_text(text)
+    kept = History()
+    analyze([str(tmp_path)], history=kept)
+
+    (worker,) = [span for span in kept.spans if span.pid == 7]
+    assert (worker.cause, worker.uptime) == (cause, 5.0)
+    assert any(moment.bad for moment in kept.moments) == (cause is not None)
+
+
+def test_an_order_to_one_server_says_nothing_of_the_next(tmp_path: Path):
+    """It begins anew in the same log."""
+    text = HEAD.format(0, 1, "INFO", "Handling signal: term") + HEAD.format(2, 3, "INFO", "Starting gunicorn 27.0.1")
+    text += HEAD.format(3, 3, "WARNING", "Worker (pid:7) was sent SIGTERM!")
+    (tmp_path / "app.log").write_text(text)
+    kept = History()
+    analyze([str(tmp_path)], history=kept)
+
+    assert [span.cause for span in kept.spans if span.pid == 7] == ["SIGTERM"]
