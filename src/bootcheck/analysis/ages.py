@@ -55,10 +55,10 @@ def again_and_again(server: Server) -> bool:
 
 def again_since_service(server: Server) -> bool:
     """Tell whether each worker that was started since the last answer was timed out, all at one age."""
-    since = server.answered_at
-    later = [item for item in server.lives.values() if since is not None and (item.booted_at or 0.0) >= since]
+    since = server.answered_after
+    later = [item for item in server.lives.values() if since is not None and item.nth >= since]
     ages = [age for item in later if item.timed_out and (age := uptime(item)) is not None]
-    untold = [item for item in later if item.over and not (item.timed_out or item.retiring)]
+    untold = [item for item in later if item.over and not item.timed_out]
     return len(ages) >= AGAIN and not untold and max(ages) - min(ages) <= ALIKE
 
 

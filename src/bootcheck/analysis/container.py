@@ -209,7 +209,7 @@ class Container:
         if pid in server.lives:
             self._flush(server.lives.pop(pid))
         self._trim()
-        life = Life(pid, record.at, begun=True)
+        life = Life(pid, record.at, begun=True, nth=len(server.boots))
         life.say(evidence(record))
         server.lives[pid] = life
         if len(server.boots) < MAX_SILENT:
@@ -358,7 +358,7 @@ class Container:
 
     def _gave_up(self, server: Server) -> None:
         trouble = masters.gave_up(server, self._notes)
-        if masters.says_no_reason(server):
+        if masters.says_no_reason(server) or (self._bind_told and masters.still_tries(server)):
             self._held = self._held or trouble
             return
         self._bind_told = self._bind_told or server.fatal_kind == said.CANNOT_BIND

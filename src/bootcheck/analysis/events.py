@@ -161,12 +161,12 @@ def _serving(server: Server, match: re.Match[str], record: Record) -> None:
     if match[0][-3:] in _BY_PROXY:
         server.kept_waiting = server.kept_waiting or match[0].endswith("504")
         return
-    server.served, server.answered_at = True, record.at
+    server.served, server.answered_after = True, len(server.boots)
     if match[0][-3] in "123" and said.NEEDS_NOTHING.search(record.text) is None:
         server.went_on = server.went_on or server.failed is not None
         server.answered = True
     if server.just_raised and server.loose is not None and match[0][-3:-2] == "5":
-        server.loose.failed = True
+        server.loose.failed = not server.loose.by_import
 
 
 def _handling(server: Server, match: re.Match[str], record: Record) -> None:

@@ -36,6 +36,8 @@ class Life:
     booted_at: float | None = None
     begun: bool = False
     """The line of its start is in the log."""
+    nth: int = -1
+    """How many were started before it, of those whose start is in the log."""
     placed_at: float | None = None
     """When those before it had ended, in whose place it was started, where the log leaves its own start out."""
     follows: int = 0
@@ -109,6 +111,12 @@ class Loose:
         """True where nothing tells where it was raised."""
         return not any(link.frames for link in self.chain)
 
+    @property
+    def by_import(self) -> bool:
+        """True where nothing but modules that were being imported is on its way: no request was handled there."""
+        frames = [frame for link in self.chain for frame in link.frames if not frame.file.startswith("<frozen ")]
+        return bool(frames) and all(frame.function == "<module>" for frame in frames)
+
     def trouble(self, cause: Cause, moment: str, around: Surroundings, *facts: str, at: float | None) -> Trouble:
         """Return what it tells, where it belongs to a process of which nothing more is known."""
         return Trouble(
@@ -167,8 +175,8 @@ class Server:
     served: bool = False
     answered: bool = False
     """A request was answered, and not by an error."""
-    answered_at: float | None = None
-    """When a request was answered last."""
+    answered_after: int | None = None
+    """How many workers had been started when a request was answered last."""
     went_on: bool = False
     """The same after the first request that raised."""
     kept_waiting: bool = False

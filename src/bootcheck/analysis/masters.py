@@ -110,6 +110,11 @@ def says_no_reason(server: Server) -> bool:
     return all("Can't connect to" in item.text for item in server.fatal)
 
 
+def still_tries(server: Server) -> bool:
+    """Tell whether it has said so far that it tries again to bind, and nothing of the reason."""
+    return server.fatal_kind == said.CANNOT_BIND and all("Retrying in" in item.text for item in server.fatal)
+
+
 def failed_unseen(
     server: Server, chain: tuple[Raised, ...], lines: tuple[Evidence, ...], notes: list[Evidence]
 ) -> Trouble:

@@ -76,6 +76,8 @@ ACTS = (
     r"(?<!\S)Restarting [\w.\-]+:[\w.\-]+$|"
     rf"{_VERDICT}.{{0,80}}{_ACT}|{_ACT}.{{0,80}}{_VERDICT}|"
     r"matches resource limit \[|"
+    # an autoscaler, of whichever cloud
+    rf"\b[Aa]uto-?[Ss]cal\w+\b.{{0,80}}{_ACT}|"
     rf"{_CHECK}.{{0,30}}\b(?P<n>\d+)(?: of |/)(?P=n)\b.{{0,12}}fail|"
     rf"{_CHECK}.{{0,30}}fail\w*.{{0,12}}\b(?P<m>\d+)(?: of |/)(?P=m)\b|"
     rf"[Ff]ail\w* \d+ (?:consecutive |times )?{_CHECK}|\d+ (?:consecutive )?[Hh]ealth[ \-]?check failures"
@@ -128,9 +130,14 @@ ACT_WORDS = (
     "returned 5",
     "returned HTTP ",
     "matches resource limit",
+    "utoscal",
+    "utoScal",
+    "uto-scal",
+    "uto-Scal",
 )
 _BY_PLATFORM = late.regex(r"will be (?:kill|restart)|[Pp]robe|target-group|[Ii]nstance|[Tt]ask|\bpod\b|[Cc]ontainer\b")
-_BY_AUTOHEAL = "found to be unhealthy"
+_NOT_BY_PLATFORM = late.regex(r"found to be unhealthy|\b[Aa]uto-?[Ss]cal")
+"""autoheal, and whoever counts instances: their words name containers and instances, too."""
 _ENDS = late.regex(ACTS)
 
 
@@ -147,4 +154,4 @@ def ends_it(text: str) -> bool:
     """Tell whether somebody says that he ends the server."""
     if not any(map(text.__contains__, ACT_WORDS)) or _ENDS.search(text) is None:
         return False
-    return _BY_AUTOHEAL in text or _BY_PLATFORM.search(text) is None
+    return _NOT_BY_PLATFORM.search(text) is not None or _BY_PLATFORM.search(text) is None

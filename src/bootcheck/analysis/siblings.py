@@ -88,7 +88,8 @@ def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
         return death
     if death.bare and death.subject:
         return next((_with_cause_of(other, death) for other in others if _tells_more(other, death)), death)
-    if death.subject or death.specific:
+    if death.subject or (death.specific and death.told.confidence != "low"):
+        # Its own last words are a hint at most.
         return death
     for other in others:
         # Or the log begins with the end of one start, and the next start tells why.

@@ -20,6 +20,9 @@ import scenarios_launch
 import scenarios_native
 import scenarios_second
 import scenarios_service
+import scenarios_seventh
+import scenarios_seventh_app
+import scenarios_seventh_service
 import scenarios_sixth
 import scenarios_sixth_app
 import scenarios_sixth_database
@@ -49,4 +52,7 @@ SCENARIOS: dict[str, Scenario] = {
     **scenarios_sixth.SCENARIOS,
     **scenarios_sixth_app.SCENARIOS,
     **scenarios_sixth_database.SCENARIOS,
+    **scenarios_seventh.SCENARIOS,
+    **scenarios_seventh_app.SCENARIOS,
+    **scenarios_seventh_service.SCENARIOS,
 }

@@ -53,3 +53,11 @@ def test_a_proxy_that_gets_no_answer_shows_no_server(status: int):
 def test_an_answer_shows_a_server():
     """A traceback of something else is no death then."""
     assert classes(told(GET + OURS + THEIRS + "AttributeError: odd words\n")) == []
+
+
+def test_an_optional_import_is_no_request_that_failed():
+    """Whatever a health check, or somebody else's access log, answers right behind its traceback."""
+    optional = "Traceback (most recent call last):\n" + OURS + "ModuleNotFoundError: No module named 'shopkit'\n"
+    answer = '10.0.0.9 - - [27/Nov/2026:09:00:01 +0000] "GET /health HTTP/1.1" 503 0 "-" "curl/8"\n'
+
+    assert classes(told(start() + optional + answer)) == []

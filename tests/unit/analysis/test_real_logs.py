@@ -16,6 +16,7 @@ from tests.unit.analysis.making import LOGS, classes, told
 PATHS = sorted(LOGS.glob("*/*.log"))
 HEALTHY = [path for path in PATHS if path.parent.name == "none"]
 FAILED = [path for path in PATHS if path.parent.name != "none"]
+NO_PLACE = "20.1 does not print where a request stood that was aborted"
 NO_END = "workers that end by themselves, after as long, write the same lines"
 LOST = "four workers lose their connection at once, as they do where the database restarts"
 UNSOLVED = {
@@ -28,7 +29,8 @@ UNSOLVED = {
     "db-forked-connection/mysqlclient-20.1.0-journald-iso": LOST,
     "db-forked-connection/mysqlclient-23.0.0-journald-unit": LOST,
     "db-forked-connection/mysqlclient-27.0.1-cloudwatch": LOST,
-    "boot-timeout/recycled-20.1.0-compose": "20.1 does not print where a request stood that was aborted",
+    "boot-timeout/recycled-20.1.0-compose": NO_PLACE,
+    "boot-timeout/locked-reload-20.1.0-journald-unit": NO_PLACE,
 }
 """Logs that do not tell their cause, or tell it as two incidents."""
 

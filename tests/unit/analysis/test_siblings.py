@@ -45,3 +45,28 @@ def test_what_tells_more_is_not_overridden():
     error = "SyntaxError: invalid syntax\n"
 
     assert ("app-syntax-error", 1) in classes(told(log(error=error)))
+
+
+def test_last_words_are_like_the_traceback_beside_them():
+    """Two workers of an ASGI app fail at once, and the traceback of one stands between the lines of the other."""
+    begun = "".join(HEAD.format(0, pid, f"[INFO] Booting worker with pid: {pid}") for pid in (11, 12))
+    trace = "Traceback (most recent call last):\n" + frame(
+        "/srv/shop/app.py", "start", "ping = socket(AF_INET, SOCK_RAW)"
+    )
+    lines = "[Errno 1] Operation not permitted", "Application startup failed. Exiting."
+    ends = "".join(HEAD.format(1, pid, f"[ERROR] {line}") for line in lines for pid in (11, 12))
+    told_of = begun + trace + "PermissionError: [Errno 1] Operation not permitted\n" + ends
+
+    assert classes(told(told_of)) == [("permission-denied", 2)]
+
+
+def test_a_start_that_still_tries_to_bind():
+    """Those before it have said why they could not."""
+    text = ""
+    for second, pid, last in ((1, 11, "Can't connect to ('*', 8000)"), (7, 12, "Retrying in 1 second.")):
+        text += HEAD.format(second, pid, "[INFO] Starting gunicorn 20.1.0")
+        text += HEAD.format(second, pid, "[ERROR] Retrying in 1 second.") * 3 + HEAD.format(
+            second, pid, f"[ERROR] {last}"
+        )
+
+    assert classes(told(text)) == [("bad-bind-address", 1)]

@@ -27,6 +27,7 @@ from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "app-syntax-error"
 RULES: tuple[str, ...] = ()
+WHERE_ALL_FAIL = True
 
 _OLD = late.regex(r"^Missing parentheses in call to '|^multiple exception types must be parenthesized")
 """What Python 3 says of code for Python 2: a library's as often as the app's."""

@@ -25,11 +25,18 @@ import re
 from bootcheck.analysis import foreign, late
 from bootcheck.analysis.conclusion import conclude, one_line
 from bootcheck.analysis.trouble import Raised, Trouble
+from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
 CAUSE_CLASS = "db-too-many-connections"
 RULES: tuple[str, ...] = ()
 WHILE_SERVING = True
+TELLTALE = late.regex(
+    r"error connecting in '[^']*': .*(?:too many (?:clients|connections)|remaining connection slots|connection limit)"
+)
+"""What psycopg's pool logs each time that it tries; who waits for it is only told that it took too long."""
+WORDS = ("error connecting in '",)
+TELLTALE_CAUSE = Cause.NONE
 
 _SAID = late.regex(
     r"too many clients already|remaining connection slots are reserved|too many connections|"
@@ -55,11 +62,13 @@ def _tells(error: Raised) -> bool:
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own words."""
     error = trouble.error
-    if error is None or not _tells(error) or _REDIS.search(error.type):
+    told = trouble.line(TELLTALE) if error is None or error.is_a("PoolTimeout") else ()
+    if not told and (error is None or not _tells(error) or _REDIS.search(error.type)):
         return None
+    text = told[0].text if told or error is None else error.text
     return conclude(
         trouble,
-        f"The database's connection limit is reached: {one_line(error.text)}",
+        f"The database's connection limit is reached: {one_line(text)}",
         "Lower pool_size and max_overflow (all workers of all instances count), or put a pooler in front of "
         "the database.",
         code=None if trouble.died else "BC215",

@@ -106,6 +106,8 @@ _SHELL = (
     r"(?:^|: )cd: (?:can't cd to \S|\S+: (?:No such file or directory|Not a directory|Permission denied)$)",
     # What runs a command in another folder, as somebody else, or within limits.
     rf"^(?:/\S*/)?(?:{_RUNNERS}): (?:cannot change directory to|failed to|invalid|unrecogni[sz]ed option)\b",
+    # Node, where a script of its own runs all parts of an app.
+    r"\bspawn \S*(?:gunicorn|python|/bin/)\S* E(?:NOENT|ACCES)\b",
     r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
     # The start script, whatever its name: a shell's and tini's words.
     r"(?:^|/)(?:ba|da|a)?sh: (?:line )?(?:\d+: )?(?:exec: )?\S+: Permission denied$",

@@ -92,6 +92,7 @@ NO_FLASK = "ModuleNotFoundError: No module named 'flask'"
 POSITIVE: dict[str, tuple[str, ...]] = {
     "launcher_error": (
         "entrypoint.sh: 7: cd: can't cd to /srv/books\n",
+        "node:events:502\n      throw er;\n\nError: spawn venv/bin/gunicorn ENOENT\n    at onErrorNT (node:internal:483:16)\n",
         "env: cannot change directory to '/srv/books/current': No such file or directory\n",
         "/usr/bin/timeout: failed to run command '/srv/venv/bin/serve': No such file or directory\n",
         "chroot: invalid user: 'books'\n",
@@ -755,6 +756,11 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         raising('psycopg.OperationalError: connection failed: FATAL:  database "shop" does not exist'),
     ),
     "db_too_many_connections": (
+        raising("psycopg_pool.PoolTimeout: pool initialization incomplete after 4.0 sec").replace(
+            "[2026-11-27 09:00:01",
+            "error connecting in 'pool-1': connection failed: FATAL:  sorry, too many clients already\n[2026-11-27 09:00:01",
+            1,
+        ),
         raising("cx_Oracle.DatabaseError: ORA-12520: TNS:listener could not find available handler"),
         "(psycopg2.OperationalError) FATAL:  sorry, too many clients already\n",
         raising(
@@ -946,6 +952,7 @@ POSITIVE: dict[str, tuple[str, ...]] = {
         "".join(f"[2026-11-27 09:0{pid}:30 +0000] [1] [CRITICAL] WORKER TIMEOUT (pid:{pid})\n" for pid in range(2, 9)),
     ),
     "stopped_by_platform": (
+        start() + GET + "autoscaler: CPU 4% is below 30% for 10m\nautoscaler: terminating instance web-2\n" + TERM,
         start() + GET + "timeout: sending signal TERM to command '/srv/venv/bin/gunicorn'\n" + TERM,
         start()
         + '"GET /_ah/start HTTP/1.1" 403\n'
