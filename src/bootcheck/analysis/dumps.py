@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
-from bootcheck.analysis.trouble import Frame, Raised
+from bootcheck.analysis.trouble import Frame, Raised, Trouble
 
+STOOD = "stood"
+"""The fact of lines that speak for themselves: where a process stood by its own dump, None where none tells it."""
 DUMPED = "Fatal Python error"
 """In the place of an exception's class: nothing was raised."""
 MAX_KEPT = 20
@@ -23,6 +25,12 @@ _SIGNALS = {
     "Floating-point exception": "SIGFPE",
     "Floating point exception": "SIGFPE",
 }
+
+
+def stack_of(trouble: Trouble) -> tuple[Frame, ...]:
+    """Return where the process stood that a signal ended, outermost first; nothing where no dump tells it."""
+    stood = trouble.facts.get(STOOD) or trouble.exception
+    return stood.frames if isinstance(stood, Raised) and stood.type == DUMPED else ()
 
 
 class Dumps:

@@ -8,8 +8,9 @@ from dataclasses import replace
 from bootcheck.analysis import deaths
 from bootcheck.analysis.classify import UNKNOWN_CLASS, Diagnoser, precedence
 from bootcheck.analysis.deaths import Death
+from bootcheck.analysis.dumps import STOOD
 from bootcheck.analysis.logs import Log
-from bootcheck.analysis.trouble import BOOT, STOOD, STOP, Trouble
+from bootcheck.analysis.trouble import BOOT, STOP, Trouble
 from bootcheck.model.cause import Cause
 
 

@@ -33,8 +33,6 @@ ALL_FAILED = "all_failed"
 """The fact that no request was answered, as far as the log tells of any."""
 
 
-STOOD = "stood"
-"""Where a process stood, by its own dump, of which lines that speak for themselves tell."""
 STRAY = "stray"
 """The fact that a server worked in the same log, and that the words may be anybody's."""
 UNTOLD = "untold"

@@ -146,3 +146,12 @@ def test_of_a_crash_that_a_line_tells_nobody_knows_when_it_was():
             before + "*** glibc detected *** python: double free or corruption (!prev): 0x4 ***\n"
         ).incidents
         assert "starting" not in incident.summary
+
+
+def test_the_library_of_another_processor_is_named():
+    """As a crash is, with the call that had entered it."""
+    top = f'  File "{SITE}polars/lazy.py", line 2 in collect\n'
+    (incident,) = told(crashed(dump("Illegal instruction", top, VIEW, REQUEST), name="SIGILL")).incidents
+
+    assert incident.cause_class == "illegal-instruction"
+    assert f"native code below collect ({SITE}polars/lazy.py:2) was built for another processor" in incident.summary

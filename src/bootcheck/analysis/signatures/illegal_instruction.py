@@ -26,6 +26,7 @@ from collections.abc import Sequence
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
+from bootcheck.analysis.dumps import stack_of
 from bootcheck.analysis.trouble import Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding
@@ -67,9 +68,11 @@ def match(trouble: Trouble) -> Finding | None:
         return _conclude(trouble, f"a native library refuses this processor: {one_line(error.text)}", None)
     crashed = trouble.cause is Cause.NATIVE_CRASH
     if crashed and (trouble.signal == "SIGILL" or (trouble.signal is None and trouble.says(TELLTALE))):
-        return _conclude(
-            trouble, "it was ended by SIGILL, because native code was built for another processor", trouble.said[-2:]
-        )
+        top = stack_of(trouble)[-1:]
+        below = "".join(f" below {frame.function} ({frame.file}:{frame.line})" for frame in top)
+        stood = [Evidence(source=frame.file, line=frame.line or None, text=f"in {frame.function}") for frame in top]
+        what = f"it was ended by SIGILL, because native code{below} was built for another processor"
+        return _conclude(trouble, what, [*trouble.said[-2:], *stood])
     refused = trouble.line(_BUILT) if crashed else ()
     return (
         _conclude(trouble, "a native library ended it for want of a processor's feature", refused) if refused else None

@@ -105,7 +105,8 @@ _SHELL = (
     # The start script cannot go to the app's folder: dash, then bash and busybox.
     r"(?:^|: )cd: (?:can't cd to \S|\S+: (?:No such file or directory|Not a directory|Permission denied)$)",
     # What runs a command in another folder, as somebody else, or within limits.
-    rf"^(?:/\S*/)?(?:{_RUNNERS}): (?:cannot change directory to|failed to|invalid|unrecogni[sz]ed option)\b",
+    rf"^(?:/\S*/)?(?:{_RUNNERS}): (?:cannot change directory to|failed to (?:run|set|exec))\b",
+    rf"^(?:/\S*/)?(?:{_RUNNERS}): (?:invalid (?:user|group|option)|unrecogni[sz]ed option)\b",
     # Node, where a script of its own runs all parts of an app.
     r"\bspawn \S*(?:gunicorn|python|/bin/)\S* E(?:NOENT|ACCES)\b",
     r"[Ff]ailed to spawn(?: command)?: `?\S*gunicorn|executable `?gunicorn`? could not be found",
@@ -142,7 +143,8 @@ WORDS = (
     "find command", "couldn't ", "can't cd", "Not a directory", "Job failed",
     "OCI runtime", "does not exist", "unknown user", "setpriv: ",
     "ErrImagePull", "ImagePull", "PullContainer", "access denied for", "not installed", ".sock ",
-    "change directory to", "failed to", ": invalid", "nrecognized option", "nrecognised option",
+    "change directory to", "failed to run", "failed to set", "failed to exec", ": invalid ", "nrecognized option",
+    "nrecognised option",
     "not permitted", "failed to start: ", "failed to launch", "can't execute", "fatal: ",
     "su-exec: ", "failed to exec", "crun: ", "ubstitution", "variable name", "valid identifier", "in this context",
     "llegal option", "nvalid option", "nvalid shell option", "such option", "an't open ", "annot open ",

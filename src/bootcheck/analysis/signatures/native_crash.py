@@ -25,8 +25,8 @@ from __future__ import annotations
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
-from bootcheck.analysis.dumps import DUMPED
-from bootcheck.analysis.trouble import BOOT, STOOD, Trouble, is_library
+from bootcheck.analysis.dumps import STOOD, stack_of
+from bootcheck.analysis.trouble import BOOT, Trouble, is_library
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding
 
@@ -78,8 +78,7 @@ def match(trouble: Trouble) -> Finding | None:
     who = "A process of the server" if by_itself else trouble.who
     when = " while it was starting" if trouble.moment == BOOT and not by_itself else ""
     evidence = [*trouble.line(TELLTALE), *trouble.said[-2:]][:3]
-    stood = trouble.facts[STOOD] if by_itself else trouble.exception
-    stack = stood.frames if stood is not None and stood.type == DUMPED else ()
+    stack = stack_of(trouble)
     if not stack:
         return conclude(
             trouble,
