@@ -175,7 +175,7 @@ def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PL
         if life.context in ("signal", "reload") and not _like_those_before(life, server):
             return Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP
         if _among_the_timed_out(life, server):
-            return Cause.GUNICORN_TIMEOUT, REQUEST
+            return Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server)
         if _like_those_after_it(life, server):
             return Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server)
         return None if life.context == "failure" else (Cause.OOM, UNKNOWN)
@@ -196,7 +196,7 @@ def _among_the_timed_out(life: Life, server: Server) -> bool:
     """Tell whether it was killed when others were timed out, and began before the log: its own line is cut off."""
     if life.booted_at is not None or server.seen_start or life.ended_at is None or life.context is not None:
         return False
-    ends = (item.ended_at for item in server.lives.values() if item.timed_out and item.booted_at is None)
+    ends = (item.ended_at for item in server.lives.values() if item.timed_out)
     return any(end is not None and abs(end - life.ended_at) <= LATE for end in ends)
 
 

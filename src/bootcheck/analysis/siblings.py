@@ -92,9 +92,9 @@ def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
         # Its own last words are a hint at most.
         return death
     for other in others:
-        # Or the log begins with the end of one start, and the next start tells why.
+        # Or the log begins with the end of one start, or ends within another: the next one, or the last, tells why.
         # A traceback at the top of it has no time: nobody knows whose it is.
-        if not other.ready and (other.at is None or -INTERLEAVED <= other.at - death.at <= AGAIN):
+        if not other.ready and (other.at is None or abs(other.at - death.at) <= AGAIN):
             return _with_cause_of(other, death)
     return death
 

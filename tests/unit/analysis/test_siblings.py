@@ -70,3 +70,17 @@ def test_a_start_that_still_tries_to_bind():
         )
 
     assert classes(told(text)) == [("bad-bind-address", 1)]
+
+
+def test_the_last_start_of_a_loop_is_cut_off():
+    """What the one before it ended of, seconds ago, is why."""
+    error = "Traceback (most recent call last):\n" + frame("/srv/shop/app.py", "<module>", "x = os.environ['SHELF']")
+    first = HEAD.format(1, 11, "[ERROR] Exception in worker process") + error + "KeyError: 'SHELF'\n"
+    first += HEAD.format(1, 11, "[INFO] Worker exiting (pid: 11)") + HEAD.format(2, 1, "[ERROR] Shutting down: Master")
+    first += HEAD.format(2, 1, "[ERROR] Reason: Worker failed to boot.")
+    again = HEAD.format(8, 1, "[INFO] Starting gunicorn 25.3.0") + HEAD.format(
+        8, 12, "[INFO] Booting worker with pid: 12"
+    )
+    again += HEAD.format(9, 12, "[ERROR] Exception in worker process") + "Traceback (most recent call last):\n"
+
+    assert classes(told(first + again)) == [("env-config", 2)]

@@ -296,3 +296,15 @@ def test_workers_whose_proxy_gave_up_before_them():
 
     assert set(named(over)) == {"boot-timeout"}
     assert set(named(gave_up + over)) == {"request-timeout"}
+
+
+def test_a_worker_that_is_killed_with_those_that_booted_too_long():
+    """The line of its own timeout, and of its start, stand above the log."""
+    text = "".join(HEAD.format("00:00", pid) + f"[INFO] Booting worker with pid: {pid}\n" for pid in (9, 10))
+    text += timed_out("00:30", 9, 10)
+    text += "".join(
+        HEAD.format("00:31", 1) + f"[WARNING] Worker with pid {pid} was terminated due to signal 9\n"
+        for pid in (8, 9, 10)
+    )
+
+    assert classes(told(text)) == [("boot-timeout", 3)]
