@@ -144,6 +144,12 @@ _NO_VALUE = late.regex(
 )
 """What stands where a variable was not set, or not put in its place."""
 _VALUE = late.regex(r"\bos\.environ\b|\bgetenv\(")
+_EVALUATED = late.regex(r"\beval\(")
+"""Whatever such a value raises: `false` and `on` are no Python."""
+_EMPTY_VALUE = late.regex(
+    r"\b(?:[Ii]nvalid|[Uu]nknown|[Uu]nsupported|[Ii]llegal) [A-Za-z][\w .\-]{1,40}:? (?:''|\"\")(?![\w'\"])"
+)
+"""What a library says of a value that is empty."""
 _CAPITALS = late.regex(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
 
 
@@ -189,7 +195,8 @@ def _missing_key(error: Raised, *, reads: bool, from_environ: bool) -> bool:
 def _names_setting(error: Raised) -> bool:
     said = _CONFIGURED.search(error.type) or _WITHOUT.search(error.message) or is_lacking(error)
     configured = said and not _SERVER_SAYS.search(error.type)
-    if _SAID.search(error.text) or _REFUSED.match(error.message) or configured:
+    empty = _EMPTY_VALUE.search(error.message) and not _SERVER_SAYS.search(error.type)
+    if _SAID.search(error.text) or _REFUSED.match(error.message) or configured or empty:
         return True
     if error.frames and _SETTINGS.search(error.frames[-1].file) and error.is_a("ValueError", "TypeError", "KeyError"):
         return True
@@ -240,4 +247,4 @@ def _unreadable(error: Raised) -> bool:
     own = next((frame for frame in reversed(error.frames) if not is_library(frame.file)), None)
     refused = error.is_a("ValueError", "JSONDecodeError", "ParseError", "InvalidToken", "InvalidURL", "Error")
     refused = refused or error.is_a("AssertionError")
-    return own is not None and bool(_VALUE.search(own.code)) and refused
+    return own is not None and bool(_VALUE.search(own.code)) and (refused or _EVALUATED.search(own.code) is not None)

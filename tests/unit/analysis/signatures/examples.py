@@ -685,6 +685,12 @@ POSITIVE: dict[str, tuple[str, ...]] = {
     ),
     "env_config": (
         raising(
+            "NameError: name 'false' is not defined",
+            '  File "<string>", line 1, in <module>\n',
+            code="DEBUG = eval(os.getenv('SHOP_DEBUG'))",
+        ),
+        raising("shelves.errors.ShelfError: Invalid database engine: ''. Supported are sqlite and postgresql"),
+        raising(
             "ValueError: invalid literal for int() with base 10: '10  # shelves'",
             frame(SITE + "environ/environ.py", "parse_value", "value = cast(value)"),
         ),
@@ -1226,6 +1232,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising(f"ImportError: cannot import name 'escape' from 'jinja2' ({SITE}jinja2/__init__.py)"),
     ),
     "env_config": (
+        raising("NameError: name 'false' is not defined", code="DEBUG = false"),
+        raising('psycopg2.errors.SyntaxError: invalid input syntax for type json: ""'),
         raising("RuntimeError: CUDA_ERROR_OUT_OF_MEMORY: out of memory"),
         raising("KeyError: 'Name'"),
         raising("AttributeError: 'NoneType' object has no attribute 'replace'", code="text = found.replace('a', 'b')"),
