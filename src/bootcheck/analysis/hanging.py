@@ -8,7 +8,7 @@ from bootcheck.analysis.conclusion import conclude
 from bootcheck.analysis.dumps import DUMPED
 from bootcheck.analysis.trouble import Frame, Raised, Trouble, is_library
 from bootcheck.model.cause import Cause
-from bootcheck.model.finding import Finding
+from bootcheck.model.finding import Evidence, Finding
 
 DATABASE = "database"
 SERVICE = "service"
@@ -26,6 +26,7 @@ _PLACES = re.compile(
     r"/sqlalchemy/engine/default\.py connect$|/django/db/backends/\w+/base\.py get_new_connection$|"
     r"/redis/connection\.py _?connect$|/amqp/transport\.py _?connect$|/kombu/utils/functional\.py retry_over_time$"
 )
+_STANDARD = re.compile(r"/python\d\.\d+/(?!(?:site|dist)-packages)|^<")
 _BY_CODE = re.compile(r"\b(?:psycopg2?|pyodbc|cx_Oracle|oracledb|pymssql|ibm_db|MySQLdb|pymysql)\.connect\(")
 _OF_DATABASE = re.compile(
     r"/(?:psycopg2?|psycopg_pool|asyncpg|MySQLdb|pymysql|mysql/connector|pymongo|sqlalchemy|django/db|peewee|cassandra|"
@@ -50,8 +51,9 @@ def awaited(trouble: Trouble) -> str | None:
 def unanswered(trouble: Trouble, who: str) -> Finding:
     """Conclude from the place at which a worker was aborted: it was still connecting."""
     stood = () if trouble.exception is None else _before_abort(trouble.exception)
-    inner = next((frame for frame in reversed(stood) if not is_library(frame.file)), stood[-1] if stood else None)
+    inner = min(reversed(stood), key=_how_far, default=None)
     where = "" if inner is None else f" ({inner.file}:{inner.line})"
+    place = [] if inner is None else [Evidence(source=inner.file, line=inner.line or None, text=f"in {inner.function}")]
     worker = f"{trouble.who[0].lower()}{trouble.who[1:]}"
     return conclude(
         trouble,
@@ -60,8 +62,13 @@ def unanswered(trouble: Trouble, who: str) -> Finding:
         "Give the client a connect timeout below --timeout: the error then names who does not answer.",
         confirm="bootcheck check",
         confidence="medium",
-        evidence=[*trouble.said[-2:], *trouble.shown()[-1:]],
+        evidence=[*trouble.said[-2:], *place],
     )
+
+
+def _how_far(frame: Frame) -> int:
+    """Return how little a frame says of who was asked: the app's own says most, Python's sockets nothing."""
+    return 0 if not is_library(frame.file) else 2 if _STANDARD.search(frame.file) else 1
 
 
 def _before_abort(error: Raised) -> tuple[Frame, ...]:

@@ -238,7 +238,9 @@ class Trouble:
         if self.exception is None:
             return self.said[-2:]
         source = self.said[0].source if self.said else ""
-        found = [Evidence(source=source, line=self.exception.line, text=self.exception.brief)]
+        # Of an exception whose own line is not in the log only the place is evidence.
+        cut = self.exception.unread and self.exception.frames
+        found = [] if cut else [Evidence(source=source, line=self.exception.line or None, text=self.exception.brief)]
         if self.exception.frames:
             inner = next(
                 (f for f in reversed(self.exception.frames) if not is_library(f.file)), self.exception.frames[-1]

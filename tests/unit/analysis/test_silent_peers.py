@@ -103,3 +103,20 @@ def test_what_gunicorn_meets_while_it_counts_is_no_cause():
     )
 
     assert [name for name, _ in classes(told(log))] == ["db-unreachable"]
+
+
+@pytest.mark.parametrize(
+    ("stack", "place"),
+    [
+        ((VIEW, frame(f"{SITE}redis/connection.py", "_connect", "sock.connect(address)")), "/srv/shop/views.py"),
+        ((frame(f"{SITE}pymysql/connections.py", "connect", "sock = x"), CREATE), f"{SITE}pymysql/connections.py"),
+        ((CREATE,), "/usr/lib/python3.12/socket.py"),
+    ],
+)
+def test_the_place_says_who_was_asked(stack: tuple[str, ...], place: str):
+    """The app's own line, else the driver's; never Gunicorn's handler, nor Python's sockets where there is more."""
+    head = LINE.format("30", 11, "[ERROR] Exception in worker process") + "Traceback (most recent call last):\n"
+    (incident,) = told(start() + OVER + head + "".join(stack) + ABORT + GONE).incidents
+
+    assert incident.evidence[-1].source == place
+    assert f"({place}:9)" in incident.summary
