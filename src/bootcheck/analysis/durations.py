@@ -163,11 +163,11 @@ class Durations:
         for (_, app), starts in sorted(self._apps.items()):
             # One without workers was begun when the reading was broken off.
             ordered = sorted((start for start in starts.values() if start.workers), key=lambda start: start.first)[-2:]
-            for start in ordered:
+            for start in ordered[-1:]:
                 start.look()
-                if start is ordered[-1]:
-                    yield from _repeated(start, app)
-            if len(ordered) > 1:
+                yield from _repeated(start, app)
+            if len(ordered) > 1 and _is_slower(ordered[-1], ordered[-2]):
+                ordered[-2].look()
                 slower = compared(ordered[-1], ordered[-2])
                 if slower is not None:
                     yield slower
@@ -220,10 +220,15 @@ def _is_outer(step: str) -> bool:
     return _OUTER.fullmatch(step) is not None
 
 
+def _is_slower(now: Start, before: Start) -> bool:
+    """Tell whether a start took clearly longer than the one before it."""
+    more = now.ready_s - before.ready_s
+    return more >= SLOWER_BY and more >= before.ready_s / 5
+
+
 def compared(now: Start, before: Start) -> Finding | None:
     """Return by how much a start is slower than the one before it and where, None where it is not."""
-    more = now.ready_s - before.ready_s
-    if more < SLOWER_BY or more < before.ready_s / 5:
+    if not _is_slower(now, before):
         return None
     return Finding(
         code="BC309",

@@ -10,6 +10,9 @@ from dataclasses import replace
 
 import scenarios_app
 import scenarios_database
+import scenarios_eighth
+import scenarios_eighth_app
+import scenarios_eighth_service
 import scenarios_fifth
 import scenarios_first
 import scenarios_fourth
@@ -56,3 +59,8 @@ SCENARIOS: dict[str, Scenario] = {
     **scenarios_seventh_app.SCENARIOS,
     **scenarios_seventh_service.SCENARIOS,
 }
+for _set in (scenarios_eighth, scenarios_eighth_app, scenarios_eighth_service):
+    # Written without a look at the others, it has some of their names.
+    for _key, _scenario in _set.SCENARIOS.items():
+        _taken = _key in SCENARIOS
+        SCENARIOS[f"{_key}-2" if _taken else _key] = replace(_scenario, known_as=_key) if _taken else _scenario

@@ -61,10 +61,12 @@ class Scenario:
     """MB that its control group may have."""
     plain: bool = False
     """Without a platform's prefix."""
+    known_as: str = ""
+    """The key by which its set knows it, where another set had taken that first."""
 
     def platform(self, key: str, version: str) -> str:
         """Return the platform that carries the log of this version; empty for none."""
-        number = crc32(key.encode()) + _STEP * int(version.partition(".")[0])
+        number = crc32((self.known_as or key).encode()) + _STEP * int(version.partition(".")[0])
         return "" if self.plain else PLATFORMS[number % len(PLATFORMS)]
 
 

@@ -17,12 +17,19 @@ PATHS = sorted(LOGS.glob("*/*.log"))
 HEALTHY = [path for path in PATHS if path.parent.name == "none"]
 FAILED = [path for path in PATHS if path.parent.name != "none"]
 NO_PLACE = "20.1 does not print where a request stood that was aborted"
+NO_WORD = "only the answers to a probe, and honcho's words of any stop, tell who ended it"
 NO_END = "workers that end by themselves, after as long, write the same lines"
 LOST = "four workers lose their connection at once, as they do where the database restarts"
 UNSOLVED = {
     "shutdown-timeout/quit-hang-27.0.1-heroku": "the master left before it said that it had killed its workers",
     "db-forked-connection/pg8000-20.1.0-gcp-json": "a worker that waits for the answer that another one got is timed out",
     "shutdown-timeout/supervisor-restart-23.0.0-heroku": "the next server meets the port that the killed one's worker holds",
+    "external-stop/liveness-path-20.1.0-syslog": NO_WORD,
+    "external-stop/liveness-path-23.0.0-journald-iso": NO_WORD,
+    "external-stop/liveness-path-27.0.1-docker-json": NO_WORD,
+    "external-stop/procfile-neighbour-20.1.0-gcp-json": NO_WORD,
+    "external-stop/procfile-neighbour-23.0.0-journald": NO_WORD,
+    "external-stop/procfile-neighbour-27.0.1-journald-iso": NO_WORD,
     "shutdown-timeout/worker-exit-20.1.0-heroku": NO_END,
     "shutdown-timeout/worker-exit-23.0.0-render": NO_END,
     "shutdown-timeout/worker-exit-27.0.1-kubectl": NO_END,

@@ -64,11 +64,16 @@ def _starts_itself(error: Raised) -> bool:
     return own and "init_process" in functions and not functions & _APP
 
 
+def _is_closed(message: str) -> bool:
+    """Tell whether a text ends with that bracket; SQLAlchemy's, around a statement, is opened there as well."""
+    return _CLOSED.search(message) is not None and message.count("]") > message.count("[")
+
+
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the class itself could not be loaded."""
     error = trouble.error
     in_loader = error is not None and (
-        any(frame.function == "load_class" for frame in error.frames) or _CLOSED.search(error.message) is not None
+        any(frame.function == "load_class" for frame in error.frames) or _is_closed(error.message)
     )
     if error is not None and error.frames:
         last = error.frames[-1]

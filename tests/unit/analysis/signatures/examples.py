@@ -1070,7 +1070,13 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         start() + "Error: the cache is cold\n" + GET + TERM,
         "\nError: the database is empty\n",
     ),
-    "worker_class_unavailable": (raising("ModuleNotFoundError: No module named 'gevent'"),),
+    "worker_class_unavailable": (
+        raising("ModuleNotFoundError: No module named 'gevent'"),
+        raising(
+            'sqlalchemy.exc.ProgrammingError: (psycopg2.errors.DuplicateTable) relation "shelves" already exists\n\n'
+            "[SQL: \nCREATE TABLE shelves (\n\tid SERIAL NOT NULL\n)\n\n]"
+        ),
+    ),
     "native_library": (
         raising("RuntimeError: image not found"),
         "ImportError: libGL.so.1: cannot open shared object file: No such file or directory\n" + start() + GET + TERM,
