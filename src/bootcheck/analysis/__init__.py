@@ -41,7 +41,7 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
     the manifest under which the server ran: their probes are judged by their arithmetic. Large inputs
     are read by `jobs` processes, by default one for each processor where this process has one thread.
     """
-    from bootcheck.analysis import incidents, probe_kills, readers
+    from bootcheck.analysis import diaries, incidents, probe_kills, readers
     from bootcheck.analysis.collector import Collector
     from bootcheck.analysis.readers import crew
     from bootcheck.analysis.warned import Warned
@@ -58,6 +58,8 @@ def analyze(  # noqa: PLR0913 - options by keyword, each with its default
         deaths, unexplained = collector.result()
         deaths = probe_kills.recognise(deaths, containers)
         found = collector.preflights.told(incidents.of_deaths(wanted.chosen(deaths)))
+        if history is not None:
+            diaries.add(history, found)
         advice = [item for item in collector.durations.advice() if wanted.names(item.code, item.rule.cause_class)]
         if warnings:
             advised = [Warned(item, count=1) for item in advice]

@@ -74,6 +74,8 @@ class Collector:
         self._classes: set[str] = set()
         self._spoke = False
         """A server showed itself in a log, or a process of it in a journal."""
+        self._own = False
+        """True where the source holds a report, or is a journal."""
         self._understood = True
         """False while all that the source held so far is a report that cannot be understood."""
 
@@ -124,6 +126,7 @@ class Collector:
         self._log = None
         self._classes = set()
         self._understood = True
+        self._own = False
         self._at = None
 
     def passed(self, lines: int) -> None:
@@ -147,6 +150,8 @@ class Collector:
                 self._judge(failed)
             if parting is not None:
                 self._preferred(parting, source)
+        if self._history is not None and read and not (self._own or (log is not None and log.ran)):
+            self._history.stranger(source)
         self.inputs.files += read and self._understood
         self.inputs.lines += lines
         self._source = ""
@@ -164,6 +169,7 @@ class Collector:
 
     def report(self, document: Mapping[str, Any], source: str, line: int | None, *, alone: bool) -> None:
         """Keep a report once, whether its file or its line on stderr is seen first."""
+        self._own = True
         if self._history is not None:
             self._history.report(document, source)
         identity = document.get("report_id")
@@ -247,7 +253,7 @@ class Collector:
 
     def journal(self, boot: Boot, source: str, path: str | None, *, torn: bool) -> None:
         """Keep a journal without an end whose process does not live."""
-        self._spoke = True
+        self._spoke = self._own = True
         if self._history is not None:
             self._history.journal(boot, source)
         if boot.end is not None or boots.alive(boot.head, path):

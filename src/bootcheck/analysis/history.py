@@ -21,6 +21,7 @@ from bootcheck.model.boot import Boot
 
 MAX_SPANS = 2_000
 MAX_MOMENTS = 5_000
+MAX_STRANGERS = 20
 BRIEF_SPANS = 500
 BRIEF_MOMENTS = 2_000
 
@@ -38,6 +39,8 @@ class Moment:
     good: bool = False
     """A process became ready."""
     count: int = 1
+    beside: bool = False
+    """A log of others says it: it is shown, and nothing is concluded from it."""
     until: float | None = None
     """The last time, where the same came several times."""
 
@@ -61,6 +64,8 @@ class History:
         self.spans_left_out = 0
         self.untimed = 0
         """Lines of Gunicorn that have no time."""
+        self.strangers: list[str] = []
+        """Logs in which nothing is a server's."""
         self._covers = covers
         self._open: dict[tuple[str, str, int], Span] = {}
         """Of logs: by source, stream and pid."""
@@ -131,6 +136,16 @@ class History:
         as_told = kind == said.KILLED and place in self._ordered and said.signal_of(match) in _ORDERS
         self._say(record, bad=kind in _BAD and not as_told, good=kind == said.READY)
         self._live(said.EXITING if as_told else kind, match, record)
+
+    def stranger(self, source: str) -> None:
+        """Keep the name of a log in which nothing is a server's."""
+        if not self._brief and len(self.strangers) < MAX_STRANGERS:
+            self.strangers.append(source)
+
+    def beside(self, moment: Moment) -> None:
+        """Keep what such a log says."""
+        if self._covers(moment.at, moment.host):
+            self._keep(moment)
 
     @property
     def _deaf(self) -> bool:

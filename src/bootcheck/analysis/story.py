@@ -69,7 +69,8 @@ def tell(analysis: Analysis) -> Story:
     """Return the story of an analysis; without a history it has no timeline."""
     history = analysis.history or History()
     found, spans, moments = _known(analysis.incidents, history)
-    chapters = tuple(_chapter(incident, spans, moments, analysis.probes) for incident in analysis.incidents)
+    own = [moment for moment in moments if not moment.beside]
+    chapters = tuple(_chapter(incident, spans, own, analysis.probes) for incident in analysis.incidents)
     entries, left_out = _entries(moments)
     return Story(
         analysis=analysis,
@@ -78,7 +79,7 @@ def tell(analysis: Analysis) -> Story:
         entries=tuple(entries),
         left_out=left_out + history.left_out,
         clocks=tuple(_clocks(found, history)),
-        intervals=tuple(intervals(analysis.incidents, spans, moments)),
+        intervals=tuple(intervals(analysis.incidents, spans, own)),
         missing=tuple(dict.fromkeys(_missing(analysis, history, chapters, spans))),
         advice=(*_advice(chapters, spans), *_of_healthy(analysis)),
         spans=tuple(spans),
@@ -101,7 +102,8 @@ def _known(incidents: Sequence[Incident], history: History) -> tuple[list[clocks
     for span in spans:
         _end_by_incident(span, incidents)
     moments = clocks.shifted(history.moments, found)
-    return found, spans, sorted([*moments, *_unsaid(incidents, moments)], key=lambda moment: moment.at)
+    unsaid = _unsaid(incidents, [moment for moment in moments if not moment.beside])
+    return found, spans, sorted([*moments, *unsaid], key=lambda moment: moment.at)
 
 
 def _summary(analysis: Analysis, spans: Sequence[Span]) -> Iterator[str]:
@@ -291,7 +293,12 @@ def _of_healthy(analysis: Analysis) -> Iterator[Advice]:
 
 
 def _next_time(chapters: Sequence[Chapter], spans: Iterable[Span]) -> Iterator[Advice]:
-    if chapters and all(chapter.incident.pattern.only_logs for chapter in chapters):
+    spans = list(spans)
+    if (
+        chapters
+        and all(chapter.incident.pattern.only_logs for chapter in chapters)
+        and all(one.of_log for one in spans)
+    ):
         yield Advice(
             priority=3,
             text="Start the server with bootcheck (gunicorn -c python:bootcheck.conf app:app): the next death leaves a "
