@@ -104,7 +104,7 @@ class Container:
         """Take the next line; return what Gunicorn says by it, None where it is somebody else's."""
         self._situate(record)
         self._server.just_raised = False
-        self._server.dumps.hear(record.text, record.line)
+        self._server.dumps.hear(record.text, record.line, record.at)
         event = event_of(record, telltale=telltale, booted=bool(self._server.boots))
         if self._block is not None:
             repeats = self._block.says(record.text)

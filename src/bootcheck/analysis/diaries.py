@@ -5,6 +5,7 @@ No line of theirs is a server's, so nothing is concluded from them; a person wou
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,7 @@ from bootcheck.analysis.readers.values import is_report, parsed
 from bootcheck.analysis.readers.wrapped import records_of
 
 MAX_BYTES = 4 << 20
+"""Of the end of a log: that is where an incident mostly is."""
 MAX_EACH = 40
 """Lines of one log in the timeline."""
 MAX_TEXT = 2_000
@@ -35,11 +37,15 @@ _BAD = re.compile(rf"{_TROUBLE}|{_ANSWER % '5'}", re.IGNORECASE)
 
 def add(history: History, incidents: Sequence[Incident]) -> None:
     """Put what they say around these incidents into the timeline; what cannot be read is left out."""
-    spans = [(times[0] - BEFORE, times[-1] + AFTER) for item in incidents if (times := item.pattern.times)]
+    known = [item.pattern.times for item in incidents if item.pattern.times]
+    spans = [(times[0] - BEFORE, times[-1] + AFTER) for times in known]
+    moments = [at for times in known for at in (times[0], times[-1])]
     for source in history.strangers if spans else ():
         near = [record for record in _records(source) if _covered(record.at, spans)]
         chosen = [record for record in near if _TELLING.search(record.text)] if len(near) > MAX_EACH else near
-        for record in chosen[:MAX_EACH]:
+        # Of too many those that are nearest in time.
+        chosen.sort(key=lambda record: min(abs((record.at or 0.0) - at) for at in moments))
+        for record in sorted(chosen[:MAX_EACH], key=lambda record: record.line):
             history.beside(
                 Moment(
                     at=record.at or 0.0,
@@ -58,12 +64,8 @@ def _covered(at: float | None, spans: Iterable[tuple[float, float]]) -> bool:
 
 
 def _records(source: str) -> Iterator[Record]:
-    try:
-        with Path(source).open("rb") as file:
-            lines = file.read(MAX_BYTES).split(b"\n")
-    except (OSError, ValueError):
-        return
-    for number, line in enumerate(lines, 1):
+    first, lines = _lines(source)
+    for number, line in enumerate(lines, first):
         text = line[:MAX_TEXT].decode("utf-8", "replace").rstrip("\r")
         value = parsed(line) if line[:1] == b"{" else None
         if is_report(value) or not text.strip():
@@ -73,3 +75,21 @@ def _records(source: str) -> Iterator[Record]:
         ):
             if record.text.strip():
                 yield record
+
+
+def _lines(source: str) -> tuple[int, list[bytes]]:
+    """Return the last lines of a file that is no pipe, and the number of the first of them."""
+    try:
+        if not os.path.isfile(source):
+            return 1, []
+        with Path(source).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            skipped = max(0, size - MAX_BYTES)
+            file.seek(0)
+            number = 1
+            while file.tell() < skipped:
+                number += file.read(min(MAX_BYTES, skipped - file.tell())).count(b"\n")
+            lines = file.read(MAX_BYTES).split(b"\n")
+    except (OSError, ValueError):
+        return 1, []
+    return (number + 1, lines[1:]) if skipped else (number, lines)

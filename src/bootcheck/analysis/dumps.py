@@ -12,9 +12,11 @@ DUMPED = "Fatal Python error"
 """In the place of an exception's class: nothing was raised."""
 MAX_KEPT = 20
 MAX_FRAMES = 100
+NEAR, NEAR_LINES = 60.0, 200
+"""Seconds, or lines, between a dump and the word of that end."""
 MAX_STRANGE = 2
 """Lines of others before the stack."""
-_BEGIN = re.compile(rf"^{DUMPED}: (?P<reason>[A-Z][\w ]+)$")
+_BEGIN = re.compile(rf"^{DUMPED}: (?P<reason>[A-Z][\w \-]+)$")
 _THREAD = re.compile(r"^(?P<which>Current thread|Thread) 0x[0-9a-fA-F]+.{0,80} \(most recent call first\):$")
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+|\?\?\?) in (?P<function>\S.*?)\s*$')
 _SIGNALS = {
@@ -40,24 +42,25 @@ class Dumps:
         self.open_since = float("-inf")
         """The line in which the one that is being read began."""
         self._reason = ""
+        self._at: float | None = None
         self._current = False
         self._strange = 0
         self._frames: list[Frame] = []
-        self._kept: list[tuple[str, Raised]] = []
+        self._kept: list[tuple[str, Raised, float | None]] = []
 
-    def hear(self, text: str, line: int) -> None:
+    def hear(self, text: str, line: int, at: float | None) -> None:
         """Take a line of the log, whoever says it."""
         begin = _BEGIN.match(text) if text.startswith(DUMPED) else None
         if begin is not None:
             self._close()
-            self._reason, self.open_since = begin["reason"], line
+            self._reason, self.open_since, self._at = begin["reason"], line, at
         elif self._reason and text.strip() and not self._goes_on(text):
             self._close()
 
-    def of(self, signal: str, line: int) -> tuple[Raised, ...]:
+    def of(self, signal: str, line: int, at: float | None) -> tuple[Raised, ...]:
         """Return, once, where a process stood that this signal ended, as this line tells; nothing if no dump does."""
         self._close()
-        fitting = [item for item in self._kept if item[0] == signal]
+        fitting = [item for item in self._kept if item[0] == signal and _is_near(item, line, at)]
         if not fitting:
             return ()
         # Gunicorn mostly tells it after the dump.
@@ -93,6 +96,14 @@ class Dumps:
             stood = Raised(
                 type=DUMPED, message=self._reason, frames=tuple(reversed(self._frames)), line=int(self.open_since)
             )
-            self._kept.append((signal, stood))
+            self._kept.append((signal, stood, self._at))
         self._reason, self._frames, self._current, self._strange = "", [], False, 0
         self.open_since = float("-inf")
+
+
+def _is_near(item: tuple[str, Raised, float | None], line: int, at: float | None) -> bool:
+    """Tell whether a dump is that of a process of whose end a line tells; a child's may lie hours before it."""
+    _, stood, dumped = item
+    # A dump has no time of its own: what is known is when the line before it was said.
+    soon = at is not None and dumped is not None and abs(at - dumped) <= NEAR
+    return soon or abs(line - (stood.line or 0)) <= NEAR_LINES

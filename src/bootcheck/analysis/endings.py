@@ -105,7 +105,7 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
         return None
     signal = "SIGABRT" if life.timed_out else life.killed
     if signal in NATIVE:
-        dumped = server.dumps.of(signal, (life.said[-1].line or 0) if life.said else 0)
+        dumped = server.dumps.of(signal, (life.said[-1].line or 0) if life.said else 0, life.ended_at)
         life.hung_in = life.hung_in or dumped
     found = _cause(life, server) or ((Cause.SIGTERM, BOOT) if life.stopped else None)
     if found is None:

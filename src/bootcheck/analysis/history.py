@@ -17,6 +17,7 @@ from bootcheck.analysis.pattern import seconds
 from bootcheck.analysis.quoting import quoted
 from bootcheck.analysis.readers.prefixes import Record
 from bootcheck.analysis.spans import Span
+from bootcheck.analysis.stops import CHANGING, STOPPING
 from bootcheck.model.boot import Boot
 
 MAX_SPANS = 2_000
@@ -129,7 +130,7 @@ class History:
         if kind in _SILENT:
             return
         place = (record.source, record.stream)
-        if kind == said.SIGNAL:
+        if kind == said.SIGNAL and match["name"] in (STOPPING | CHANGING):
             self._ordered.add(place)
         elif kind == said.START:
             self._ordered.discard(place)

@@ -69,7 +69,7 @@ _MALFORMED = late.regex(
     r"(?:start|begin)s? with|use|specify)\b|"
     r"\w://[^\s'\"<>]{0,80}?\bNone\b|\bnonnumeric port: '(?:None|\$.*)?'|unknown url type: '?(?:None|'')|"
     r"\bInvalid bucket name \"(?:None)?\"|^Unknown level: '|"
-    r"^(?:Unknown|Invalid|Unsupported|Unrecognized) [\w ]{1,40}: ?(?:'None'|None|'')$|"
+    r"^(?:Unknown|Invalid|Unsupported|Unrecognized) [\w ]{1,40}: ?(?:'None'|None|'')(?:$|[.;,] )|"
     r"\bscheme in endpoint must be|path in endpoint is not allowed|No scheme supplied|"
     r"^(?:Unsupported|Unknown|Invalid|Missing) (?:\w+ )?(?:DSN|URL|URI) scheme|"
     r"^Invalid (?:(?:\w+ )?(?:ur[il]|dsn|endpoint)|(?:api|bot|auth|access|secret|instrumentation|account|"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from bootcheck.analysis.dumps import Dumps
@@ -195,8 +196,10 @@ class Server:
     stopped_by: str | None = None
     """The signal that ordered it, as Gunicorn names it."""
     reloaded_at: float | None = None
-    leaving: int = 0
-    """How often a worker said what its end still waits for, without its pid."""
+    leaving: Counter[str] = field(default_factory=Counter)
+    """How often, since the order to stop, a worker said what its end still waits for, without its pid."""
+    finished: int = 0
+    """How many said since then that they have ended."""
     recycling: bool = False
     """The last of its workers that end were told so by `max_requests`."""
     failing: bool = False

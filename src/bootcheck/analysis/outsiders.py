@@ -77,7 +77,8 @@ ACTS = (
     rf"{_VERDICT}.{{0,80}}{_ACT}|{_ACT}.{{0,80}}{_VERDICT}|"
     r"matches resource limit \[|"
     # an autoscaler, of whichever cloud
-    rf"\b[Aa]uto-?[Ss]cal\w+\b.{{0,80}}{_ACT}|"
+    r"\b[Aa]uto-?[Ss]cal\w+\b.{0,80}\b(?:[Tt]erminat|[Ss]topp|[Rr]emov|[Dd]elet|[Kk]ill)ing\b.{0,40}"
+    r"\b(?:instance|container|task|machine|node|VM|replica|dyno|pod)s?\b|"
     rf"{_CHECK}.{{0,30}}\b(?P<n>\d+)(?: of |/)(?P=n)\b.{{0,12}}fail|"
     rf"{_CHECK}.{{0,30}}fail\w*.{{0,12}}\b(?P<m>\d+)(?: of |/)(?P=m)\b|"
     rf"[Ff]ail\w* \d+ (?:consecutive |times )?{_CHECK}|\d+ (?:consecutive )?[Hh]ealth[ \-]?check failures"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import chain, islice
+from operator import itemgetter
 
 from bootcheck.analysis.classify import precedence
 from bootcheck.analysis.deaths import LOG, Death
@@ -15,6 +18,8 @@ AGAIN = 60.0
 """Seconds within which a server that could not start is started again, and fails alike."""
 INTERLEAVED = 2.0
 """Seconds within which workers that fail alike print over each other."""
+MAX_NEAR = 50
+"""Of those that are looked at: a loop of starts has many."""
 _FAILURES = frozenset(
     {
         Cause.EXCEPTION,
@@ -55,19 +60,38 @@ def without_collateral(deaths: list[Death]) -> list[Death]:
 
 def by_each_other(deaths: list[Death]) -> list[Death]:
     """Give a worker whose cause is lost among another's lines, or was told in part only, the cause of that one."""
-    told = [death for death in deaths if death.kind == LOG and death.cause is Cause.EXCEPTION and death.subject]
-    if not told:
-        return deaths
-    by_place: dict[str, list[Death]] = {}
-    for death in told:
-        by_place.setdefault(place_of(death), []).append(death)
-    roots: dict[tuple[str, str], Death] = {}
-    for death in told:
-        words = (place_of(death), death.subject)
-        known = roots.setdefault(words, death)
-        if precedence(death.cause_class) < precedence(known.cause_class):
-            roots[words] = death
-    return [_in_full(_like_a_sibling(death, by_place.get(place_of(death), ())), roots) for death in deaths]
+    tellers: dict[str, _Tellers] = {}
+    for death in deaths:
+        if death.kind == LOG and death.cause is Cause.EXCEPTION and death.subject and not death.ready:
+            tellers.setdefault(place_of(death), _Tellers()).take(death)
+    return [_like_a_sibling(death, tellers) for death in deaths] if tellers else deaths
+
+
+class _Tellers:
+    """Strictly private: those of one server that tell why they could not boot, by time; there may be very many."""
+
+    def __init__(self) -> None:
+        self.untimed: list[Death] = []
+        self._timed: list[tuple[float, int, Death]] = []
+        self._sorted = True
+
+    def take(self, death: Death) -> None:
+        if death.at is None:
+            self.untimed.append(death)
+            return
+        self._timed.append((death.at, len(self._timed), death))
+        self._sorted = False
+
+    def near(self, at: float, within: float) -> Iterator[Death]:
+        """Yield those that ended at that time or so, earliest first."""
+        if not self._sorted:
+            self._timed.sort(key=itemgetter(0, 1))
+            self._sorted = True
+        first = bisect_left(self._timed, at - within, key=itemgetter(0))
+        for when, _, death in islice(self._timed, first, None):
+            if when > at + within:
+                return
+            yield death
 
 
 def _may_be_collateral(death: Death) -> bool:
@@ -83,34 +107,27 @@ def _failure_before(death: Death, failures: Iterable[Death]) -> Death | None:
     return None
 
 
-def _like_a_sibling(death: Death, others: Iterable[Death]) -> Death:
+def _like_a_sibling(death: Death, tellers: dict[str, _Tellers]) -> Death:
     if death.kind != LOG or death.cause is not Cause.EXCEPTION or death.ready or death.at is None:
         return death
+    others = tellers.get(place_of(death))
+    if others is None:
+        return death
     if death.bare and death.subject:
-        return next((_with_cause_of(other, death) for other in others if _tells_more(other, death)), death)
+        near = islice(others.near(death.at, INTERLEAVED), MAX_NEAR)
+        return next((_with_cause_of(other, death) for other in near if _tells_more(other, death)), death)
     if death.subject or (death.specific and death.told.confidence != "low"):
         # Its own last words are a hint at most.
         return death
-    for other in others:
-        # Or the log begins with the end of one start, or ends within another: the next one, or the last, tells why.
-        # A traceback at the top of it has no time: nobody knows whose it is.
-        if not other.ready and (other.at is None or abs(other.at - death.at) <= AGAIN):
-            return _with_cause_of(other, death)
-    return death
+    # Or the log begins with the end of one start, or ends within another: the next one, or the last, tells why.
+    # A traceback at the top of it has no time: nobody knows whose it is.
+    found = next(chain(others.untimed, others.near(death.at, AGAIN)), None)
+    return death if found is None else _with_cause_of(found, death)
 
 
 def _tells_more(other: Death, bare: Death) -> bool:
     """Tell whether a worker that failed at the same time names what this one's exception may have come from."""
-    near = other.at is not None and bare.at is not None and abs(other.at - bare.at) <= INTERLEAVED
-    return near and not other.bare and not other.ready and precedence(other.cause_class) < precedence(bare.cause_class)
-
-
-def _in_full(death: Death, roots: dict[tuple[str, str], Death]) -> Death:
-    """Return a death by an exception that another one tells with what it came from, with that one's conclusion."""
-    if death.kind != LOG or not death.subject:
-        return death
-    root = roots.get((place_of(death), death.subject))
-    return death if root is None or root.cause_class == death.cause_class else _with_cause_of(root, death)
+    return not other.bare and precedence(other.cause_class) < precedence(bare.cause_class)
 
 
 def _with_cause_of(other: Death, death: Death) -> Death:

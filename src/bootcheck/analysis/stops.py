@@ -70,10 +70,10 @@ def overdue(server: Server, match: re.Match[str], record: Record) -> None:
         server.explained_ends += 1
 
 
-def leaving(server: Server, _: re.Match[str], record: Record) -> None:
+def leaving(server: Server, match: re.Match[str], record: Record) -> None:
     """Take a worker's word, uvicorn's, of what it still waits for; without a pid it may be any of them."""
-    if record.pid is None:
-        server.leaving += 1
+    if record.pid is None and server.stopping:
+        server.leaving[match[0]] += 1
     elif record.pid in server.lives:
         server.lives[record.pid].leaving = True
 
@@ -82,6 +82,7 @@ def finished(server: Server, match: re.Match[str], record: Record) -> None:
     """Take its word that it has ended in good order, which is its last one."""
     life = server.life(said.pid_of(match), evidence(record))
     life.retiring, life.leaving = True, False
+    server.finished += server.stopping
 
 
 def halted(server: Server, _: re.Match[str], record: Record) -> None:
@@ -99,7 +100,7 @@ def halted(server: Server, _: re.Match[str], record: Record) -> None:
     left = [life for life in server.lives.values() if not (life.over or life.retiring)]
     if "uvicorn" in (server.worker_class or "").lower() and not _by_limit(record.at - server.stop_at):
         # Its workers need not say that they exit; but who says what it waits for also says that it has finished.
-        some = server.leaving > 0 and any(life.retiring for life in server.lives.values())
+        some = 0 < server.finished < max(server.leaving.values(), default=0)
         left = [life for life in left if life.leaving or some]
     for life in left:
         life.killed = "SIGKILL"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,23 @@ def test_a_server_that_left_boot_reports_needs_no_advice_to_leave_some(tmp_path:
 
     assert any("Start the server with bootcheck" in text for text in advised)
     assert not any("Start the server with bootcheck" in text for text in armed)
+
+
+def test_the_lines_that_are_nearest(tmp_path: Path):
+    """Of many that speak of change the last ones before the incident, also where the file is long."""
+    much = "".join(f"2026-11-27T08:5{number % 8}:00Z step {number} restarted {'x' * 900}\n" for number in range(6_000))
+    story, said = written(tmp_path, much + "2026-11-27T09:00:00Z kill -TERM sent by deploy.sh\n")
+
+    assert sum(entry.count for entry in story.entries if entry.beside) == diaries.MAX_EACH
+    assert said[-1].startswith("kill -TERM")
+    assert [entry.line for entry in story.entries if entry.text.startswith("kill")] == [6_001]
+
+
+def test_a_pipe_is_not_asked_again(tmp_path: Path):
+    """What came through it is gone."""
+    (tmp_path / "app.log").write_text(raising("KeyError: 'SHELF_TOKEN'"))
+    os.mkfifo(tmp_path / "pipe")
+    history = History()
+    history.stranger(str(tmp_path / "pipe"))
+
+    assert analyze([str(tmp_path / "app.log")], history=history).incidents

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bootcheck.analysis import hypotheses
+from bootcheck.analysis import dumps, hypotheses
 from tests.unit.analysis.making import classes, told
 from tests.unit.analysis.signatures.examples import GET, SITE, start
 
@@ -76,7 +76,13 @@ def test_what_a_library_prints_of_that_signal(printed: str):
 
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize(
-    ("reason", "name"), [("Segmentation fault", "SIGSEGV"), ("Bus error", "SIGBUS"), ("Aborted", "SIGABRT")]
+    ("reason", "name"),
+    [
+        ("Segmentation fault", "SIGSEGV"),
+        ("Bus error", "SIGBUS"),
+        ("Aborted", "SIGABRT"),
+        ("Floating-point exception", "SIGFPE"),
+    ],
 )
 def test_a_crash_names_the_call(reason: str, name: str, before: bool):
     """The innermost frame, the app's own one, and both in the evidence's sentence."""
@@ -155,3 +161,12 @@ def test_the_library_of_another_processor_is_named():
 
     assert incident.cause_class == "illegal-instruction"
     assert f"native code below collect ({SITE}polars/lazy.py:2) was built for another processor" in incident.summary
+
+
+def test_the_dump_of_a_child_hours_before():
+    """It is not of the worker that crashed at last without one."""
+    old = dump("Segmentation fault", '  File "/srv/shop/thumbs.py", line 3 in render\n')
+    end = "[2026-11-27 18:00:00 +0000] [10] [ERROR] Worker (pid:11) was sent SIGSEGV!\n"
+    found = [incident.summary for incident in told(start() + old + GET * dumps.NEAR_LINES + end).incidents]
+
+    assert not any("thumbs" in text for text in found if "SIGSEGV" in text)

@@ -84,3 +84,26 @@ def test_the_last_start_of_a_loop_is_cut_off():
     again += HEAD.format(9, 12, "[ERROR] Exception in worker process") + "Traceback (most recent call last):\n"
 
     assert classes(told(first + again)) == [("env-config", 2)]
+
+
+def test_one_text_of_two_causes():
+    """The app says the same of whatever its start meets; hours lie between them."""
+    outer = (
+        "\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n"
+    )
+    outer += (
+        frame("/srv/shop/app.py", "<module>", "raise RuntimeError('startup failed')") + "RuntimeError: startup failed\n"
+    )
+    text = ""
+    for hour, pid, inner in (
+        (10, 11, "KeyError: 'DATABASE_URL'"),
+        (15, 12, "psycopg2.OperationalError: Connection refused"),
+    ):
+        head = f"[2026-11-27 {hour}:00:00 +0000] [{pid}] "
+        text += head + f"[INFO] Booting worker with pid: {pid}\n" + head + "[ERROR] Exception in worker process\n"
+        text += "Traceback (most recent call last):\n" + frame(
+            "/srv/shop/db.py", "connect", "url = os.environ['DATABASE_URL']"
+        )
+        text += inner + "\n" + outer + head + f"[INFO] Worker exiting (pid: {pid})\n"
+
+    assert [name for name, _ in classes(told(text))] == ["env-config", "db-unreachable"]

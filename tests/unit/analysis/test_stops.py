@@ -44,6 +44,16 @@ def test_one_of_two_without_pids():
     assert classes(told(text)) == [("shutdown-timeout", 1)]
 
 
+def test_one_that_still_boots_says_nothing_of_its_end():
+    """Both that served have finished; what a recycled one said hours before is forgotten."""
+    begun = HEAD.format("0:00", 12, "Booting worker with pid: 12")
+    late = HEAD.format("1:59", 13, "Booting worker with pid: 13") + f"INFO:     {LEAVING}\n"
+    ends = ("Finished server process [11]", "Finished server process [12]")
+    text = stop(LEAVING, DRAINING, LEAVING, DRAINING, *ends, worker=None).replace(GET, begun + GET + late)
+
+    assert classes(told(text)) == []
+
+
 @pytest.mark.parametrize("words", [(), ("Shutting down",)])
 def test_a_worker_that_says_nothing_of_it(words: tuple[str, ...]):
     """Its log may leave such lines out."""

@@ -62,7 +62,9 @@ def _tells(error: Raised) -> bool:
 def match(trouble: Trouble) -> Finding | None:
     """Conclude from the server's own words."""
     error = trouble.error
-    told = trouble.line(TELLTALE) if error is None or error.is_a("PoolTimeout") else ()
+    # The pool tries again: alone such a line counts only where no server is known to go on.
+    waited = trouble.unstarted if error is None else error.is_a("PoolTimeout")
+    told = trouble.line(TELLTALE) if waited else ()
     if not told and (error is None or not _tells(error) or _REDIS.search(error.type)):
         return None
     text = told[0].text if told or error is None else error.text

@@ -146,10 +146,6 @@ _NO_VALUE = late.regex(
 _VALUE = late.regex(r"\bos\.environ\b|\bgetenv\(")
 _EVALUATED = late.regex(r"\beval\(")
 """Whatever such a value raises: `false` and `on` are no Python."""
-_EMPTY_VALUE = late.regex(
-    r"\b(?:[Ii]nvalid|[Uu]nknown|[Uu]nsupported|[Ii]llegal) [A-Za-z][\w .\-]{1,40}:? (?:''|\"\")(?![\w'\"])"
-)
-"""What a library says of a value that is empty."""
 _CAPITALS = late.regex(r"^['\"][A-Z][A-Z0-9_]{2,}['\"]$")
 
 
@@ -195,8 +191,7 @@ def _missing_key(error: Raised, *, reads: bool, from_environ: bool) -> bool:
 def _names_setting(error: Raised) -> bool:
     said = _CONFIGURED.search(error.type) or _WITHOUT.search(error.message) or is_lacking(error)
     configured = said and not _SERVER_SAYS.search(error.type)
-    empty = _EMPTY_VALUE.search(error.message) and not _SERVER_SAYS.search(error.type)
-    if _SAID.search(error.text) or _REFUSED.match(error.message) or configured or empty:
+    if _SAID.search(error.text) or _REFUSED.match(error.message) or configured:
         return True
     if error.frames and _SETTINGS.search(error.frames[-1].file) and error.is_a("ValueError", "TypeError", "KeyError"):
         return True

@@ -105,7 +105,7 @@ _SHELL = (
     # The start script cannot go to the app's folder: dash, then bash and busybox.
     r"(?:^|: )cd: (?:can't cd to \S|\S+: (?:No such file or directory|Not a directory|Permission denied)$)",
     # What runs a command in another folder, as somebody else, or within limits.
-    rf"^(?:/\S*/)?(?:{_RUNNERS}): (?:cannot change directory to|failed to (?:run|set|exec))\b",
+    rf"^(?:/\S*/)?(?:{_RUNNERS}): (?:cannot change directory to|failed to (?:run|set|exec(?:ute)?))\b",
     rf"^(?:/\S*/)?(?:{_RUNNERS}): (?:invalid (?:user|group|option)|unrecogni[sz]ed option)\b",
     # Node, where a script of its own runs all parts of an app.
     r"\bspawn \S*(?:gunicorn|python|/bin/)\S* E(?:NOENT|ACCES)\b",

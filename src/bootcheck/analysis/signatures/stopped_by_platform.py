@@ -63,9 +63,9 @@ TELLTALE = late.regex(
     r"^(?!.*[Cc]ontainer (?:for service )?\S*(?:db|postgres|mysql|maria|mongo|redis|rabbit|kafka|elastic|search|minio|"
     r"cache|queue)).*(?:dependency failed to start: container (?:for service )?\S+ is unhealthy|"
     r"[Cc]ontainer \"[0-9a-f]{12,64}\" is unhealthy)|"
-    # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
     # GNU timeout, of a run that may take so long and no longer
     r"^(?:/\S*/)?timeout: sending signal [A-Z]\w+ to command|"
+    # superlance (httpok, memmon), monit, HAProxy; a proxy that is refused says only that the server has ended
     r"^\S+ is in [A-Z]+ state, restarting$|'[^']+' failed protocol test \[|Server \S+/\S+ is DOWN, reason: Layer7"
 )
 _SCAN = late.regex(r"Port scan timeout reached, no open")

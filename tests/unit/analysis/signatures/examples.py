@@ -1251,7 +1251,13 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         raising("ValueError: invalid literal for int() with base 10: 'x'"),
     ),
     "db_auth_failed": (raising("requests.exceptions.HTTPError: 401 Client Error"),),
-    "db_too_many_connections": (raising("redis.exceptions.ConnectionError: max number of clients reached"),),
+    "db_too_many_connections": (
+        raising("redis.exceptions.ConnectionError: max number of clients reached"),
+        start()
+        + "error connecting in 'pool-1': connection failed: FATAL:  sorry, too many clients already\n"
+        + GET
+        + TERM,
+    ),
     "db_schema_missing": (raising('psycopg2.OperationalError: FATAL:  role "shop" does not exist'),),
     "db_forked_connection": (
         request(
@@ -1315,6 +1321,8 @@ NEGATIVE: dict[str, tuple[str, ...]] = {
         start() + GET + "INFO:jobs:Task timed out after 30 seconds\n" + GET + TERM,
     ),
     "stopped_by_platform": (
+        start() + GET + "jobs: auto-scaling stopped, 2 idle workers left\n" + TERM,
+        start() + GET + "celery autoscaler: stopping 1 idle pool process\n" + TERM,
         "Warning  Unhealthy  2m58s  kubelet  Readiness probe failed: dial tcp 10.0.3.77:8000: connect: connection refused\n"
         + start()
         + GET,
