@@ -45,7 +45,6 @@ _NEEDED = frozenset({"db-auth-failed", "db-unreachable", "db-schema-missing", "d
 """What stops the migrations stops the app."""
 _TIMEOUTS = frozenset({"boot-timeout", "request-timeout"})
 _TRIES_AGAIN = re.compile(r"\b(?:[Tt]ry(?:ing)? again|[Rr]etry(?:ing)?)\b")
-_LACKING = re.compile(r"^No module named '?([\w.]+)")
 _IMPORTS = ("ImportError", "ModuleNotFoundError", "PydanticImportError")
 
 
@@ -259,8 +258,8 @@ def _is_the_root(found: Diagnosis, outer: Diagnosis, link: Trouble, later: Troub
         return True
     if link.exception is None or not link.exception.is_a(*_IMPORTS):
         return False
-    lacking = _LACKING.search(link.exception.message) if found.cause_class in _PARAPHRASES else None
-    named = lacking is not None and later.exception is not None and lacking[1] in later.exception.message
+    absent = link.exception.absent if found.cause_class in _PARAPHRASES and later.exception is not None else ""
+    named = bool(absent) and later.exception is not None and absent in later.exception.message
     return outer.cause_class in _PARAPHRASES or named
 
 

@@ -66,6 +66,7 @@ class Container:
         self.lone: Loose | None = None
         """The last traceback before any sign of life: of a process that did not come up, or of something else."""
         self.stood: Raised | None = None
+        """Where a process stood of whose end only its own dump tells."""
         self.strays: list[Trouble] = []
         """Errors that somebody said in words which Gunicorn, and many a program, begins with."""
         self._held: Trouble | None = None
@@ -77,10 +78,11 @@ class Container:
 
     @property
     def open_since(self) -> float:
-        """The line in which the open traceback began, or was announced; or minus infinity."""
-        if self._block is not None or self._server.dumps.open_since > 0:
-            return self._server.dumps.open_since if self._block is None else self._block.first_line
-        return self._head.line if self._expects and self._head is not None else float("-inf")
+        """The line in which the open traceback, or dump, began, or was announced; or minus infinity."""
+        if self._block is not None:
+            return self._block.first_line
+        announced = self._head.line if self._expects and self._head is not None else float("-inf")
+        return max(announced, self._server.dumps.open_since)
 
     def listens(self, line: int) -> bool:
         """Tell whether what an app prints in this line may be the last words of a worker."""
@@ -209,11 +211,7 @@ class Container:
         if pid in server.lives:
             self._flush(server.lives.pop(pid))
         self._trim()
-        life = Life(pid, record.at, begun=True, nth=len(server.boots))
-        life.say(evidence(record))
-        server.lives[pid] = life
-        if len(server.boots) < MAX_SILENT:
-            server.boots.append(record.at)
+        server.begin(pid, record)
 
     def _close_block(self) -> None:
         block, self._block = self._block, None

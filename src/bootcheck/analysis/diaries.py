@@ -5,23 +5,28 @@ No line of theirs is a server's, so nothing is concluded from them; a person wou
 
 from __future__ import annotations
 
+import io
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from contextlib import suppress
+from itertools import islice
 
 from bootcheck.analysis.history import History, Moment
 from bootcheck.analysis.incidents import Incident
 from bootcheck.analysis.quoting import quoted
-from bootcheck.analysis.readers.prefixes import Record, record_of
+from bootcheck.analysis.readers.packed import unpacked
+from bootcheck.analysis.readers.places import Place, opened
+from bootcheck.analysis.readers.prefixes import Record
+from bootcheck.analysis.readers.stream import CHUNK, Unreadable
 from bootcheck.analysis.readers.values import is_report, parsed
-from bootcheck.analysis.readers.wrapped import records_of
+from bootcheck.analysis.readers.wrapped import records_in
 
 MAX_BYTES = 4 << 20
 """Of the end of a log: that is where an incident mostly is."""
 MAX_EACH = 40
 """Lines of one log in the timeline."""
-MAX_TEXT = 2_000
 BEFORE, AFTER = 600.0, 120.0
 """Seconds around an incident in which they are laid beside it."""
 _ANSWER = r"\b(?:GET|POST|PUT|PATCH|DELETE|HEAD|HTTP|status|code|returned)\b.{0,80}\b%s\d\d\b"
@@ -66,30 +71,25 @@ def _covered(at: float | None, spans: Iterable[tuple[float, float]]) -> bool:
 def _records(source: str) -> Iterator[Record]:
     first, lines = _lines(source)
     for number, line in enumerate(lines, first):
-        text = line[:MAX_TEXT].decode("utf-8", "replace").rstrip("\r")
-        value = parsed(line) if line[:1] == b"{" else None
-        if is_report(value) or not text.strip():
-            continue
-        for record in (
-            records_of(value, source, number) if isinstance(value, dict) else [record_of(text, source, number)]
-        ):
+        for record in () if is_report(parsed(line)) else records_in(line.rstrip(b"\r"), source, number):
             if record.text.strip():
                 yield record
 
 
 def _lines(source: str) -> tuple[int, list[bytes]]:
-    """Return the last lines of a file that is no pipe, and the number of the first of them."""
-    try:
-        if not os.path.isfile(source):
-            return 1, []
-        with Path(source).open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            skipped = max(0, size - MAX_BYTES)
-            file.seek(0)
-            number = 1
-            while file.tell() < skipped:
-                number += file.read(min(MAX_BYTES, skipped - file.tell())).count(b"\n")
-            lines = file.read(MAX_BYTES).split(b"\n")
-    except (OSError, ValueError):
-        return 1, []
-    return (number + 1, lines[1:]) if skipped else (number, lines)
+    """Return the last lines of a file that is no pipe, unpacked, and the number of the first of them."""
+    number, size = 1, 0
+    parts: deque[bytes] = deque()
+    # What came through a pipe is gone.
+    if os.path.isfile(source):
+        with suppress(Unreadable, OSError), opened(Place(source, named=True), io.BytesIO()) as stream:
+            for inner in islice(unpacked(stream), 1):
+                while part := inner.take(CHUNK):
+                    parts.append(part)
+                    size += len(part)
+                    while size - len(parts[0]) >= MAX_BYTES:
+                        size -= len(parts[0])
+                        number += parts.popleft().count(b"\n")
+    lines = b"".join(parts).split(b"\n")
+    # The first line of a part may have begun in the one before it.
+    return (number, lines) if number == 1 else (number + 1, lines[1:])

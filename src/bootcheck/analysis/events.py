@@ -161,7 +161,7 @@ def _serving(server: Server, match: re.Match[str], record: Record) -> None:
     if match[0][-3:] in _BY_PROXY:
         server.kept_waiting = server.kept_waiting or match[0].endswith("504")
         return
-    server.served, server.answered_after = True, len(server.boots)
+    server.served, server.answered_after = True, server.begun
     if match[0][-3] in "123" and said.NEEDS_NOTHING.search(record.text) is None:
         server.went_on = server.went_on or server.failed is not None
         server.answered = True

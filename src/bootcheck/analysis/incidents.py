@@ -244,8 +244,8 @@ def _incident(group: list[Death]) -> Incident:
 def _spokesman(group: list[Death]) -> Death:
     """Return the death that speaks for all: of the step that most of them stood in, a report rather than a log."""
     steps = set(map(attrgetter("step"), group)) - {None}
-    usual = steps.pop() if len(steps) == 1 else None
-    if steps:
+    usual = next(iter(steps), None)
+    if len(steps) > 1:
         usual = Counter(death.step for death in group if death.step).most_common(1)[0][0]
     # Of a hundred thousand the first that fits in all: what min would find, without a key for each.
     fits = (death for death in group if death.step == usual and death.kind != LOG and death.cause is not Cause.NONE)

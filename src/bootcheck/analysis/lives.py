@@ -13,6 +13,7 @@ from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence
 
 MAX_SAID = 12
+MAX_BOOTS = 5_000
 MAX_TEXT = 2_000
 """Characters that are kept of a line."""
 SEEN_RETRIES = 2
@@ -187,6 +188,8 @@ class Server:
     lives: dict[int, Life] = field(default_factory=dict)
     boots: list[float | None] = field(default_factory=list)
     """When workers were started, as far as it is kept."""
+    begun: int = 0
+    """How many were."""
     silent: list[Life] = field(default_factory=list)
     """Workers that ended without a reason."""
     waves: Waves = field(default_factory=Waves)
@@ -283,6 +286,14 @@ class Server:
     def speaks_of(self, pid: int) -> bool:
         """Tell whether a process of it has this pid."""
         return self.pid == pid or pid in self.lives
+
+    def begin(self, pid: int, record: Record) -> None:
+        """Note the start of a worker."""
+        life = self.lives[pid] = Life(pid, record.at, begun=True, nth=self.begun)
+        life.say(evidence(record))
+        self.begun += 1
+        if len(self.boots) < MAX_BOOTS:
+            self.boots.append(record.at)
 
     def context(self, life: Life, at: float | None) -> str | None:
         """Return why a worker may be ending just now: signal, failure, reload, or None."""

@@ -64,6 +64,8 @@ def by_each_other(deaths: list[Death]) -> list[Death]:
     for death in deaths:
         if death.kind == LOG and death.cause is Cause.EXCEPTION and death.subject and not death.ready:
             tellers.setdefault(place_of(death), _Tellers()).take(death)
+    for found in tellers.values():
+        found.timed.sort(key=itemgetter(0))
     return [_like_a_sibling(death, tellers) for death in deaths] if tellers else deaths
 
 
@@ -72,23 +74,18 @@ class _Tellers:
 
     def __init__(self) -> None:
         self.untimed: list[Death] = []
-        self._timed: list[tuple[float, int, Death]] = []
-        self._sorted = True
+        self.timed: list[tuple[float, Death]] = []
 
     def take(self, death: Death) -> None:
         if death.at is None:
             self.untimed.append(death)
-            return
-        self._timed.append((death.at, len(self._timed), death))
-        self._sorted = False
+        else:
+            self.timed.append((death.at, death))
 
     def near(self, at: float, within: float) -> Iterator[Death]:
-        """Yield those that ended at that time or so, earliest first."""
-        if not self._sorted:
-            self._timed.sort(key=itemgetter(0, 1))
-            self._sorted = True
-        first = bisect_left(self._timed, at - within, key=itemgetter(0))
-        for when, _, death in islice(self._timed, first, None):
+        """Yield those that ended at that time or so, earliest first; they are in order by now."""
+        first = bisect_left(self.timed, at - within, key=itemgetter(0))
+        for when, death in islice(self.timed, first, None):
             if when > at + within:
                 return
             yield death

@@ -5,7 +5,7 @@ Formats lay it out; everything that is concluded is concluded here, from the ana
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bootcheck.analysis import clocks, hypotheses
@@ -292,8 +292,7 @@ def _of_healthy(analysis: Analysis) -> Iterator[Advice]:
             yield Advice(priority=4, text=quoted(text), why=f"{finding.code} {finding.slug}: {quoted(finding.summary)}")
 
 
-def _next_time(chapters: Sequence[Chapter], spans: Iterable[Span]) -> Iterator[Advice]:
-    spans = list(spans)
+def _next_time(chapters: Sequence[Chapter], spans: Sequence[Span]) -> Iterator[Advice]:
     if (
         chapters
         and all(chapter.incident.pattern.only_logs for chapter in chapters)

@@ -75,6 +75,12 @@ class Raised:
         return f"{self.type}: {self.message}" if self.message else self.type
 
     @property
+    def absent(self) -> str:
+        """The module that an import did not find, as Python names it; empty of anything else."""
+        found = _ABSENT.search(self.message)
+        return found[1] if found is not None else ""
+
+    @property
     def unread(self) -> bool:
         """True where the log was cut before the exception's own line."""
         return self.type == UNREAD and not self.message
@@ -262,6 +268,7 @@ class Sink(Protocol):
         """Take an error line that belongs to no trouble."""
 
 
+_ABSENT = re.compile(r"No module named '?([\w.]+)")
 _BY_EXCEPTION = frozenset({Cause.EXCEPTION, Cause.SYS_EXIT, Cause.APP_NOT_FOUND, Cause.OS_EXIT, Cause.NONE})
 _SOCKETS = re.compile(r"^<string>|/(?:gevent|eventlet)/|/_?(?:socket|ssl)\w*\.py$")
 _CONVERSATION = re.compile(r"gunicorn/(?:http/\w+\.py |util\.py write)")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
@@ -127,6 +128,16 @@ def test_the_lines_that_are_nearest(tmp_path: Path):
     assert sum(entry.count for entry in story.entries if entry.beside) == diaries.MAX_EACH
     assert said[-1].startswith("kill -TERM")
     assert [entry.line for entry in story.entries if entry.text.startswith("kill")] == [6_001]
+
+
+def test_a_log_that_is_packed(tmp_path: Path):
+    """A rotated log is laid beside the incident like any other."""
+    (tmp_path / "ci.log.gz").write_bytes(gzip.compress(CI.encode()))
+    (tmp_path / "app.log").write_text(raising("KeyError: 'SHELF_TOKEN'"))
+    story = tell(analyze([str(tmp_path)], history=History()))
+
+    said = [entry.text[:20] for entry in story.entries if entry.beside]
+    assert said == ["deploy shop 2.4.1: r", "smoke: GET /health f", "smoke: GET /orders 5"]
 
 
 def test_a_pipe_is_not_asked_again(tmp_path: Path):

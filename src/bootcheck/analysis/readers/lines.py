@@ -16,7 +16,7 @@ from bootcheck.analysis.readers.reflowed import Order
 from bootcheck.analysis.readers.sieve import LEARN_AFTER, Sieve, Sifted, sieve_of
 from bootcheck.analysis.readers.stream import BOMS, MAX_LINE, Stream, Unreadable, blocks, is_binary
 from bootcheck.analysis.readers.values import first_object, is_cut_report, is_report, parsed
-from bootcheck.analysis.readers.wrapped import records_of
+from bootcheck.analysis.readers.wrapped import MAX_TEXT, records_in, records_of
 from bootcheck.model import journal
 from bootcheck.model.boot import Boot
 from bootcheck.model.report import LINE_PREFIX
@@ -24,7 +24,6 @@ from bootcheck.model.report import LINE_PREFIX
 MAX_RECORDS = 50_000
 """Of one journal; a process that writes more has long been ready."""
 MAX_JOURNAL = 1 << 26
-MAX_TEXT = 1 << 16
 HEAD = 1 << 14
 """Bytes by which it is told whether a terminal broke the lines."""
 MAX_PASSED = 8
@@ -235,17 +234,11 @@ class _Lines:
                 begin = max(start, block.rfind(b"\n", start, end) + 1)
                 line = block[begin:end]
                 if _TIMED.search(line) or _WRAPPED.match(b"\n" + line[:16]):
-                    for record in self._records(line, number + block.count(b"\n", start, begin)):
+                    for record in records_in(line, self._source, number + block.count(b"\n", start, begin)):
                         if record.at is not None and record.stream == stream:
                             self._intake.record(record)
                             return
                 end = begin - 1
-
-    def _records(self, line: bytes, number: int) -> list[Record]:
-        value = parsed(line) if line[:1] == b"{" else None
-        if isinstance(value, dict):
-            return list(records_of(value, self._source, number))
-        return [record_of(unescaped(line[:MAX_TEXT].decode("utf-8", "replace")), self._source, number)]
 
     @property
     def _may_skip(self) -> bool:

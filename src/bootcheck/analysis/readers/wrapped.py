@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from bootcheck.analysis.readers.folded import unescaped
 from bootcheck.analysis.readers.prefixes import LOGGER, Record, clean, epoch, is_gunicorns, record_of
+from bootcheck.analysis.readers.values import parsed
 
 _AZURE = ("Log", "Log_s", "ResultDescription", "LogMessage", "LogEntry")
 """Azure's columns for a line as it was printed: Container Apps, App Service, Kubernetes."""
@@ -45,12 +47,21 @@ _STREAM = ("SYSLOG_IDENTIFIER", "container_name", "kubernetes.pod_name", "logStr
 _LOGGER = ("levelname", "logger", "logger_name", "log.logger", "lineno", "funcName")
 """Keys that a Python logger writes, and no platform."""
 _LEVELS = {"30": "INFO", "40": "WARNING", "50": "ERROR", "WARN": "WARNING", "FATAL": "CRITICAL"}
+MAX_TEXT = 1 << 16
 MAX_TEXT_LINES = 2_000
 _CONTINUES = re.compile(
     r"\s|$|Traceback \(most|During handling of the above|The above exception was|"
     r"(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Configured)(?::|$)"
 )
 """A line of a traceback that was wrapped line by line, each with a level of its own."""
+
+
+def records_in(line: bytes, source: str, number: int) -> list[Record]:
+    """Return the log lines of one line of a file: those of its JSON object, or the line itself."""
+    value = parsed(line) if line[:1] == b"{" else None
+    if isinstance(value, dict):
+        return list(records_of(value, source, number))
+    return [record_of(unescaped(line[:MAX_TEXT].decode("utf-8", "replace")), source, number)]
 
 
 def records_of(wrapper: Mapping[str, Any], source: str, line: int) -> Iterator[Record]:
