@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from bootcheck.analysis import boots, deaths, gunicorn_lines, telltales, warned
+from bootcheck.analysis import boots, deaths, dumps, gunicorn_lines, telltales, warned
 from bootcheck.analysis.classify import Diagnoser
 from bootcheck.analysis.deaths import ANNOUNCEMENT, JOURNAL, Death
 from bootcheck.analysis.digests import Digester, Unpacker
@@ -32,7 +32,7 @@ MAX_UNREADABLE = 1_000
 MAX_SYMPTOMS = 10_000
 MAX_SHAPES = 2_000
 MAX_SHAPE = 500
-_OWN = (*gunicorn_lines.WORDS, *warned.WORDS, *ORDERED_WORDS)
+_OWN = (*gunicorn_lines.WORDS, *dumps.WORDS, *warned.WORDS, *ORDERED_WORDS)
 _CERTAIN = (*_OWN, *(word.decode() for word in sieve.ALWAYS))
 """Words of lines that matter whatever else stands in them."""
 _SAYS_WHY = frozenset({"native-library", "address-in-use", "permission-denied", "filesystem", "resource-limit"})

@@ -1,15 +1,17 @@
-"""Dumps of Python's faulthandler in a log: where a process stood when a signal ended it, which Gunicorn tells later."""
+"""Dumps of Python's faulthandler in a log: where a process stood when it was ended, which Gunicorn tells later."""
 
 from __future__ import annotations
 
 import re
+from collections import deque
 
-from bootcheck.analysis.trouble import Frame, Raised, Trouble
+from bootcheck.analysis.trouble import DUMPED, WATCHDOG, Frame, Raised, Trouble
+from bootcheck.model.cause import Cause
 
 STOOD = "stood"
 """The fact of lines that speak for themselves: where a process stood by its own dump, None where none tells it."""
-DUMPED = "Fatal Python error"
-"""In the place of an exception's class: nothing was raised."""
+WORDS = ("Timeout (0:",)
+"""By which the first line of a watchdog's dump is found among millions; an hour's patience is rare."""
 MAX_KEPT = 20
 MAX_FRAMES = 100
 NEAR, NEAR_LINES = 60.0, 200
@@ -17,8 +19,11 @@ NEAR, NEAR_LINES = 60.0, 200
 MAX_STRANGE = 2
 """Lines of others before the stack."""
 _BEGIN = re.compile(rf"^{DUMPED}: (?P<reason>[A-Z][\w \-]+)$")
+_TIMER = re.compile(r"^Timeout \((?P<reason>\d+:\d\d:\d\d(?:\.\d+)?)\)!$")
 _THREAD = re.compile(r"^(?P<which>Current thread|Thread) 0x[0-9a-fA-F]+.{0,80} \(most recent call first\):$")
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+|\?\?\?) in (?P<function>\S.*?)\s*$')
+_HEADS = {"Fatal P": (DUMPED, _BEGIN), "Timeout": (WATCHDOG, _TIMER)}
+"""By the first characters of the line, of which each line of a log has some."""
 _SIGNALS = {
     "Aborted": "SIGABRT",
     "Segmentation fault": "SIGSEGV",
@@ -35,32 +40,43 @@ def stack_of(trouble: Trouble) -> tuple[Frame, ...]:
     return stood.frames if isinstance(stood, Raised) and stood.type == DUMPED else ()
 
 
+def watchdog_of(trouble: Trouble) -> Raised | None:
+    """Return where the process stood that a watchdog of its own ended; its message is the patience, as h:mm:ss."""
+    stood = trouble.exception
+    return stood if trouble.cause is Cause.OS_EXIT and stood is not None and stood.type == WATCHDOG else None
+
+
 class Dumps:
     """Those of the processes of one server, each kept until the end that it belongs to is told."""
 
     def __init__(self) -> None:
         self.open_since = float("-inf")
         """The line in which the one that is being read began."""
-        self._reason = ""
+        self._type, self._reason = DUMPED, ""
         self._at: float | None = None
         self._current = False
         self._strange = 0
         self._frames: list[Frame] = []
-        self._kept: list[tuple[str, Raised, float | None]] = []
+        self._kept: deque[tuple[str, Raised, float | None]] = deque(maxlen=MAX_KEPT)
 
     def hear(self, text: str, line: int, at: float | None) -> None:
         """Take a line of the log, whoever says it."""
-        begin = _BEGIN.match(text) if text.startswith(DUMPED) else None
-        if begin is not None:
+        head = _HEADS.get(text[:7])
+        begin = head[1].match(text) if head is not None else None
+        if head is not None and begin is not None:
             self._close()
+            self._type = head[0]
             self._reason, self.open_since, self._at = begin["reason"], line, at
         elif self._reason and text.strip() and not self._goes_on(text):
             self._close()
 
-    def of(self, signal: str, line: int, at: float | None) -> tuple[Raised, ...]:
-        """Return, once, where a process stood that this signal ended, as this line tells; nothing if no dump does."""
+    def of(self, end: str, line: int, at: float | None) -> tuple[Raised, ...]:
+        """Return, once, where a process stood that this signal, or its watchdog, ended; nothing if no dump tells it.
+
+        The line and the time are those of the word of its end.
+        """
         self._close()
-        fitting = [item for item in self._kept if item[0] == signal and _is_near(item, line, at)]
+        fitting = [item for item in self._kept if item[0] == end and _is_near(item, line, at)]
         if not fitting:
             return ()
         # Gunicorn mostly tells it after the dump.
@@ -72,14 +88,18 @@ class Dumps:
     def left(self) -> Raised | None:
         """Return the last one whose process Gunicorn says nothing of."""
         self._close()
-        return self._kept[-1][1] if self._kept else None
+        # What a watchdog prints need not have ended anything.
+        return next((stood for end, stood, _ in reversed(self._kept) if end != WATCHDOG), None)
 
     def _goes_on(self, text: str) -> bool:
         thread = _THREAD.match(text)
         if thread is not None:
-            if self._frames:
+            if self._type == WATCHDOG:
+                # Nobody is current there; the main thread comes last.
+                self._frames = []
+            elif self._frames:
                 return False
-            self._current = thread["which"].startswith("Current")
+            self._current = self._type == WATCHDOG or thread["which"].startswith("Current")
             return True
         frame = _FRAME.match(text)
         if frame is None:
@@ -91,12 +111,12 @@ class Dumps:
         return True
 
     def _close(self) -> None:
-        signal = _SIGNALS.get(self._reason)
-        if signal is not None and self._frames and len(self._kept) < MAX_KEPT:
+        end = WATCHDOG if self._type == WATCHDOG else _SIGNALS.get(self._reason)
+        if end is not None and self._frames:
             stood = Raised(
-                type=DUMPED, message=self._reason, frames=tuple(reversed(self._frames)), line=int(self.open_since)
+                type=self._type, message=self._reason, frames=tuple(reversed(self._frames)), line=int(self.open_since)
             )
-            self._kept.append((signal, stood, self._at))
+            self._kept.append((end, stood, self._at))
         self._reason, self._frames, self._current, self._strange = "", [], False, 0
         self.open_since = float("-inf")
 

@@ -27,6 +27,7 @@ from bootcheck.analysis.trouble import (
     UNKNOWN,
     UNREAD,
     UNTOLD,
+    WATCHDOG,
     Frame,
     Raised,
     Trouble,
@@ -103,9 +104,9 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
     if is_by_hand(life.chain):
         life.context = "signal"
         return None
-    signal = "SIGABRT" if life.timed_out else life.killed
-    if signal in NATIVE:
-        dumped = server.dumps.of(signal, (life.said[-1].line or 0) if life.said else 0, life.ended_at)
+    end = _end_with_a_dump(life)
+    if end is not None:
+        dumped = server.dumps.of(end, (life.said[-1].line or 0) if life.said else 0, life.ended_at)
         life.hung_in = life.hung_in or dumped
     found = _cause(life, server) or ((Cause.SIGTERM, BOOT) if life.stopped else None)
     if found is None:
@@ -131,6 +132,14 @@ def trouble_of(life: Life, server: Server, notes: list[Evidence]) -> Trouble | N
         facts={} if chain else {**server.complained, **_failed_before(life, server, cause)},
         stops_server=life.role == "worker" and cause in (Cause.EXCEPTION, Cause.APP_NOT_FOUND) and moment == BOOT,
     )
+
+
+def _end_with_a_dump(life: Life) -> str | None:
+    """Return the signal, or the watchdog, by which Python's faulthandler may have shown where it stood."""
+    if life.timed_out or life.killed in NATIVE:
+        return "SIGABRT" if life.timed_out else life.killed
+    by_itself = life.exit_code == 1 and life.context is None and not life.chain
+    return WATCHDOG if by_itself else None
 
 
 def _failed_before(life: Life, server: Server, cause: Cause) -> dict[str, Raised]:
@@ -161,7 +170,12 @@ def _exited(life: Life, server: Server) -> tuple[Cause, str] | None:
         return Cause.EXCEPTION, BOOT
     if life.exit_code == ABORTED and _like_those_after_it(life, server):
         return Cause.GUNICORN_TIMEOUT, _when_timed_out(life, server)
-    return (Cause.OS_EXIT, UNKNOWN) if life.context is None else None
+    return (Cause.OS_EXIT, _where_it_stood(life) if life.hung_in else UNKNOWN) if life.context is None else None
+
+
+def _where_it_stood(life: Life) -> str:
+    frames = _frames(life.hung_in)
+    return REQUEST if is_request(frames) else BOOT if _was_booting(life, frames) else UNKNOWN
 
 
 def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PLR0911
@@ -169,8 +183,7 @@ def _killed(life: Life, server: Server) -> tuple[Cause, str] | None:  # noqa: PL
         # One signal to the whole group: a worker may say that it exits before the master says why.
         life.context = "signal"
     if life.killed in NATIVE:
-        frames = _frames(life.hung_in)
-        return Cause.NATIVE_CRASH, REQUEST if is_request(frames) else BOOT if _was_booting(life, frames) else UNKNOWN
+        return Cause.NATIVE_CRASH, _where_it_stood(life)
     if life.killed == "SIGKILL":
         if life.context in ("signal", "reload") and not _like_those_before(life, server):
             return Cause.SIGKILL_GRACEFUL_TIMEOUT, STOP

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bootcheck.analysis.conclusion import conclude
-from bootcheck.analysis.dumps import DUMPED
+from bootcheck.analysis.dumps import watchdog_of
 from bootcheck.analysis.trouble import Frame, Raised, Trouble, is_library
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Evidence, Finding
@@ -35,8 +35,8 @@ _OF_DATABASE = re.compile(
 
 
 def awaited(trouble: Trouble) -> str | None:
-    """Return whether a worker that its abort found connecting asked a database or another service; None if neither."""
-    stood = trouble.exception if trouble.cause is Cause.GUNICORN_TIMEOUT else None
+    """Return what a worker was connecting to when it was aborted: a database, another service; None if neither."""
+    stood = trouble.exception if trouble.cause is Cause.GUNICORN_TIMEOUT else watchdog_of(trouble)
     frames = () if stood is None else _before_abort(stood)
     if not frames:
         return None
@@ -66,14 +66,32 @@ def unanswered(trouble: Trouble, who: str) -> Finding:
     )
 
 
+def by_watchdog(trouble: Trouble, when: str) -> Finding:
+    """Conclude from what a watchdog of the app showed before it ended the process."""
+    stood = trouble.exception
+    frames = () if stood is None else stood.frames
+    last = frames[-1]
+    own = next((frame for frame in reversed(frames) if not is_library(frame.file)), last)
+    by = "" if own is last else f", called by {own.function} ({own.file}:{own.line})"
+    return conclude(
+        trouble,
+        f"{trouble.who} was ended by a watchdog of its own {when}: "
+        f"it stood in {last.function} ({last.file}:{last.line}){by}.",
+        "Give that call a timeout of its own, so that its error names what does not answer.",
+        "If the work is meant to take so long, raise the seconds of faulthandler.dump_traceback_later(…, exit=True), "
+        "and cancel it when the work is done.",
+        evidence=[*trouble.shown()[-1:], *trouble.said[-2:]],
+    )
+
+
 def _how_far(frame: Frame) -> int:
     """Return how little a frame says of who was asked: the app's own says most, Python's sockets nothing."""
     return 0 if not is_library(frame.file) else 2 if _STANDARD.search(frame.file) else 1
 
 
 def _before_abort(error: Raised) -> tuple[Frame, ...]:
-    """Return the frames above Gunicorn's handler of SIGABRT, or of a dump; none where neither tells it."""
-    if error.type == DUMPED:
+    """Return the frames above Gunicorn's handler of SIGABRT, or those of a dump; none where neither tells it."""
+    if error.dumped:
         return error.frames
     if not error.frames or error.frames[-1].function != "handle_abort":
         return ()

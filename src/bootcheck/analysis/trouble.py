@@ -41,6 +41,10 @@ UNTOLD = "untold"
 UNREAD = "Exception"
 """The type of an exception whose last line is not in the log."""
 SYNTAX = ("SyntaxError", "IndentationError", "TabError")
+DUMPED = "Fatal Python error"
+"""In the place of an exception's class: nothing was raised."""
+WATCHDOG = "Watchdog timeout"
+"""The same of `faulthandler.dump_traceback_later`, which ends the process with status 1 where exit=True was given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,11 @@ class Raised:
     def text(self) -> str:
         """As Python prints it: `type: message`."""
         return f"{self.type}: {self.message}" if self.message else self.type
+
+    @property
+    def dumped(self) -> bool:
+        """True where nothing was raised, and a dump shows where a process stood."""
+        return self.type in (DUMPED, WATCHDOG)
 
     @property
     def absent(self) -> str:
@@ -196,7 +205,8 @@ class Trouble:
     @property
     def error(self) -> Raised | None:
         """The exception, where it is the cause and not a consequence (a timeout raises SystemExit)."""
-        return self.exception if self.cause in _BY_EXCEPTION else None
+        stood = self.exception is not None and self.exception.dumped
+        return self.exception if self.cause in _BY_EXCEPTION and not stood else None
 
     @property
     def died(self) -> bool:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+from pathlib import Path
+
 import pytest
 
-from bootcheck.analysis import dumps, hypotheses
-from tests.unit.analysis.making import classes, told
+from bootcheck.analysis import analyze, dumps, hypotheses
+from bootcheck.model.cause import Cause
+from tests.unit.analysis.making import classes, report, stored, told
 from tests.unit.analysis.signatures.examples import GET, SITE, start
 
 HEAD = "[2026-11-27 09:{} +0000] [{}] "
@@ -170,3 +174,74 @@ def test_the_dump_of_a_child_hours_before():
     found = [incident.summary for incident in told(start() + old + GET * dumps.NEAR_LINES + end).incidents]
 
     assert not any("thumbs" in text for text in found if "SIGSEGV" in text)
+
+
+def watched(*stacks: str, code: int = 1, pid: int = 11, patience: str = "0:00:04") -> str:
+    """Return what a worker prints that its own watchdog ends, the stack of the main thread last, and Gunicorn's word."""
+    threads = "\n".join(f"Thread 0x00007ff0f27ddb8{n} (most recent call first):\n{s}" for n, s in enumerate(stacks))
+    end = HEAD.format("02:01", 10) + f"[ERROR] Worker (pid:{pid}) exited with code {code}.\n"
+    return f"Timeout ({patience})!\n{threads}{end}{HEAD.format('02:01', 10)}[INFO] Booting worker with pid: {pid + 1}\n"
+
+
+@pytest.mark.parametrize("patience", ["0:00:04", "0:00:04.500000"])
+@pytest.mark.parametrize(
+    ("stack", "name", "where"),
+    [
+        (IMPORT, "boot-timeout", "while it was still starting: it stood in <module> (/srv/shop/model.py:3)."),
+        (VIEW + REQUEST, "request-timeout", "in a request: it stood in slow (/srv/shop/views.py:7)."),
+        (
+            f'  File "{SITE}requests/adapters.py", line 9 in send\n{VIEW}{REQUEST}',
+            "request-timeout",
+            f"it stood in send ({SITE}requests/adapters.py:9), called by slow (/srv/shop/views.py:7).",
+        ),
+        (CONNECTING + VIEW + REQUEST, "db-unreachable", "was timed out while it was connecting"),
+    ],
+)
+def test_a_watchdog_of_the_app_itself(patience: str, stack: str, name: str, where: str):
+    """`faulthandler.dump_traceback_later(…, exit=True)` ends it with a status only; the dump tells where it stood."""
+    (incident,) = told(start() + watched(OTHER.partition("\n")[2], stack, patience=patience)).incidents
+
+    assert (incident.cause_class, incident.code) == (name, "BC504" if name != "db-unreachable" else incident.code)
+    assert where in incident.summary
+
+
+def test_a_watchdog_in_a_long_log():
+    """Among lines that are not looked at one by one."""
+    text = start() + GET * 40_000 + watched(VIEW + REQUEST) + GET * 40_000
+
+    assert classes(told(text)) == [("request-timeout", 1)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        start() + watched(VIEW + REQUEST, code=7),
+        start() + watched(VIEW + REQUEST).replace("Timeout (0:00:04)!", "Timeout (soon)!"),
+        start() + watched(VIEW + REQUEST).replace("[ERROR]", GET * 300 + HEAD.format("59:00", 10) + "[ERROR]"),
+        start() + watched(),
+    ],
+)
+def test_a_status_that_no_watchdog_gave(text: str):
+    """Another one, another program's words, one long after the dump, and one without any stack."""
+    assert classes(told(text)) == [("app-exception", 1)]
+
+
+def test_a_dump_that_ends_nothing_is_no_death():
+    """Without exit=True it is a look at a process that goes on; twenty of them hide none that ended one."""
+    glance = watched(VIEW + REQUEST).partition(HEAD.format("02:01", 10))[0]
+
+    assert classes(told(start() + glance * 30 + GET)) == []
+    assert classes(told(start() + glance * 30 + GET + watched(IMPORT))) == [("boot-timeout", 1)]
+
+
+def test_a_report_of_a_death_by_watchdog_and_the_log(tmp_path: Path):
+    """The report knows a status only; beside the log the place is told, and the death counted once."""
+    stored(
+        tmp_path,
+        report(Cause.OS_EXIT, pid=11, at=datetime(2026, 11, 27, 9, 2, 1, tzinfo=timezone.utc).timestamp()),
+    )
+    (tmp_path / "app.log").write_text(start() + watched(IMPORT))
+    (incident,) = analyze([str(tmp_path)]).incidents
+
+    assert (incident.count, incident.cause_class) == (1, "boot-timeout")
+    assert "/srv/shop/model.py:3" in incident.summary

@@ -1,4 +1,4 @@
-"""The master timed a worker out while it was still starting.
+"""The master, the platform or a watchdog of its own ended a worker that was still starting.
 
 What it means
     Up to Gunicorn 21 the worker's heartbeat clock runs from the fork. An import or model load that is
@@ -6,7 +6,8 @@ What it means
 
 How it looks
     `WORKER TIMEOUT (pid:31)` about `timeout` seconds after `Booting worker with pid: 31`, again and again,
-    and no request in between.
+    and no request in between. Where the app called `faulthandler.dump_traceback_later(30, exit=True)`:
+    `Timeout (0:00:30)!`, the stack of each thread, and `Worker (pid:31) exited with code 1`.
 
 Why it happens
     A model that loads for a minute; a hanging connection at import; a slow disk. From Gunicorn 22 on the
@@ -24,6 +25,8 @@ from __future__ import annotations
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude
+from bootcheck.analysis.dumps import watchdog_of
+from bootcheck.analysis.hanging import by_watchdog
 from bootcheck.analysis.trouble import BOOT, Trouble
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
@@ -71,6 +74,8 @@ def _is_up(trouble: Trouble) -> bool:
 
 def match(trouble: Trouble) -> Finding | None:
     """Conclude where the timeout fell into the boot, or the platform says that the start took too long."""
+    if watchdog_of(trouble) is not None and trouble.moment == BOOT:
+        return by_watchdog(trouble, "while it was still starting")
     waited = trouble.line(TELLTALE) if trouble.role == "master" and not _is_up(trouble) else ()
     if not (trouble.cause is Cause.GUNICORN_TIMEOUT and trouble.moment == BOOT) and not waited:
         return None

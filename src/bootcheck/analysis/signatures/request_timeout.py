@@ -1,4 +1,4 @@
-"""The master timed a worker out while it was serving (BC510).
+"""The master, or a watchdog of its own, ended a worker that was serving (BC510).
 
 What it means
     A worker did not report to the master for `timeout` seconds. The master sends SIGABRT, a second later
@@ -7,6 +7,8 @@ What it means
 How it looks
     `WORKER TIMEOUT (pid:31)`, then `Error handling request` with a traceback that ends in handle_abort,
     then perhaps `was sent SIGKILL! Perhaps out of memory?`, which is not about memory here.
+    Where the app called `faulthandler.dump_traceback_later(30, exit=True)`: `Timeout (0:00:30)!`, the stack
+    of each thread, and `Worker (pid:31) exited with code 1`.
 
 Why it happens
     A slow query or an upstream call without a timeout; a model that loads inside the first request; a
@@ -24,7 +26,9 @@ from __future__ import annotations
 
 from bootcheck.analysis import late
 from bootcheck.analysis.conclusion import conclude, one_line
-from bootcheck.analysis.trouble import Trouble, is_library
+from bootcheck.analysis.dumps import watchdog_of
+from bootcheck.analysis.hanging import by_watchdog
+from bootcheck.analysis.trouble import REQUEST, Trouble, is_library
 from bootcheck.model.cause import Cause
 from bootcheck.model.finding import Finding
 
@@ -50,6 +54,8 @@ def match(trouble: Trouble) -> Finding | None:
             "Give the call that it stood in a timeout, or move that work out of the request.",
             evidence=limit,
         )
+    if watchdog_of(trouble) is not None and trouble.moment == REQUEST:
+        return by_watchdog(trouble, "in a request")
     if trouble.cause is not Cause.GUNICORN_TIMEOUT:
         return None
     frames = trouble.exception.frames if trouble.exception is not None else ()
